@@ -1,1 +1,31 @@
-export {}
+export type {
+  BeginOptions,
+  ExecuteOptions,
+  Int64Policy,
+  SqliteResult,
+  SqliteSession,
+  StreamOptions,
+  TransactionBehavior,
+} from './contract.ts'
+export type { BetterSqlite3Database, BetterSqlite3Statement } from './better-sqlite3.ts'
+export type { SqliteCloseReport, SqliteDatabase } from './database.ts'
+export {
+  Int64RangeError,
+  MigrationForeignKeyError,
+  ParameterError,
+  QueryTimeoutError,
+  SqliteBackupError,
+  SqliteOpenError,
+  SqliteStatementError,
+} from './errors.ts'
+export type {
+  BackupOptions,
+  BackupReport,
+  ForeignKeyViolation,
+  OrphanCount,
+  SqliteMaintenance,
+  SqliteSize,
+} from './maintenance/maintenance.ts'
+export type { Maintain, MaintenanceSchedule, MaintenanceTask } from './maintenance/schedule.ts'
+export { isSqliteDatabase, openSqlite } from './open-sqlite.ts'
+export type { ResolvedSqliteOptions, SqliteOptions } from './options.ts'

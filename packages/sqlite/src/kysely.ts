@@ -1,1 +1,5 @@
-export {}
+export { SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
+export { SqliteAdapter } from './kysely/sqlite-adapter.ts'
+export { SqliteDialect } from './kysely/sqlite-dialect.ts'
+export type { SqliteDatabaseFactory, SqliteDialectConfig } from './kysely/sqlite-dialect-config.ts'
+export { SqliteDriver } from './kysely/sqlite-driver.ts'

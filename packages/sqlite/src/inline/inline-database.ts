@@ -1,0 +1,124 @@
+import { attachSuppressed, checkOptionNames } from '@keelson/core'
+import type {
+  BeginOptions,
+  ExecuteOptions,
+  SqliteResult,
+  SqliteSession,
+  StreamOptions,
+} from '../contract.ts'
+import type { SqliteCloseReport, SqliteDatabase } from '../database.ts'
+import { InlineMaintenance } from '../maintenance/inline-maintenance.ts'
+import type { SqliteMaintenance } from '../maintenance/maintenance.ts'
+import { MaintenanceScheduler } from '../maintenance/scheduler.ts'
+import type { Maintain } from '../maintenance/schedule.ts'
+import type { ResolvedSqliteOptions } from '../options.ts'
+import type { InlineEngine } from './inline-engine.ts'
+import { InlineSession } from './inline-session.ts'
+
+/** Marks a database of ours, also one that another copy of this package made. */
+export const databaseBrand: unique symbol = Symbol.for('keelson.sqlite.database')
+
+/** See `SqliteDatabase`. */
+export class InlineDatabase implements SqliteDatabase {
+  readonly mode = 'inline'
+  readonly maintenance: SqliteMaintenance
+  readonly maintain: Maintain
+  readonly #engine: InlineEngine
+  readonly #closeWriter: () => void
+  readonly #scheduler: MaintenanceScheduler
+  /** For statements in autocommit, which own nothing. */
+  readonly #session: InlineSession
+  #closing: Promise<SqliteCloseReport> | undefined
+
+  /** @param closeWriter does nothing for a handle that was handed in */
+  constructor(engine: InlineEngine, closeWriter: () => void) {
+    Object.defineProperty(this, databaseBrand, { value: true })
+    this.#engine = engine
+    this.#closeWriter = closeWriter
+    this.#session = new InlineSession(engine)
+    this.maintenance = new InlineMaintenance(engine)
+    this.#scheduler = new MaintenanceScheduler(engine, this.maintenance)
+    this.maintain = (schedule) => this.#scheduler.start(schedule)
+  }
+
+  get path(): string {
+    return this.#engine.path
+  }
+
+  get options(): ResolvedSqliteOptions {
+    return this.#engine.options
+  }
+
+  get isOpen(): boolean {
+    return this.#engine.closedError === undefined
+  }
+
+  execute<Row>(
+    sql: string,
+    parameters?: readonly unknown[],
+    options?: ExecuteOptions,
+  ): Promise<SqliteResult<Row>> {
+    return this.#session.execute(sql, parameters, options)
+  }
+
+  stream<Row>(
+    sql: string,
+    parameters?: readonly unknown[],
+    options?: StreamOptions,
+  ): AsyncIterableIterator<Row[]> {
+    return this.connect().stream(sql, parameters, options)
+  }
+
+  async transaction<R>(
+    fn: (session: SqliteSession) => Promise<R>,
+    options?: BeginOptions,
+  ): Promise<R> {
+    const session = this.connect()
+    try {
+      await session.begin(options)
+      const result = await fn(session)
+      await session.commit()
+      return result
+    } catch (error) {
+      // The caller's error is the one to report; the connection's state is the driver's to know.
+      await session.rollback().catch((later: unknown) => attachSuppressed(error, later))
+      throw error
+    } finally {
+      await session.release()
+    }
+  }
+
+  connect(): SqliteSession {
+    return new InlineSession(this.#engine)
+  }
+
+  close(options: { readonly deadlineMs?: number } = {}): Promise<SqliteCloseReport> {
+    checkOptionNames('close()', options, ['deadlineMs'])
+    this.#closing ??= this.#close(options.deadlineMs ?? 3000)
+    return this.#closing
+  }
+
+  async #close(deadlineMs: number): Promise<SqliteCloseReport> {
+    const engine = this.#engine
+    const error = engine.refuseNewWork()
+    this.#scheduler.stop()
+    engine.gate.close(error)
+    const forced: string[] = []
+    const deadline = performance.now() + deadlineMs
+    for (const each of engine.open) {
+      if (each instanceof InlineSession) continue
+      forced.push(each.describe())
+      await each.end(error)
+    }
+    await engine.idleUntil(deadline)
+    for (const each of engine.open) {
+      forced.push(each.describe())
+      await each.end(error)
+    }
+    engine.snapshot?.close()
+    await engine.readers?.close({ deadlineMs: Math.max(0, deadline - performance.now()) })
+    if (!engine.options.readOnly && engine.readers !== undefined) engine.control('pragma optimize')
+    this.#closeWriter()
+    return { forced }
+  }
+}

@@ -1,0 +1,161 @@
+import { DatabaseClosedError, Pool, type Lease } from '@keelson/core'
+import type { SqliteResult } from '../contract.ts'
+import type { ResolvedSqliteOptions } from '../options.ts'
+import type { PreparedStatement } from '../statement/prepared-statement.ts'
+import { readRoute } from '../statement/read-route.ts'
+import { StatementEngine } from '../statement/statement-engine.ts'
+import { bindableParameters } from '../values/parameters.ts'
+import { retryWhileBusy } from './busy-retry.ts'
+import { Holder } from './holder.ts'
+import { TickSnapshot } from './tick-snapshot.ts'
+import { WriteGate } from './write-gate.ts'
+
+export type ReadConnection = Lease<StatementEngine>
+
+/** What is open besides the connections: closing the database ends it. */
+export interface Endable {
+  /** For the report of `close()`. */
+  describe(): string
+  /** Ends it now; who uses it next gets `error`. */
+  end(error: DatabaseClosedError): Promise<void>
+}
+
+/**
+ * The connections of one database on the calling thread: one that writes, behind a gate, and a pool of connections
+ * that only read.
+ */
+export class InlineEngine {
+  readonly path: string
+  readonly options: ResolvedSqliteOptions
+  readonly writer: StatementEngine
+  readonly gate: WriteGate
+  readonly snapshot: TickSnapshot | undefined
+  readonly readers: Pool<StatementEngine> | undefined
+  readonly #open = new Set<Endable>()
+  #whenIdle: (() => void) | undefined
+  #closed: DatabaseClosedError | undefined
+  #schemaGeneration = 0
+
+  /** @param openReader undefined where a second connection would see another database: in memory, handed in */
+  constructor(
+    path: string,
+    options: ResolvedSqliteOptions,
+    writer: StatementEngine,
+    openReader: (() => StatementEngine) | undefined,
+  ) {
+    this.path = path
+    this.options = options
+    this.writer = writer
+    this.gate = new WriteGate(options.busyTimeoutMs)
+    this.snapshot = openReader === undefined ? undefined : new TickSnapshot(writer.database, path)
+    this.readers =
+      openReader &&
+      new Pool<StatementEngine>({
+        name: `readers of ${path}`,
+        max: options.readers,
+        acquireTimeoutMs: Math.max(1, options.busyTimeoutMs),
+        create: openReader,
+        destroy: (reader) => void reader.database.close(),
+        validate: (reader) => reader.database.open && !reader.database.inTransaction,
+      })
+  }
+
+  assertOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed
+  }
+
+  get closedError(): DatabaseClosedError | undefined {
+    return this.#closed
+  }
+
+  refuseNewWork(): DatabaseClosedError {
+    this.#closed ??= new DatabaseClosedError(
+      `The database ${this.path} has been closed. Open it again with openSqlite() to go on.`,
+    )
+    return this.#closed
+  }
+
+  /** Whether the statement may run on a read connection. */
+  mayUseReader(statement: PreparedStatement, parameters: readonly unknown[]): boolean {
+    if (this.readers === undefined || !statement.isRead) return false
+    if (statement.route?.generation !== this.#schemaGeneration) {
+      const bound = bindableParameters(parameters, statement.sql)
+      const kind = readRoute(this.writer.database, statement, bound)
+      statement.route = { kind, generation: this.#schemaGeneration }
+    }
+    return statement.route.kind === 'any'
+  }
+
+  /** Runs a statement that may write on the writing connection; call only while holding the gate. */
+  write(
+    statement: PreparedStatement,
+    parameters: readonly unknown[],
+    rows: 'objects' | 'arrays',
+    first: boolean,
+  ): SqliteResult<never> {
+    this.snapshot?.endAll()
+    // A temporary table may now stand before a main one, or a database be attached: routes are found out anew.
+    if (statement.verb === 'other') this.#schemaGeneration++
+    return this.writer.write(statement, parameters, rows, first)
+  }
+
+  /** Runs one of the driver's own statements on the writing connection. */
+  control(sql: string): void {
+    this.snapshot?.endAll()
+    this.writer.prepare(sql).forRun().run()
+  }
+
+  /** Takes its turn to write, then runs synchronously. */
+  async exclusively<T>(what: string, run: () => T): Promise<T> {
+    const holder = new Holder('maintenance', what)
+    await this.gate.enter(holder, what)
+    try {
+      this.snapshot?.endAll()
+      return await retryWhileBusy(run, this.options.busyTimeoutMs)
+    } finally {
+      this.gate.leave(holder)
+    }
+  }
+
+  /** Runs a check on a read connection, or where there is none, in its turn on the only one. */
+  async reading<T>(what: string, run: (connection: StatementEngine) => T): Promise<T> {
+    this.assertOpen()
+    if (this.readers === undefined) return this.exclusively(what, () => run(this.writer))
+    const lease = await this.readers.acquire({ purpose: what })
+    try {
+      return await retryWhileBusy(() => run(lease.resource), this.options.busyTimeoutMs)
+    } finally {
+      lease.release()
+    }
+  }
+
+  /** Open transactions and streams. */
+  get open(): readonly Endable[] {
+    return [...this.#open]
+  }
+
+  opened(endable: Endable): void {
+    this.#open.add(endable)
+  }
+
+  ended(endable: Endable): void {
+    if (this.#open.delete(endable) && this.#open.size === 0) this.#whenIdle?.()
+  }
+
+  /** Resolves when no transaction and no stream is open, at the latest at `deadline` (of `performance.now()`). */
+  async idleUntil(deadline: number): Promise<void> {
+    if (this.#open.size === 0) return
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve
+      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
+    })
+    clearTimeout(timer)
+  }
+
+  /** The first column of the first row. */
+  pluck(sql: string): unknown {
+    this.snapshot?.end()
+    return (this.writer.prepare(sql).as('arrays', false).get() as unknown[] | undefined)?.[0]
+  }
+}

@@ -1,0 +1,255 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { invalidOption } from '@keelson/core'
+import type { StreamOptions } from '../contract.ts'
+import { QueryTimeoutError, SqliteStatementError } from '../errors.ts'
+import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import type { StatementEngine } from '../statement/statement-engine.ts'
+import { retryWhileBusy } from './busy-retry.ts'
+import { Holder } from './holder.ts'
+import type { Endable, InlineEngine } from './inline-engine.ts'
+import type { Owned } from './inline-session.ts'
+
+/** After this many milliseconds of work the event loop gets its turn. */
+const sliceMs = 5
+
+/** What a stream needs of the session it belongs to. */
+export interface StreamSession {
+  /** The connection of the open transaction, if there is one. */
+  owned(): Owned | undefined
+  refuse(statement: PreparedStatement): void
+  failed(error: unknown): void
+  ended(stream: InlineStream): void
+}
+
+/** Where the rows come from, and how to let go of it. */
+interface Source {
+  readonly engine: StatementEngine
+  readonly statement: PreparedStatement
+  finish(outcome: 'kept' | 'undone'): void
+}
+
+/**
+ * Rows in chunks, with at most one chunk in memory. It opens with the first `next()`, and ends when it is read to its
+ * end, left (`return()`), ended from outside, or fails; whichever comes first frees its connection.
+ */
+export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
+  readonly sql: string
+  readonly #engine: InlineEngine
+  readonly #session: StreamSession
+  readonly #parameters: readonly unknown[]
+  readonly #rows: 'objects' | 'arrays'
+  readonly #chunkRows: number
+  readonly #signal: AbortSignal | undefined
+  readonly #ending = new AbortController()
+  readonly #chunks: AsyncGenerator<unknown[], void>
+  #holder: Holder | undefined
+  #isOwned = false
+  #delivered = 0
+
+  constructor(
+    engine: InlineEngine,
+    sql: string,
+    parameters: readonly unknown[],
+    options: StreamOptions,
+    session: StreamSession,
+  ) {
+    const { chunkRows = 500 } = options
+    if (!Number.isInteger(chunkRows) || chunkRows < 1)
+      invalidOption('stream()', 'chunkRows', chunkRows, 'a whole number from 1')
+    this.sql = sql
+    this.#engine = engine
+    this.#session = session
+    this.#parameters = parameters
+    this.#rows = options.rows ?? 'objects'
+    this.#chunkRows = chunkRows
+    this.#signal = options.signal
+    this.#chunks = this.#read()
+  }
+
+  /** It runs on the connection of its session's transaction. */
+  get isOwned(): boolean {
+    return this.#isOwned
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<unknown[], undefined>> {
+    const result = await this.#chunks.next()
+    // Rows that an ended stream still has are not handed out: its end must not look like the end of the data.
+    this.#ending.signal.throwIfAborted()
+    return result as IteratorResult<unknown[], undefined>
+  }
+
+  async return(): Promise<IteratorResult<unknown[], undefined>> {
+    await this.#chunks.return()
+    this.#session.ended(this)
+    return { done: true, value: undefined }
+  }
+
+  describe(): string {
+    return (this.#holder ?? new Holder('stream', this.sql)).describe()
+  }
+
+  async end(error: unknown): Promise<void> {
+    this.#ending.abort(error)
+    await this.return()
+  }
+
+  async *#read(): AsyncGenerator<unknown[], void> {
+    const signal =
+      this.#signal === undefined
+        ? this.#ending.signal
+        : AbortSignal.any([this.#signal, this.#ending.signal])
+    let source: Source | undefined
+    let outcome: 'kept' | 'undone' = 'kept'
+    try {
+      signal.throwIfAborted()
+      source = await this.#open(signal)
+      this.#engine.opened(this)
+      yield* this.#chunksOf(source, signal)
+    } catch (error) {
+      outcome = 'undone'
+      throw error
+    } finally {
+      this.#engine.ended(this)
+      try {
+        source?.finish(outcome)
+      } finally {
+        this.#session.ended(this)
+      }
+    }
+  }
+
+  async *#chunksOf(
+    { engine, statement }: Source,
+    signal: AbortSignal,
+  ): AsyncGenerator<unknown[], void> {
+    const { queryTimeoutMs } = this.#engine.options
+    let turn = performance.now()
+    // Only the time in SQLite counts: a consumer may take as long as it likes.
+    let spentMs = 0
+    const rows = engine.iterate(statement, this.#parameters, this.#rows)
+    try {
+      for (let done = false; !done;) {
+        const start = performance.now()
+        if (start - turn > sliceMs) {
+          await nextTurn()
+          signal.throwIfAborted()
+          turn = performance.now()
+        }
+        const chunk: unknown[] = []
+        while (chunk.length < this.#chunkRows) {
+          const row = rows.next()
+          if (row.done === true) {
+            done = true
+            break
+          }
+          chunk.push(row.value)
+          if ((chunk.length & 15) === 0 && performance.now() - turn > sliceMs) break
+        }
+        spentMs += performance.now() - Math.max(start, turn)
+        this.#delivered += chunk.length
+        if (queryTimeoutMs !== undefined && spentMs > queryTimeoutMs) {
+          throw new QueryTimeoutError(
+            `The stream spent ${Math.round(spentMs)} ms in SQLite, more than queryTimeoutMs allows, and was ended after ` +
+              `${this.#delivered} rows: ${excerpt(this.sql)}.`,
+          )
+        }
+        if (chunk.length > 0) yield chunk
+        signal.throwIfAborted()
+      }
+    } catch (error) {
+      rows.return()
+      this.#session.failed(error)
+      throw error
+    } finally {
+      rows.return()
+    }
+  }
+
+  async #open(signal: AbortSignal): Promise<Source> {
+    const owned = this.#session.owned()
+    if (owned !== undefined) {
+      this.#isOwned = true
+      owned.holder.lastSql = this.sql
+      return this.#onOwned(owned)
+    }
+    this.#engine.assertOpen()
+    const statement = this.#prepare(this.#engine.writer)
+    const holder = new Holder('stream', this.sql)
+    this.#holder = holder
+    if (this.#engine.mayUseReader(statement, this.#parameters)) {
+      const lease = await this.#engine.readers!.acquire({ signal, purpose: this.sql })
+      const release = (): void => lease.release()
+      return {
+        engine: lease.resource,
+        statement: lease.resource.prepare(this.sql),
+        finish: release,
+      }
+    }
+    await this.#engine.gate.enter(holder, this.sql, signal)
+    const leave = (): void => this.#engine.gate.leave(holder)
+    try {
+      return await this.#onWriter(statement, leave, signal)
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  #onOwned({ engine, isWriter }: Owned): Source {
+    const statement = this.#prepare(engine)
+    if (statement.isRead || !isWriter) return { engine, statement, finish: () => {} }
+    run(engine, 'savepoint keelson_stream')
+    return {
+      engine,
+      statement,
+      finish: (outcome) => {
+        if (!engine.database.inTransaction) return
+        if (outcome === 'undone') run(engine, 'rollback to keelson_stream')
+        run(engine, 'release keelson_stream')
+      },
+    }
+  }
+
+  /** A statement that writes is undone when the stream fails, and kept when its consumer merely stops reading. */
+  async #onWriter(
+    statement: PreparedStatement,
+    leave: () => void,
+    signal: AbortSignal,
+  ): Promise<Source> {
+    const { writer: engine, snapshot, options } = this.#engine
+    snapshot?.endAll()
+    if (statement.isRead) return { engine, statement, finish: leave }
+    await retryWhileBusy(() => run(engine, 'begin immediate'), options.busyTimeoutMs, signal)
+    return {
+      engine,
+      statement,
+      finish: (outcome) => {
+        try {
+          if (engine.database.inTransaction) run(engine, outcome === 'kept' ? 'commit' : 'rollback')
+        } finally {
+          leave()
+        }
+      },
+    }
+  }
+
+  #prepare(engine: StatementEngine): PreparedStatement {
+    const statement = engine.prepare(this.sql)
+    this.#session.refuse(statement)
+    if (!statement.reader) {
+      throw new SqliteStatementError(
+        'NO_ROWS_TO_STREAM',
+        `${excerpt(this.sql)} returns no rows, so there is nothing to stream. Execute it, or add RETURNING.`,
+      )
+    }
+    return statement
+  }
+}
+
+function run(engine: StatementEngine, sql: string): void {
+  engine.prepare(sql).forRun().run()
+}

@@ -1,0 +1,132 @@
+import { ConnectionBusyError } from '@keelson/core'
+import { excerpt } from '../statement/prepared-statement.ts'
+import type { Holder } from './holder.ts'
+
+interface Waiter {
+  readonly holder: Holder
+  readonly sql: string
+  readonly since: number
+  readonly timeoutMs: number
+  readonly admit: () => void
+  readonly refuse: (error: unknown) => void
+}
+
+/**
+ * Lets one holder at a time own the write connection, first come, first served.
+ *
+ * A waiter gives up when one and the same holder has kept it waiting for the timeout: a long queue that moves is
+ * healthy, a holder that never finishes (a forgotten transaction, or one that waits for the waiter) is not.
+ */
+export class WriteGate {
+  readonly #timeoutMs: number
+  readonly #queue: Waiter[] = []
+  #holder: Holder | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed: Error | undefined
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  get holder(): Holder | undefined {
+    return this.#holder
+  }
+
+  /** Takes the gate if nobody has it. */
+  tryEnter(holder: Holder): boolean {
+    if (this.#closed !== undefined) throw this.#closed
+    if (this.#holder !== undefined) return false
+    this.#admit(holder)
+    return true
+  }
+
+  /**
+   * @param sql what is waiting, for the error message
+   * @param timeoutMs how long one holder may keep this waiter
+   * @throws {ConnectionBusyError} naming the holder, after the timeout; the signal's reason; the error of `close()`
+   */
+  async enter(
+    holder: Holder,
+    sql: string,
+    signal?: AbortSignal,
+    timeoutMs: number = this.#timeoutMs,
+  ): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.tryEnter(holder)) return
+    let abort: (() => void) | undefined
+    try {
+      await new Promise<void>((admit, refuse) => {
+        const waiter: Waiter = { holder, sql, since: performance.now(), timeoutMs, admit, refuse }
+        this.#queue.push(waiter)
+        if (this.#timer === undefined) this.#watch()
+        if (signal !== undefined) {
+          abort = () => this.#remove(waiter, signal.reason)
+          signal.addEventListener('abort', abort, { once: true })
+        }
+      })
+    } finally {
+      if (abort !== undefined) signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Hands the connection to the next in line. */
+  leave(holder: Holder): void {
+    if (this.#holder !== holder) return
+    this.#holder = undefined
+    const next = this.#queue.shift()
+    if (next !== undefined) {
+      this.#admit(next.holder)
+      next.admit()
+    }
+    if (this.#timer !== undefined) this.#watch()
+  }
+
+  /** Refuses everyone who waits and everyone who comes; the holder stays until it leaves. */
+  close(error: Error): void {
+    this.#closed = error
+    clearTimeout(this.#timer)
+    for (const waiter of this.#queue.splice(0)) waiter.refuse(error)
+  }
+
+  #admit(holder: Holder): void {
+    holder.since = performance.now()
+    this.#holder = holder
+  }
+
+  #remove(waiter: Waiter, reason: unknown): void {
+    const index = this.#queue.indexOf(waiter)
+    if (index === -1) return
+    this.#queue.splice(index, 1)
+    waiter.refuse(reason)
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#queue.length === 0) return
+    const next = Math.min(...this.#queue.map((waiter) => this.#givesUpAt(waiter)))
+    this.#timer = setTimeout(() => this.#expire(), Math.max(0, next - performance.now()))
+  }
+
+  #givesUpAt(waiter: Waiter): number {
+    return Math.max(this.#holder!.since, waiter.since) + waiter.timeoutMs
+  }
+
+  #expire(): void {
+    // A timer may fire up to a millisecond early.
+    const now = performance.now() + 1
+    for (const waiter of this.#queue.filter((each) => this.#givesUpAt(each) <= now)) {
+      this.#remove(waiter, busyError(waiter, this.#holder!))
+    }
+    this.#watch()
+  }
+}
+
+function busyError(waiter: Waiter, holder: Holder): ConnectionBusyError {
+  return new ConnectionBusyError(
+    `Gave up after waiting ${Math.round(performance.now() - waiter.since)} ms to run ${excerpt(waiter.sql)}. ` +
+      `The write connection is owned by ${holder.describe()}. ` +
+      'A statement that belongs to that transaction must run on its handle (trx, tx); a transaction or stream that ' +
+      'was forgotten must be ended; for one that takes long, raise busyTimeoutMs.',
+  )
+}

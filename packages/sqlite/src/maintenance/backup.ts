@@ -1,0 +1,99 @@
+import { existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { checkOptionNames, invalidOption } from '@keelson/core'
+import Database from 'better-sqlite3'
+import { SqliteBackupError } from '../errors.ts'
+import type { InlineEngine } from '../inline/inline-engine.ts'
+import { resolvePath } from '../path.ts'
+import type { BackupOptions, BackupReport } from './maintenance.ts'
+
+/**
+ * Copies in slices from the connection that writes: a copy through another connection starts over at every commit,
+ * and never ends on a busy database.
+ */
+export async function backup(
+  engine: InlineEngine,
+  target: string | URL,
+  options: BackupOptions,
+): Promise<BackupReport> {
+  checkOptionNames('backup()', options, ['onProgress', 'pagesPerSlice', 'signal'])
+  const { pagesPerSlice = 256, signal } = options
+  if (!Number.isInteger(pagesPerSlice) || pagesPerSlice < 1)
+    invalidOption('backup()', 'pagesPerSlice', pagesPerSlice, 'a whole number from 1')
+  signal?.throwIfAborted()
+  engine.assertOpen()
+  const start = performance.now()
+  const file = resolvePath(target, engine.options.directory)
+  if (existsSync(file)) throw existing(file)
+  // The copy bears its real name only when it is whole and sound.
+  const unfinished = `${file}.${randomUUID()}.unfinished`
+  try {
+    const { totalPages } = await copy(engine, unfinished, options, pagesPerSlice)
+    check(unfinished, file)
+    const { size } = statSync(unfinished)
+    giveName(unfinished, file)
+    return { file, pages: totalPages, bytes: size, elapsedMs: performance.now() - start }
+  } catch (error) {
+    if (error instanceof SqliteBackupError || (signal?.aborted === true && error === signal.reason))
+      throw error
+    throw new SqliteBackupError(
+      'BACKUP_FAILED',
+      `The backup to ${file} failed: ${(error as Error).message}. Nothing was left behind.`,
+      { cause: error },
+    )
+  } finally {
+    for (const suffix of ['', '-wal', '-shm', '-journal'])
+      rmSync(unfinished + suffix, { force: true })
+  }
+}
+
+function copy(
+  engine: InlineEngine,
+  file: string,
+  options: BackupOptions,
+  pagesPerSlice: number,
+): Promise<{ totalPages: number }> {
+  return engine.writer.database.backup(file, {
+    progress: ({ totalPages, remainingPages }) => {
+      options.signal?.throwIfAborted()
+      engine.assertOpen()
+      options.onProgress?.({ totalPages, remainingPages })
+      return pagesPerSlice
+    },
+  })
+}
+
+function check(unfinished: string, file: string): void {
+  const database = new Database(unfinished)
+  try {
+    // A copy in WAL mode would leave files of its own beside it.
+    database.pragma('journal_mode = delete')
+    const lines = database.prepare('pragma integrity_check').raw().all() as [string][]
+    if (lines.length === 1 && lines[0]![0] === 'ok') return
+    throw new SqliteBackupError(
+      'BACKUP_CORRUPT',
+      `The copy of ${file} fails its integrity check: ${lines.slice(0, 3).flat().join('; ')}. Run maintenance.integrityCheck() on the database itself.`,
+    )
+  } finally {
+    database.close()
+  }
+}
+
+/** Fails where a rename would silently replace a file that has appeared meanwhile. */
+function giveName(unfinished: string, file: string): void {
+  try {
+    linkSync(unfinished, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw existing(file)
+    // Some file systems know no hard links.
+    if (existsSync(file)) throw existing(file)
+    renameSync(unfinished, file)
+  }
+}
+
+function existing(file: string): SqliteBackupError {
+  return new SqliteBackupError(
+    'BACKUP_EXISTS',
+    `${file} exists, and a backup does not overwrite. Give a new name, or remove the file first.`,
+  )
+}

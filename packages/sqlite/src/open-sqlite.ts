@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import type { BetterSqlite3Database } from './better-sqlite3.ts'
+import type { SqliteDatabase } from './database.ts'
+import { SqliteOpenError } from './errors.ts'
+import { databaseBrand, InlineDatabase } from './inline/inline-database.ts'
+import { InlineEngine } from './inline/inline-engine.ts'
+import { resolveOptions, type ResolvedSqliteOptions, type SqliteOptions } from './options.ts'
+import { resolvePath } from './path.ts'
+import { applySettings, checkPragmas } from './settings.ts'
+import { StatementEngine } from './statement/statement-engine.ts'
+
+/**
+ * Opens a SQLite database file in WAL mode, or one in memory.
+ *
+ * Every setting is read back after it was set. Opening is synchronous; while another process holds the file
+ * exclusively it waits for up to `busyTimeoutMs` and blocks the event loop, which nothing does later.
+ *
+ * ```ts
+ * const database = openSqlite({ path: 'app.db' })
+ * await database.execute('insert into account (name) values (?)', ['Ada'])
+ * await database.close()
+ * ```
+ *
+ * @param options the options, or just the path
+ * @returns the open database. Close it with `close()`.
+ * @throws {OptionError} for an option that is unknown, cannot be used, or that SQLite did not apply
+ * @throws {SqliteOpenError} for a path that cannot be opened, a file that is not a database, WAL being impossible.
+ *   Nothing is left open.
+ */
+export function openSqlite(options: SqliteOptions | string): SqliteDatabase {
+  const given = typeof options === 'string' ? { path: options } : options
+  const resolved = resolveOptions(given)
+  checkPragmas(resolved.pragmas)
+  const { database, path } = given
+  if (database !== undefined) {
+    if (path !== undefined) {
+      throw new SqliteOpenError(
+        'PATH_INVALID',
+        'openSqlite() takes `path` or `database`, not both. Leave one out.',
+      )
+    }
+    return adopt(database, resolved)
+  }
+  if (path === undefined) {
+    throw new SqliteOpenError(
+      'PATH_INVALID',
+      "openSqlite() needs a `path`, for example 'app.db' or ':memory:', or a `database`.",
+    )
+  }
+  const file = resolvePath(path, given.directory)
+  const engine = new InlineEngine(
+    file,
+    resolved,
+    connect(file, resolved, false),
+    file === ':memory:' ? undefined : () => connect(file, resolved, true),
+  )
+  return new InlineDatabase(engine, () => engine.writer.database.close())
+}
+
+/** Tells whether a value was made by `openSqlite()`, also by another copy of this package. */
+export function isSqliteDatabase(value: unknown): value is SqliteDatabase {
+  return typeof value === 'object' && value !== null && databaseBrand in value
+}
+
+/** One database for each handle, so that everything on it waits at the same gate. */
+const adopted = new WeakMap<BetterSqlite3Database, SqliteDatabase>()
+
+function adopt(database: BetterSqlite3Database, options: ResolvedSqliteOptions): SqliteDatabase {
+  if (
+    typeof database !== 'object' ||
+    typeof database?.prepare !== 'function' ||
+    typeof database.pragma !== 'function'
+  ) {
+    throw new SqliteOpenError(
+      'OPEN_FAILED',
+      '`database` is not a better-sqlite3 database. Pass `new Database(file)` from better-sqlite3 12 or 13, or a `path`.',
+    )
+  }
+  if (!database.open) {
+    throw new SqliteOpenError(
+      'OPEN_FAILED',
+      'The better-sqlite3 database has been closed. Pass an open one.',
+    )
+  }
+  const known = adopted.get(database)
+  if (known?.isOpen === true) return known
+  const writer = new StatementEngine(database, options)
+  const engine = new InlineEngine(database.name, options, writer, undefined)
+  const created = new InlineDatabase(engine, () => {})
+  adopted.set(database, created)
+  return created
+}
+
+function connect(path: string, options: ResolvedSqliteOptions, isReader: boolean): StatementEngine {
+  const readonly = options.readOnly || isReader
+  if (readonly && path === ':memory:') {
+    throw new SqliteOpenError(
+      'PATH_INVALID',
+      "A database in memory begins empty, so `readOnly` makes no sense for ':memory:'. Leave it out.",
+    )
+  }
+  if (readonly && !existsSync(path)) {
+    throw new SqliteOpenError(
+      'FILE_MISSING',
+      `${path} does not exist, and a read-only database is not created. Check the path, or open it without \`readOnly\` to create it.`,
+    )
+  }
+  const database = create(path, { readonly, timeout: options.busyTimeoutMs })
+  try {
+    // SQLite opens lazily: only a read finds out that the file is not a database.
+    database.pragma('schema_version')
+    applySettings(database, options, isReader)
+    // From here on waiting is done by the driver, with the event loop free.
+    database.pragma('busy_timeout = 0')
+    return new StatementEngine(database, options)
+  } catch (error) {
+    database.close()
+    if ((error as { code?: string }).code !== 'SQLITE_NOTADB') throw error
+    throw new SqliteOpenError(
+      'NOT_A_DATABASE',
+      `${path} is not a SQLite database, or is encrypted. Check the path; nothing was changed in the file.`,
+      { cause: error },
+    )
+  }
+}
+
+function create(
+  path: string,
+  options: { readonly: boolean; timeout: number },
+): BetterSqlite3Database {
+  try {
+    return new Database(path, options) as unknown as BetterSqlite3Database
+  } catch (error) {
+    throw new SqliteOpenError(
+      'OPEN_FAILED',
+      `${path} could not be opened: ${(error as Error).message}. Check the permissions of the file and its directory.`,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,139 @@
+import { checkOptionNames, describeValue, invalidOption, OptionError } from '@keelson/core'
+import type { BetterSqlite3Database } from './better-sqlite3.ts'
+import { SqliteOpenError } from './errors.ts'
+import type { ResolvedSqliteOptions } from './options.ts'
+
+/** Settings that an option of `openSqlite()` stands for: there is one source of configuration. */
+const byOption: Readonly<Record<string, string>> = {
+  journal_mode: 'none: a file is always in WAL mode',
+  foreign_keys: '`foreignKeys`',
+  synchronous: '`synchronous`',
+  busy_timeout: '`busyTimeoutMs`',
+  query_only: '`readOnly`, or a read-only transaction',
+}
+
+/** Names that SQLite reads as numbers, as its documentation lists them. https://www.sqlite.org/pragma.html */
+const numbersByName: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  synchronous: { off: 0, normal: 1, full: 2, extra: 3 },
+  temp_store: { default: 0, file: 1, memory: 2 },
+  auto_vacuum: { none: 0, full: 1, incremental: 2 },
+  secure_delete: { off: 0, on: 1, fast: 2 },
+}
+
+const shapesFile = new Set(['page_size', 'auto_vacuum', 'encoding'])
+
+/**
+ * Sets up a connection and reads every setting back.
+ *
+ * @throws {SqliteOpenError} `WAL_UNAVAILABLE`
+ * @throws {OptionError} `SETTING_NOT_APPLIED`, `UNKNOWN_OPTION`
+ */
+export function applySettings(
+  database: BetterSqlite3Database,
+  options: ResolvedSqliteOptions,
+  isReader: boolean,
+): void {
+  const pragmas = Object.entries(options.pragmas)
+  if (pragmas.length > 0) checkPragmaNames(database, options.pragmas)
+  // These shape a new file, and must be set before anything, WAL included, is written to it.
+  const shape = pragmas.filter(([name]) => shapesFile.has(name))
+  if (!isReader)
+    for (const [name, value] of shape) setPragma(database, name, value, `pragmas.${name}`)
+  if (!options.readOnly && !isReader && !database.memory) useWriteAheadLog(database)
+  const defaults: Record<string, string | number | boolean> = {
+    foreign_keys: options.foreignKeys,
+    synchronous: options.synchronous,
+    // Inserting many rows into a table with a UNIQUE index writes a statement journal; in memory it costs half.
+    temp_store: 'memory',
+    // Keeps a log that grew once from staying that large.
+    ...(database.memory ? {} : { journal_size_limit: 64 * 1024 * 1024 }),
+    ...(isReader ? { query_only: true } : {}),
+  }
+  for (const [name, value] of Object.entries(defaults)) setPragma(database, name, value)
+  for (const [name, value] of pragmas) {
+    if (!shapesFile.has(name)) setPragma(database, name, value, `pragmas.${name}`)
+  }
+}
+
+/** Refuses what cannot be a setting, before anything is opened. */
+export function checkPragmas(pragmas: ResolvedSqliteOptions['pragmas']): void {
+  for (const [name, value] of Object.entries(pragmas)) {
+    const option = byOption[name.toLowerCase()]
+    if (option !== undefined) {
+      throw new OptionError(
+        'INVALID_OPTION',
+        `pragmas.${name}`,
+        `\`pragmas.${name}\` is not set here. Use ${option}.`,
+      )
+    }
+    const usable =
+      typeof value === 'boolean' ||
+      typeof value === 'string' ||
+      (typeof value === 'number' && Number.isFinite(value))
+    if (!usable)
+      invalidOption(
+        'openSqlite()',
+        `pragmas.${name}`,
+        value,
+        'a string, a finite number, true or false',
+      )
+  }
+}
+
+function useWriteAheadLog(database: BetterSqlite3Database): void {
+  let mode: unknown
+  try {
+    mode = database.pragma('journal_mode = wal', { simple: true })
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error
+    throw new SqliteOpenError(
+      'WAL_UNAVAILABLE',
+      `${database.name} could not be switched to WAL mode, because another connection is using it in another mode. Close that connection, or switch the file while nobody else has it open.`,
+      { cause: error },
+    )
+  }
+  if (mode === 'wal') return
+  throw new SqliteOpenError(
+    'WAL_UNAVAILABLE',
+    `${database.name} stays in journal mode "${String(mode)}" instead of WAL, as on network disks, which lack shared memory. Keep the file on a local disk.`,
+  )
+}
+
+function checkPragmaNames(database: BetterSqlite3Database, pragmas: object): void {
+  const known = database.prepare('select name from pragma_pragma_list').all() as { name: string }[]
+  checkOptionNames(
+    '`pragmas`',
+    pragmas,
+    known.map(({ name }) => name),
+  )
+}
+
+function setPragma(
+  database: BetterSqlite3Database,
+  name: string,
+  value: string | number | boolean,
+  option: string = name,
+): void {
+  const wanted = normalised(name, value)
+  database.pragma(
+    `${name} = ${typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : Number(value)}`,
+  )
+  const got = database.pragma(name, { simple: true })
+  if (normalised(name, got) === wanted) return
+  throw new OptionError(
+    'SETTING_NOT_APPLIED',
+    option,
+    `SQLite did not apply \`${option}\`: asked for ${describeValue(value)}, it reports ${got === undefined ? 'nothing' : describeValue(got)}. ` +
+      'Use a value that it accepts here (https://www.sqlite.org/pragma.html), or leave the setting out.',
+  )
+}
+
+function normalised(name: string, value: unknown): string {
+  if (typeof value === 'boolean') return value ? '1' : '0'
+  const text = String(value).toLowerCase()
+  return String(
+    numbersByName[name]?.[text] ??
+      { on: 1, yes: 1, true: 1, off: 0, no: 0, false: 0 }[text] ??
+      text,
+  )
+}

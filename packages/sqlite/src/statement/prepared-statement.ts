@@ -1,0 +1,136 @@
+import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sqlite3.ts'
+import { ParameterError, SqliteStatementError } from '../errors.ts'
+import { arrayScan, objectScan, type InexactScan } from '../values/int64.ts'
+import { statementVerb, type StatementVerb } from './verb.ts'
+
+/** A prepared statement with what is worth knowing of it, found out once. */
+export class PreparedStatement {
+  readonly sql: string
+  readonly verb: StatementVerb
+  /** Returns rows. */
+  readonly reader: boolean
+  /** A read that may run on any connection, unless `routeOf` says otherwise. */
+  readonly isRead: boolean
+  /** Whether an INSERT sets `last_insert_rowid()`; an upsert does so only when it inserts. */
+  setsRowid: 'unknown' | 'always' | 'never' | 'perhaps'
+  /** Which connections may run it; found out when first asked for. */
+  route: { readonly kind: 'any' | 'writer'; readonly generation: number } | undefined
+
+  readonly #statement: BetterSqlite3Statement
+  #asArrays = false
+  #asBigints = false
+  #columns: readonly string[] | undefined
+  #scan: InexactScan | undefined
+
+  constructor(database: BetterSqlite3Database, sql: string) {
+    this.#statement = prepare(database, sql)
+    this.sql = sql
+    this.verb = statementVerb(sql)
+    this.reader = this.#statement.reader
+    this.isRead =
+      this.reader && this.#statement.readonly && (this.verb === 'select' || this.verb === 'other')
+    // Every upsert that may update contains both words; other statements that do merely take the slower path.
+    this.setsRowid = /\bconflict\b/i.test(sql) && /\bupdate\b/i.test(sql) ? 'perhaps' : 'unknown'
+  }
+
+  /** In use by an iterator, so that it cannot be run a second time. */
+  get busy(): boolean {
+    return this.#statement.busy
+  }
+
+  /** The statement, set to deliver rows this way. */
+  as(rows: 'objects' | 'arrays', bigints: boolean): BetterSqlite3Statement {
+    const asArrays = rows === 'arrays' || this.#hasProtoColumn
+    if (asArrays !== this.#asArrays) {
+      this.#statement.raw(asArrays)
+      this.#asArrays = asArrays
+    }
+    if (bigints !== this.#asBigints) this.#setBigints(bigints)
+    return this.#statement
+  }
+
+  /** The statement, set to report `lastInsertRowid` without rounding. */
+  forRun(): BetterSqlite3Statement {
+    if (!this.#asBigints) this.#setBigints(true)
+    return this.#statement
+  }
+
+  /** Column names, as they are now: another process may have added one to a `select *`. */
+  columnNames(): readonly string[] {
+    return this.#statement.columns().map(({ name }) => name)
+  }
+
+  /** Finds numbers that may have been rounded. */
+  scanFor(rows: 'objects' | 'arrays', firstRow: object): InexactScan {
+    if (rows === 'arrays') return arrayScan
+    const names = Object.keys(firstRow)
+    if (this.#scan === undefined || names.length !== this.#columns!.length) {
+      this.#columns = names
+      this.#scan = objectScan(names)
+    }
+    return this.#scan
+  }
+
+  /**
+   * better-sqlite3 loses a column named `__proto__` in object rows, so these are built here.
+   */
+  get needsObjects(): boolean {
+    return this.#hasProtoColumn
+  }
+
+  get #hasProtoColumn(): boolean {
+    return (this.#protoColumn ??=
+      this.sql.includes('__proto__') && this.reader && this.columnNames().includes('__proto__'))
+  }
+
+  #protoColumn: boolean | undefined
+
+  #setBigints(on: boolean): void {
+    this.#statement.safeIntegers(on)
+    this.#asBigints = on
+  }
+}
+
+function prepare(database: BetterSqlite3Database, sql: string): BetterSqlite3Statement {
+  // SQLite stops reading at a NUL, so what stands behind it would silently not be part of the statement.
+  if (sql.includes('\0')) {
+    throw new SqliteStatementError(
+      'NUL_IN_SQL',
+      'The SQL text contains a NUL character, behind which SQLite would not read on. Bind the value as a parameter instead.',
+    )
+  }
+  try {
+    return database.prepare(sql)
+  } catch (error) {
+    if (error instanceof Error && /too many SQL variables/.test(error.message)) {
+      throw new ParameterError(
+        'TOO_MANY_PARAMETERS',
+        `SQLite binds at most 32,766 parameters in one statement; this one has more: ${excerpt(sql)}. Split it into several statements.`,
+        { cause: error },
+      )
+    }
+    if (error instanceof RangeError) {
+      if (/more than one statement/.test(error.message)) {
+        throw new SqliteStatementError(
+          'MULTIPLE_STATEMENTS',
+          `One call runs one statement; this text holds several: ${excerpt(sql)}. Run them one by one, in a transaction if they belong together.`,
+          { cause: error },
+        )
+      }
+      if (/contains no statements/.test(error.message)) {
+        throw new SqliteStatementError(
+          'EMPTY_STATEMENT',
+          'The SQL text holds no statement, only white space or comments.',
+          { cause: error },
+        )
+      }
+    }
+    throw error
+  }
+}
+
+/** SQL as an error message shows it: on one line, not too long, in backticks. */
+export function excerpt(sql: string): string {
+  const line = sql.replaceAll(/\s+/g, ' ').trim()
+  return `\`${line.length > 120 ? `${line.slice(0, 117)}...` : line}\``
+}

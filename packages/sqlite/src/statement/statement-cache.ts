@@ -1,0 +1,38 @@
+import type { BetterSqlite3Database } from '../better-sqlite3.ts'
+import { PreparedStatement } from './prepared-statement.ts'
+
+/** Prepared statements of one connection by SQL text; the least recently used go first. */
+export class StatementCache {
+  readonly #database: BetterSqlite3Database
+  readonly #size: number
+  readonly #statements = new Map<string, PreparedStatement>()
+  #last: PreparedStatement | undefined
+
+  constructor(database: BetterSqlite3Database, size: number) {
+    this.#database = database
+    this.#size = size
+  }
+
+  get(sql: string): PreparedStatement {
+    // The same statement many times over is the common case, and needs no look into the map.
+    if (this.#last?.sql === sql && !this.#last.busy) return this.#last
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = new PreparedStatement(this.#database, sql)
+      if (this.#statements.size >= this.#size)
+        this.#statements.delete(this.#statements.keys().next().value!)
+    } else {
+      this.#statements.delete(sql)
+      // An open iterator has this one; a second use needs its own.
+      if (statement.busy) statement = new PreparedStatement(this.#database, sql)
+    }
+    this.#statements.set(sql, statement)
+    this.#last = statement
+    return statement
+  }
+
+  clear(): void {
+    this.#statements.clear()
+    this.#last = undefined
+  }
+}

@@ -1,0 +1,96 @@
+import type { Int64Policy } from '../contract.ts'
+import { Int64RangeError } from '../errors.ts'
+
+/** Integers from here on may have been rounded on their way into a JS number. */
+const firstInexact = 2 ** 53
+
+/**
+ * Tells whether any number in the rows is so large that it may be a rounded INTEGER; a large REAL looks the same, so
+ * `true` asks for a second look, and `false` is certain.
+ */
+export type InexactScan = (rows: readonly unknown[]) => boolean
+
+/** A scan of object rows, compiled for the columns: it costs about 1 ns a value, a generic loop ten times that. */
+export function objectScan(columns: readonly string[]): InexactScan {
+  const tests = columns.map(
+    (_, index) =>
+      `typeof v${index} === 'number' && (v${index} >= ${firstInexact} || v${index} <= -${firstInexact})`,
+  )
+  const reads = columns.map((name, index) => `v${index} = row[${JSON.stringify(name)}]`)
+  if (columns.length === 0) return () => false
+  return (
+    compiled(
+      `for (const row of rows) { const ${reads.join(', ')}; if (${tests.join(' || ')}) return true } return false`,
+    ) ?? genericScan
+  )
+}
+
+/** A scan of array rows. */
+export const arrayScan: InexactScan = (rows) => {
+  for (const row of rows as readonly (readonly unknown[])[]) {
+    for (let index = 0; index < row.length; index++) if (isInexact(row[index])) return true
+  }
+  return false
+}
+
+/**
+ * Applies the policy to a row that was read with every INTEGER as a bigint; changes the row in place.
+ *
+ * @param names the column names, in order, to name one in an error
+ * @throws {Int64RangeError} under `'number'`, for a value that does not fit
+ */
+export function convertRow(
+  row: unknown,
+  policy: Int64Policy,
+  names: () => readonly string[],
+): void {
+  if (Array.isArray(row)) {
+    for (let index = 0; index < row.length; index++) {
+      if (typeof row[index] === 'bigint')
+        row[index] = convertInt64(row[index], policy, () => names()[index] ?? `${index}`)
+    }
+    return
+  }
+  const record = row as Record<string, unknown>
+  for (const name in record) {
+    const value = record[name]
+    if (typeof value === 'bigint') record[name] = convertInt64(value, policy, () => name)
+  }
+}
+
+function convertInt64(
+  value: bigint,
+  policy: Int64Policy,
+  column: () => string,
+): number | bigint | string {
+  switch (policy) {
+    case 'bigint':
+      return value
+    case 'string':
+      return value.toString()
+    case 'lossyNumber':
+      return Number(value)
+    case 'number': {
+      const number = Number(value)
+      if (!Number.isSafeInteger(number)) throw new Int64RangeError(column(), value)
+      return number
+    }
+  }
+}
+
+const genericScan: InexactScan = (rows) =>
+  rows.some((row) => Object.values(row as Record<string, unknown>).some(isInexact))
+
+function isInexact(value: unknown): boolean {
+  return typeof value === 'number' && (value >= firstInexact || value <= -firstInexact)
+}
+
+function compiled(body: string): InexactScan | undefined {
+  try {
+    return new Function('rows', body) as InexactScan
+  } catch (error) {
+    // Node was started with --disallow-code-generation-from-strings.
+    if (error instanceof EvalError) return undefined
+    throw error
+  }
+}
