@@ -34,6 +34,12 @@ export interface ExecuteOptions {
   readonly signal?: AbortSignal
 }
 
+/** `ExecuteOptions` for a host that delivers results in a shape of its own. */
+export interface MappedExecuteOptions<Row, R> extends ExecuteOptions {
+  /** Makes what `execute()` resolves to, in the same step that makes the result: a `then()` more is felt. */
+  readonly map: (result: SqliteResult<Row>) => R
+}
+
 export interface StreamOptions {
   readonly rows?: 'objects' | 'arrays'
   /** Rows per chunk, at least 1. @default 500 */
@@ -69,6 +75,11 @@ export interface SqliteSession {
     parameters?: readonly unknown[],
     options?: ExecuteOptions,
   ): Promise<SqliteResult<Row>>
+  execute<Row, R>(
+    sql: string,
+    parameters: readonly unknown[],
+    options: MappedExecuteOptions<Row, R>,
+  ): Promise<R>
   /** Streams the rows of any statement that returns rows, in chunks. */
   stream<Row = Record<string, unknown>>(
     sql: string,

@@ -2,6 +2,7 @@ export type {
   BeginOptions,
   ExecuteOptions,
   Int64Policy,
+  MappedExecuteOptions,
   SqliteResult,
   SqliteSession,
   StreamOptions,

@@ -1,4 +1,5 @@
 export { SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
+export { introspect } from './kysely/introspect.ts'
 export { SqliteAdapter } from './kysely/sqlite-adapter.ts'
 export { SqliteDialect } from './kysely/sqlite-dialect.ts'
 export type { SqliteDatabaseFactory, SqliteDialectConfig } from './kysely/sqlite-dialect-config.ts'

@@ -13,6 +13,7 @@ import { MaintenanceScheduler } from '../maintenance/scheduler.ts'
 import type { Maintain } from '../maintenance/schedule.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
 import type { InlineEngine } from './inline-engine.ts'
+import type { EventSource } from './query-trace.ts'
 import { InlineSession } from './inline-session.ts'
 
 /** Marks a database of ours, also one that another copy of this package made. */
@@ -58,7 +59,7 @@ export class InlineDatabase implements SqliteDatabase {
     parameters?: readonly unknown[],
     options?: ExecuteOptions,
   ): Promise<SqliteResult<Row>> {
-    return this.#session.execute(sql, parameters, options)
+    return this.#session.execute<Row>(sql, parameters, options)
   }
 
   stream<Row>(
@@ -88,8 +89,8 @@ export class InlineDatabase implements SqliteDatabase {
     }
   }
 
-  connect(): SqliteSession {
-    return new InlineSession(this.#engine)
+  connect(options: { readonly source?: EventSource } = {}): SqliteSession {
+    return new InlineSession(this.#engine, options.source)
   }
 
   close(options: { readonly deadlineMs?: number } = {}): Promise<SqliteCloseReport> {

@@ -1,87 +1,77 @@
+// One subject, over 300 lines: the state of a session decides what each of its calls may do.
 import {
   ConnectionBusyError,
+  queryChannel,
   quoteIdentifier,
   TransactionAbortedError,
+  transactionChannel,
   TransactionClosedError,
   type DatabaseClosedError,
+  type QueryEvent,
 } from '@keelson/core'
 import type {
   BeginOptions,
   ExecuteOptions,
+  MappedExecuteOptions,
   SqliteResult,
   SqliteSession,
   StreamOptions,
 } from '../contract.ts'
-import { QueryTimeoutError, SqliteStatementError } from '../errors.ts'
-import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
-import type { StatementEngine, StatementLimit } from '../statement/statement-engine.ts'
-import { pragmaAssignment } from '../statement/verb.ts'
-import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
-import { Holder } from './holder.ts'
+import { SqliteStatementError } from '../errors.ts'
+import { excerpt } from '../statement/prepared-statement.ts'
+import { executeAutocommit, statementLimit } from './autocommit.ts'
+import { retryWhileBusy } from './busy-retry.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
 import { InlineStream } from './inline-stream.ts'
 import { Migration, migrationTimeoutMs } from './migration.ts'
-
-/** A connection that this session owns. */
-export interface Owned {
-  readonly engine: StatementEngine
-  readonly holder: Holder
-  readonly isWriter: boolean
-  /** Gives the connection back, its settings as they were. */
-  giveBack(): void
-}
+import { control, ownReader, ownWriter, type Owned } from './ownership.ts'
+import { Patience } from './patience.ts'
+import { queryEvent, traceQuery, type EventSource } from './query-trace.ts'
+import { refuseControl, setsForeignKeys } from './statement-rules.ts'
+import { TransactionTrace } from './transaction-trace.ts'
 
 /** See `SqliteSession`. SQLite answers on the calling thread; only waiting is asynchronous. */
 export class InlineSession implements SqliteSession, Endable {
   readonly #engine: InlineEngine
-  readonly #waiting = new Set<AbortController>()
+  readonly #source: EventSource
+  readonly #patience: Patience
+  /**
+   * Open streams of this session; at most one of them is of its transaction. Kysely makes a session for each query,
+   * so what few of them need is made when it is needed.
+   */
+  #streams: Set<InlineStream> | undefined
   #owned: Owned | undefined
   #transaction: 'none' | 'open' | 'ending' = 'none'
   #abortedBy: { readonly error: unknown } | undefined
-  /** Open streams of this session; at most one is of its transaction. */
-  readonly #streams = new Set<InlineStream>()
-  #queryOnly = false
   #migration: Migration | undefined
+  #trace: TransactionTrace | undefined
+  #queryOnly = false
   #closedBy: DatabaseClosedError | undefined
   #released = false
 
-  constructor(engine: InlineEngine) {
+  constructor(engine: InlineEngine, source: EventSource = 'driver') {
     this.#engine = engine
+    this.#source = source
+    this.#patience = new Patience(engine)
   }
 
   get inTransaction(): boolean {
     return this.#transaction !== 'none'
   }
 
-  execute<Row>(
+  execute<Row, R = SqliteResult<Row>>(
     sql: string,
     parameters: readonly unknown[] = [],
-    options?: ExecuteOptions,
-  ): Promise<SqliteResult<Row>> {
+    options?: ExecuteOptions | MappedExecuteOptions<Row, R>,
+  ): Promise<R> {
+    const map = (options as MappedExecuteOptions<Row, R> | undefined)?.map ?? unmapped<R>
     try {
-      if (this.#owned !== undefined || this.#released || options?.signal !== undefined) {
-        return this.#executeCarefully(sql, parameters, options)
-      }
-      const engine = this.#engine
-      engine.assertOpen()
-      const rows = options?.rows ?? 'objects'
-      const first = options?.first ?? false
-      if (engine.gate.holder !== undefined) return this.#executeWaiting(sql, parameters, options)
-      const statement = engine.writer.prepare(sql)
-      try {
-        if (statement.isRead) {
-          engine.snapshot?.touch()
-          return Promise.resolve(
-            engine.writer.read(statement, parameters, rows, first, this.#limit(options)),
-          )
-        }
-        this.#refuseControl(statement)
-        return Promise.resolve(engine.write(statement, parameters, rows, first))
-      } catch (error) {
-        if (isPassingBusy(error) && engine.options.busyTimeoutMs > 0)
-          return this.#executeWaiting(sql, parameters, options)
-        throw error
-      }
+      if (!queryChannel.hasSubscribers)
+        return this.#execute(sql, parameters, options, map, undefined)
+      const event = queryEvent('query', this.#source, this.#engine, sql, parameters)
+      const run = (): Promise<SqliteResult<never>> =>
+        this.#execute(sql, parameters, options, unmapped<SqliteResult<never>>, event)
+      return traceQuery(event, run).then(map)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -93,11 +83,13 @@ export class InlineSession implements SqliteSession, Endable {
     options: StreamOptions = {},
   ): AsyncIterableIterator<Row[]> {
     const stream = new InlineStream(this.#engine, sql, parameters, options, {
+      source: this.#source,
       owned: () => this.#ownedForStatement(sql),
-      refuse: (statement) => this.#refuseControl(statement),
+      refuse: (statement) => refuseControl(statement, this.inTransaction),
       failed: (error) => this.#afterError(error),
-      ended: (ended) => this.#streams.delete(ended),
+      ended: (ended) => this.#streams!.delete(ended),
     })
+    this.#streams ??= new Set()
     this.#streams.add(stream)
     return stream as unknown as AsyncIterableIterator<Row[]>
   }
@@ -110,55 +102,63 @@ export class InlineSession implements SqliteSession, Endable {
         'begin() inside an open transaction: SQLite has one level. Use savepoint() to nest.',
       )
     }
+    const engine = this.#engine
     const readOnly = options.accessMode === 'read only'
-    if (readOnly && this.#engine.readers !== undefined && this.#migration === undefined) {
-      await this.#ownReader(options.signal)
-    } else {
-      await this.#ownWriter('transaction', options.signal)
-    }
-    const owned = this.#owned!
-    const deferred = readOnly || this.#engine.options.readOnly
-    const behavior = deferred ? 'deferred' : (options.behavior ?? this.#engine.options.behavior)
+    const onReader = readOnly && engine.readers !== undefined && this.#migration === undefined
+    const trace = transactionChannel.hasSubscribers
+      ? new TransactionTrace(engine.path, !onReader)
+      : undefined
     try {
-      if (owned.isWriter) this.#engine.snapshot?.endAll()
+      this.#owned ??= onReader
+        ? await ownReader(engine, this.#patience, options.signal)
+        : await ownWriter(engine, 'transaction', this.#patience, options.signal)
+      if (this.#owned.isWriter) engine.snapshot?.endAll()
+      const deferred = readOnly || engine.options.readOnly
+      const behavior = deferred ? 'deferred' : (options.behavior ?? engine.options.behavior)
+      const owned = this.#owned
       await retryWhileBusy(
         () => control(owned, `begin ${behavior}`),
-        this.#patienceMs,
+        this.#busyTimeoutMs,
         options.signal,
       )
       if (readOnly && owned.isWriter) this.#setQueryOnly(true)
     } catch (error) {
+      trace?.ended('begin_failed', 0, error)
       this.#finish()
       throw error
     }
+    trace?.begun()
+    this.#trace = trace
     this.#transaction = 'open'
-    this.#abortedBy = undefined
-    this.#engine.opened(this)
+    engine.opened(this)
   }
 
   async commit(): Promise<void> {
     const owned = this.#assertTransaction('commit()')
+    const start = performance.now()
+    // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
     this.#transaction = 'ending'
     try {
       await this.#endStream('The transaction was committed while the stream was open.')
       if (this.#abortedBy !== undefined || !owned.engine.database.inTransaction)
         throw this.#abortedError()
       this.#migration?.checkForeignKeys()
-      await retryWhileBusy(() => control(owned, 'commit'), this.#patienceMs)
+      await retryWhileBusy(() => control(owned, 'commit'), this.#busyTimeoutMs)
     } catch (error) {
       if (owned.engine.database.inTransaction) this.#transaction = 'open'
-      else this.#finish()
+      else this.#finish('commit_failed', start, error)
       throw error
     }
-    this.#finish()
+    this.#finish('committed', start)
   }
 
   async rollback(): Promise<void> {
     if (this.#transaction === 'none') return
+    const start = performance.now()
     const owned = this.#owned!
     this.#transaction = 'ending'
-    await this.#endStream('The transaction was rolled back while the stream was open.')
     try {
+      await this.#endStream('The transaction was rolled back while the stream was open.')
       if (owned.engine.database.inTransaction) control(owned, 'rollback')
     } catch (error) {
       // Nobody may write on a connection whose state is unknown.
@@ -166,20 +166,20 @@ export class InlineSession implements SqliteSession, Endable {
         this.#engine.gate.close(error as Error)
       throw error
     } finally {
-      this.#finish()
+      this.#finish('rolled_back', start)
     }
   }
 
   async savepoint(name: string): Promise<void> {
-    this.#control('savepoint', name)
+    this.#savepointCommand('savepoint', name)
   }
 
   async rollbackToSavepoint(name: string): Promise<void> {
-    this.#control('rollback to', name)
+    this.#savepointCommand('rollback to', name)
   }
 
   async releaseSavepoint(name: string): Promise<void> {
-    this.#control('release', name)
+    this.#savepointCommand('release', name)
   }
 
   async beginMigration(): Promise<void> {
@@ -187,11 +187,11 @@ export class InlineSession implements SqliteSession, Endable {
     if (this.#transaction !== 'none') {
       throw new SqliteStatementError(
         'TRANSACTION_OPEN',
-        'A migration was started inside an open transaction, where foreign-key enforcement can no longer be turned off ' +
-          'and rebuilding a table would delete the rows that refer to it. Start the migration outside the transaction.',
+        'A migration was started inside an open transaction, where foreign-key enforcement can no longer be turned ' +
+          'off and rebuilding a table would delete the rows that refer to it. Start it outside the transaction.',
       )
     }
-    await this.#ownWriter('migration')
+    this.#owned = await ownWriter(this.#engine, 'migration', this.#patience)
     try {
       this.#migration = new Migration(this.#engine)
     } catch (error) {
@@ -213,8 +213,8 @@ export class InlineSession implements SqliteSession, Endable {
   }
 
   cancel(reason: unknown): void {
-    for (const waiting of this.#waiting) waiting.abort(reason)
-    for (const stream of this.#streams) void stream.end(reason)
+    this.#patience.cancel(reason)
+    for (const stream of this.#streams ?? []) void stream.end(reason)
   }
 
   async release(): Promise<void> {
@@ -236,19 +236,22 @@ export class InlineSession implements SqliteSession, Endable {
     await this.rollback()
   }
 
-  /** The path of statements that own a connection or may be given up. */
-  #executeCarefully(
+  #execute<R>(
     sql: string,
     parameters: readonly unknown[],
     options: ExecuteOptions | undefined,
-  ): Promise<SqliteResult<never>> {
+    map: (result: SqliteResult<never>) => R,
+    event: QueryEvent | undefined,
+  ): Promise<R> {
     options?.signal?.throwIfAborted()
-    const owned = this.#ownedForStatement(sql)
-    if (owned === undefined) return this.#executeWaiting(sql, parameters, options)
-    const migration = this.#transaction === 'none' ? this.#migration : undefined
-    if (migration !== undefined)
-      return migration.autocommit(() => this.#executeOwned(owned, sql, parameters, options))
-    return Promise.resolve(this.#executeOwned(owned, sql, parameters, options))
+    const owned =
+      this.#owned === undefined && !this.#released ? undefined : this.#ownedForStatement(sql)
+    if (owned === undefined) {
+      return executeAutocommit(this.#engine, this.#patience, sql, parameters, options, map, event)
+    }
+    const run = (): R => map(this.#executeOwned(owned, sql, parameters, options))
+    if (this.#migration === undefined || this.inTransaction) return Promise.resolve(run())
+    return this.#migration.autocommit(run)
   }
 
   #executeOwned(
@@ -257,100 +260,34 @@ export class InlineSession implements SqliteSession, Endable {
     parameters: readonly unknown[],
     options: ExecuteOptions | undefined,
   ): SqliteResult<never> {
+    const start = this.#trace === undefined ? 0 : performance.now()
     const rows = options?.rows ?? 'objects'
     const first = options?.first ?? false
     owned.holder.lastSql = sql
     try {
       const statement = owned.engine.prepare(sql)
-      if (this.#isSatisfiedPragma(statement))
+      if (statement.isRead) {
+        return owned.engine.read(
+          statement,
+          parameters,
+          rows,
+          first,
+          statementLimit(this.#engine, options),
+        )
+      }
+      if (this.#migration !== undefined && setsForeignKeys(statement)) {
+        // Enforcement is off and comes back at the end of the migration, which is what the statement asks for.
         return { rows: [], changes: undefined, insertId: undefined }
-      this.#refuseControl(statement)
-      if (statement.isRead)
-        return owned.engine.read(statement, parameters, rows, first, this.#limit(options))
+      }
+      refuseControl(statement, this.inTransaction)
       return owned.isWriter
         ? this.#engine.write(statement, parameters, rows, first)
         : owned.engine.write(statement, parameters, rows, first)
     } catch (error) {
       this.#afterError(error)
       throw error
-    }
-  }
-
-  async #executeWaiting(
-    sql: string,
-    parameters: readonly unknown[],
-    options: ExecuteOptions | undefined,
-  ): Promise<SqliteResult<never>> {
-    const engine = this.#engine
-    engine.assertOpen()
-    const rows = options?.rows ?? 'objects'
-    const first = options?.first ?? false
-    const statement = engine.writer.prepare(sql)
-    this.#refuseControl(statement)
-    return this.#givingUp(sql, options?.signal, async (signal) => {
-      const limit = this.#limit(options)
-      if (engine.gate.holder !== undefined && engine.mayUseReader(statement, parameters)) {
-        const lease = await engine.readers!.acquire({ signal, purpose: sql })
-        try {
-          const reader = lease.resource
-          return await retryWhileBusy(
-            () => reader.read(reader.prepare(sql), parameters, rows, first, limit),
-            this.#patienceMs,
-            signal,
-          )
-        } finally {
-          lease.release()
-        }
-      }
-      const holder = new Holder('statement', sql)
-      await engine.gate.enter(holder, sql, signal)
-      try {
-        const attempt = statement.isRead
-          ? () => engine.writer.read(statement, parameters, rows, first, limit)
-          : () => engine.write(statement, parameters, rows, first)
-        return await retryWhileBusy(attempt, this.#patienceMs, signal)
-      } finally {
-        engine.gate.leave(holder)
-      }
-    })
-  }
-
-  /** Runs what may have to wait under the caller's signal, `cancel()` and `queryTimeoutMs`. */
-  async #givingUp<T>(
-    sql: string,
-    signal: AbortSignal | undefined,
-    wait: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const controller = new AbortController()
-    this.#waiting.add(controller)
-    const { queryTimeoutMs } = this.#engine.options
-    const timer =
-      queryTimeoutMs === undefined
-        ? undefined
-        : setTimeout(() => {
-            controller.abort(
-              new QueryTimeoutError(
-                `The statement was still waiting for a connection after ${queryTimeoutMs} ms (queryTimeoutMs), and has ` +
-                  `not run: ${excerpt(sql)}. The write connection is owned by ${this.#engine.gate.holder?.describe() ?? 'nobody in this process'}.`,
-              ),
-            )
-          }, queryTimeoutMs)
-    try {
-      return await wait(
-        signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
-      )
     } finally {
-      clearTimeout(timer)
-      this.#waiting.delete(controller)
-    }
-  }
-
-  #limit(options: ExecuteOptions | undefined): StatementLimit | undefined {
-    const { queryTimeoutMs } = this.#engine.options
-    if (queryTimeoutMs === undefined && options?.signal === undefined) return undefined
-    return {
-      deadline: queryTimeoutMs === undefined ? undefined : performance.now() + queryTimeoutMs,
-      signal: options?.signal,
+      this.#trace?.ran(performance.now() - start)
     }
   }
 
@@ -366,7 +303,8 @@ export class InlineSession implements SqliteSession, Endable {
     }
     if (this.#transaction === 'ending') {
       throw new TransactionClosedError(
-        `Cannot run ${excerpt(sql)}: its transaction is being committed or rolled back. Await every statement before the transaction ends.`,
+        `Cannot run ${excerpt(sql)}: its transaction is being committed or rolled back. ` +
+          'Await every statement before the transaction ends.',
       )
     }
     if (this.#abortedBy !== undefined) throw this.#abortedError()
@@ -384,24 +322,22 @@ export class InlineSession implements SqliteSession, Endable {
   }
 
   #assertTransaction(call: string): Owned {
-    if (this.#transaction === 'none') {
-      if (this.#closedBy !== undefined) {
-        throw new TransactionAbortedError(
-          'The database was closed while the transaction was open, which rolled it back. Nothing of it was kept.',
-          { cause: this.#closedBy },
-        )
-      }
-      throw new SqliteStatementError(
-        'NO_TRANSACTION',
-        `${call} without an open transaction. Call begin() first.`,
-      )
-    }
     if (this.#transaction === 'ending') {
       throw new TransactionClosedError(
         `${call} while the transaction is already ending. Await the first call.`,
       )
     }
-    return this.#owned!
+    if (this.#transaction === 'open') return this.#owned!
+    if (this.#closedBy !== undefined) {
+      throw new TransactionAbortedError(
+        'The database was closed while the transaction was open, which rolled it back. Nothing of it was kept.',
+        { cause: this.#closedBy },
+      )
+    }
+    throw new SqliteStatementError(
+      'NO_TRANSACTION',
+      `${call} without an open transaction. Call begin() first.`,
+    )
   }
 
   #abortedError(): TransactionAbortedError {
@@ -418,13 +354,13 @@ export class InlineSession implements SqliteSession, Endable {
     this.#abortedBy ??= { error }
   }
 
-  #control(command: 'savepoint' | 'rollback to' | 'release', name: string): void {
+  #savepointCommand(command: 'savepoint' | 'rollback to' | 'release', name: string): void {
     const sql = `${command} ${quoteIdentifier(name, 'sqlite')}`
     const owned = this.#ownedForStatement(sql)
     if (owned === undefined || this.#transaction === 'none') {
       throw new SqliteStatementError(
         'NO_TRANSACTION',
-        `${command} outside a transaction. Call begin() first.`,
+        `${excerpt(sql)} outside a transaction. Call begin() first.`,
       )
     }
     owned.holder.lastSql = sql
@@ -436,82 +372,12 @@ export class InlineSession implements SqliteSession, Endable {
     }
   }
 
-  #refuseControl({ verb, sql }: PreparedStatement): void {
-    if (verb === 'begin' || verb === 'commit' || verb === 'rollback') {
-      throw new SqliteStatementError(
-        'TRANSACTION_CONTROL',
-        `${excerpt(sql)} as plain SQL would end or begin a transaction behind the driver's back. Use the transaction API of the database, Kysely or Drizzle.`,
-      )
-    }
-    if (
-      this.#transaction === 'none' &&
-      (verb === 'savepoint' || verb === 'release' || verb === 'rollback to')
-    ) {
-      throw new SqliteStatementError(
-        'TRANSACTION_CONTROL',
-        `${excerpt(sql)} outside a transaction. Begin one first.`,
-      )
-    }
-    if (verb === 'pragma' && this.#transaction !== 'none') {
-      const pragma = pragmaAssignment(sql)
-      if (pragma?.name === 'foreign_keys' && pragma.value !== undefined) {
-        throw new SqliteStatementError(
-          'FOREIGN_KEYS_PRAGMA',
-          `${excerpt(sql)} has no effect inside a transaction (https://www.sqlite.org/pragma.html#pragma_foreign_keys). ` +
-            'Run it outside, or use the migrator, which turns enforcement off and checks before it commits.',
-        )
-      }
-    }
-  }
-
-  /** In a migration enforcement is off and comes back at its end, which is what these two ask for. */
-  #isSatisfiedPragma({ verb, sql }: PreparedStatement): boolean {
-    if (verb !== 'pragma' || this.#migration === undefined) return false
-    const pragma = pragmaAssignment(sql)
-    return pragma?.name === 'foreign_keys' && pragma.value !== undefined
-  }
-
-  get #patienceMs(): number {
+  get #busyTimeoutMs(): number {
     return this.#migration === undefined ? this.#engine.options.busyTimeoutMs : migrationTimeoutMs
   }
 
-  #setQueryOnly(on: boolean): void {
-    control(this.#owned!, `pragma query_only = ${on ? 'on' : 'off'}`)
-    this.#queryOnly = on
-  }
-
-  async #ownWriter(kind: 'transaction' | 'migration', signal?: AbortSignal): Promise<void> {
-    if (this.#owned !== undefined) return
-    const { gate, writer } = this.#engine
-    const holder = new Holder(kind)
-    if (!gate.tryEnter(holder)) {
-      await this.#givingUp(`begin ${kind}`, signal, (either) =>
-        gate.enter(
-          holder,
-          `begin ${kind}`,
-          either,
-          kind === 'migration' ? migrationTimeoutMs : undefined,
-        ),
-      )
-    }
-    this.#owned = { engine: writer, holder, isWriter: true, giveBack: () => gate.leave(holder) }
-  }
-
-  async #ownReader(signal?: AbortSignal): Promise<void> {
-    const holder = new Holder('transaction')
-    this.#engine.assertOpen()
-    const lease = await this.#givingUp('begin (read only)', signal, (either) =>
-      this.#engine.readers!.acquire({ signal: either, purpose: 'read-only transaction' }),
-    )
-    this.#owned = {
-      engine: lease.resource,
-      holder,
-      isWriter: false,
-      giveBack: () => lease.release(),
-    }
-  }
-
   get #transactionStream(): InlineStream | undefined {
+    if (this.#streams === undefined || this.#streams.size === 0) return undefined
     return [...this.#streams].find((stream) => stream.isOwned)
   }
 
@@ -521,9 +387,20 @@ export class InlineSession implements SqliteSession, Endable {
     )
   }
 
+  #setQueryOnly(on: boolean): void {
+    control(this.#owned!, `pragma query_only = ${on ? 'on' : 'off'}`)
+    this.#queryOnly = on
+  }
+
   /** Gives the connection back, unless a migration goes on owning it. */
-  #finish(): void {
+  #finish(
+    outcome?: 'committed' | 'rolled_back' | 'commit_failed',
+    start = 0,
+    error?: unknown,
+  ): void {
     const owned = this.#owned
+    if (outcome !== undefined) this.#trace?.ended(outcome, performance.now() - start, error)
+    this.#trace = undefined
     this.#transaction = 'none'
     this.#abortedBy = undefined
     this.#engine.ended(this)
@@ -535,6 +412,6 @@ export class InlineSession implements SqliteSession, Endable {
   }
 }
 
-function control(owned: Owned, sql: string): void {
-  owned.engine.prepare(sql).forRun().run()
+function unmapped<R>(result: SqliteResult<never>): R {
+  return result as R
 }

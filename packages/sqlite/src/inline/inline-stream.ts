@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { invalidOption } from '@keelson/core'
+import { invalidOption, queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { QueryTimeoutError, SqliteStatementError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
@@ -7,13 +7,15 @@ import type { StatementEngine } from '../statement/statement-engine.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
-import type { Owned } from './inline-session.ts'
+import { control, type Owned } from './ownership.ts'
+import { queryEvent, traceStreamEnd, traceStreamStart, type EventSource } from './query-trace.ts'
 
 /** After this many milliseconds of work the event loop gets its turn. */
 const sliceMs = 5
 
 /** What a stream needs of the session it belongs to. */
 export interface StreamSession {
+  readonly source: EventSource
   /** The connection of the open transaction, if there is one. */
   owned(): Owned | undefined
   refuse(statement: PreparedStatement): void
@@ -44,7 +46,10 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
   readonly #chunks: AsyncGenerator<unknown[], void>
   #holder: Holder | undefined
   #isOwned = false
+  #event: QueryEvent | undefined
   #delivered = 0
+  /** Milliseconds spent in SQLite, without those of the consumer. */
+  #spentMs = 0
 
   constructor(
     engine: InlineEngine,
@@ -103,23 +108,49 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
         ? this.#ending.signal
         : AbortSignal.any([this.#signal, this.#ending.signal])
     let source: Source | undefined
-    let outcome: 'kept' | 'undone' = 'kept'
+    let outcome: QueryOutcome = 'early'
+    this.#traceStart()
     try {
       signal.throwIfAborted()
       source = await this.#open(signal)
       this.#engine.opened(this)
+      if (this.#event !== undefined) this.#event.waitMs = performance.now() - this.#event.startMs
       yield* this.#chunksOf(source, signal)
+      outcome = 'ok'
     } catch (error) {
-      outcome = 'undone'
+      outcome = 'error'
+      if (this.#event !== undefined) this.#event.error = error
       throw error
     } finally {
+      if (this.#ending.signal.aborted) outcome = 'aborted'
       this.#engine.ended(this)
       try {
-        source?.finish(outcome)
+        source?.finish(outcome === 'ok' || outcome === 'early' ? 'kept' : 'undone')
       } finally {
         this.#session.ended(this)
+        this.#traceEnd(outcome)
       }
     }
+  }
+
+  #traceStart(): void {
+    if (!queryChannel.hasSubscribers) return
+    this.#event = queryEvent(
+      'stream',
+      this.#session.source,
+      this.#engine,
+      this.sql,
+      this.#parameters,
+    )
+    traceStreamStart(this.#event)
+  }
+
+  #traceEnd(outcome: QueryOutcome): void {
+    const event = this.#event
+    if (event === undefined) return
+    event.outcome = outcome
+    event.rows = this.#delivered
+    traceStreamEnd(event, this.#spentMs)
   }
 
   async *#chunksOf(
@@ -128,8 +159,6 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
   ): AsyncGenerator<unknown[], void> {
     const { queryTimeoutMs } = this.#engine.options
     let turn = performance.now()
-    // Only the time in SQLite counts: a consumer may take as long as it likes.
-    let spentMs = 0
     const rows = engine.iterate(statement, this.#parameters, this.#rows)
     try {
       for (let done = false; !done;) {
@@ -142,18 +171,20 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
         const chunk: unknown[] = []
         while (chunk.length < this.#chunkRows) {
           const row = rows.next()
-          if (row.done === true) {
+          if (row === undefined) {
             done = true
             break
           }
-          chunk.push(row.value)
+          chunk.push(row)
           if ((chunk.length & 15) === 0 && performance.now() - turn > sliceMs) break
         }
-        spentMs += performance.now() - Math.max(start, turn)
+        this.#spentMs += performance.now() - Math.max(start, turn)
+        if (this.#event !== undefined && this.#delivered === 0)
+          this.#event.firstRowMs = performance.now() - this.#event.startMs
         this.#delivered += chunk.length
-        if (queryTimeoutMs !== undefined && spentMs > queryTimeoutMs) {
+        if (queryTimeoutMs !== undefined && this.#spentMs > queryTimeoutMs) {
           throw new QueryTimeoutError(
-            `The stream spent ${Math.round(spentMs)} ms in SQLite, more than queryTimeoutMs allows, and was ended after ` +
+            `The stream spent ${Math.round(this.#spentMs)} ms in SQLite, more than queryTimeoutMs allows, and was ended after ` +
               `${this.#delivered} rows: ${excerpt(this.sql)}.`,
           )
         }
@@ -161,11 +192,10 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
         signal.throwIfAborted()
       }
     } catch (error) {
-      rows.return()
       this.#session.failed(error)
       throw error
     } finally {
-      rows.return()
+      rows.close()
     }
   }
 
@@ -202,14 +232,14 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
   #onOwned({ engine, isWriter }: Owned): Source {
     const statement = this.#prepare(engine)
     if (statement.isRead || !isWriter) return { engine, statement, finish: () => {} }
-    run(engine, 'savepoint keelson_stream')
+    control({ engine }, 'savepoint keelson_stream')
     return {
       engine,
       statement,
       finish: (outcome) => {
         if (!engine.database.inTransaction) return
-        if (outcome === 'undone') run(engine, 'rollback to keelson_stream')
-        run(engine, 'release keelson_stream')
+        if (outcome === 'undone') control({ engine }, 'rollback to keelson_stream')
+        control({ engine }, 'release keelson_stream')
       },
     }
   }
@@ -223,13 +253,18 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
     const { writer: engine, snapshot, options } = this.#engine
     snapshot?.endAll()
     if (statement.isRead) return { engine, statement, finish: leave }
-    await retryWhileBusy(() => run(engine, 'begin immediate'), options.busyTimeoutMs, signal)
+    await retryWhileBusy(
+      () => control({ engine }, 'begin immediate'),
+      options.busyTimeoutMs,
+      signal,
+    )
     return {
       engine,
       statement,
       finish: (outcome) => {
         try {
-          if (engine.database.inTransaction) run(engine, outcome === 'kept' ? 'commit' : 'rollback')
+          if (engine.database.inTransaction)
+            control({ engine }, outcome === 'kept' ? 'commit' : 'rollback')
         } finally {
           leave()
         }
@@ -248,8 +283,4 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
     }
     return statement
   }
-}
-
-function run(engine: StatementEngine, sql: string): void {
-  engine.prepare(sql).forRun().run()
 }

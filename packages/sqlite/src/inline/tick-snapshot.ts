@@ -2,8 +2,8 @@ import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sq
 
 /** Reads after which the snapshot is renewed, so that a long chain of awaits does not read the past. */
 const readsPerSnapshot = 256
-/** Rounds of microtasks without a read after which the tick counts as over; an awaited query takes about 15. */
-const quietRounds = 24
+/** As Node made it: a test with fake timers must not keep a snapshot open. */
+const nextTick = process.nextTick.bind(process)
 
 /**
  * Lets the reads of one macrotask share one read transaction: taking and releasing SQLite's read lock costs more than
@@ -21,9 +21,7 @@ export class TickSnapshot {
   readonly #commit: BetterSqlite3Statement
   #open = false
   #armed = false
-  #read = false
   #reads = 0
-  #quiet = 0
 
   /** @param path snapshots of the same path end each other when one of their databases writes */
   constructor(database: BetterSqlite3Database, path: string) {
@@ -37,7 +35,6 @@ export class TickSnapshot {
 
   /** Call before each read. */
   touch(): void {
-    this.#read = true
     if (this.#reads++ === 0) {
       this.#arm()
     } else if (!this.#open) {
@@ -74,20 +71,13 @@ export class TickSnapshot {
   #arm(): void {
     if (this.#armed) return
     this.#armed = true
-    this.#quiet = 0
-    queueMicrotask(this.#check)
+    // Node runs it when the queue of microtasks is empty, or earlier; in any case before the next macrotask.
+    nextTick(this.#tickIsOver)
   }
 
-  readonly #check = (): void => {
-    if (this.#read) {
-      this.#read = false
-      this.#quiet = 0
-    } else if (++this.#quiet >= quietRounds) {
-      this.#armed = false
-      if (this.#database.open) this.end()
-      return
-    }
-    queueMicrotask(this.#check)
+  readonly #tickIsOver = (): void => {
+    this.#armed = false
+    if (this.#database.open) this.end()
   }
 }
 

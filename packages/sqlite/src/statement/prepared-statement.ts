@@ -9,10 +9,16 @@ export class PreparedStatement {
   readonly verb: StatementVerb
   /** Returns rows. */
   readonly reader: boolean
+  /** SQLite counts the rows it changes. */
+  readonly countsRows: boolean
   /** A read that may run on any connection, unless `routeOf` says otherwise. */
   readonly isRead: boolean
   /** Whether an INSERT sets `last_insert_rowid()`; an upsert does so only when it inserts. */
   setsRowid: 'unknown' | 'always' | 'never' | 'perhaps'
+  /** Object rows are made here: better-sqlite3 loses a column named `__proto__`. */
+  readonly needsObjects: boolean
+  /** An iterator has it, so that it cannot be run a second time. */
+  isStepping = false
   /** Which connections may run it; found out when first asked for. */
   route: { readonly kind: 'any' | 'writer'; readonly generation: number } | undefined
 
@@ -29,18 +35,22 @@ export class PreparedStatement {
     this.reader = this.#statement.reader
     this.isRead =
       this.reader && this.#statement.readonly && (this.verb === 'select' || this.verb === 'other')
+    // The name of such a column stands in the text, or is hidden behind a `*`.
+    const mayHaveProto = this.reader && (sql.includes('__proto__') || sql.includes('*'))
+    this.needsObjects = mayHaveProto && this.columnNames().includes('__proto__')
+    this.countsRows = this.verb === 'insert' || this.verb === 'update' || this.verb === 'delete'
     // Every upsert that may update contains both words; other statements that do merely take the slower path.
     this.setsRowid = /\bconflict\b/i.test(sql) && /\bupdate\b/i.test(sql) ? 'perhaps' : 'unknown'
   }
 
-  /** In use by an iterator, so that it cannot be run a second time. */
-  get busy(): boolean {
-    return this.#statement.busy
+  /** An INSERT whose effect on `last_insert_rowid()` needs no finding out. */
+  get rowidIsKnown(): boolean {
+    return this.setsRowid === 'always' || this.setsRowid === 'never'
   }
 
   /** The statement, set to deliver rows this way. */
   as(rows: 'objects' | 'arrays', bigints: boolean): BetterSqlite3Statement {
-    const asArrays = rows === 'arrays' || this.#hasProtoColumn
+    const asArrays = rows === 'arrays' || this.needsObjects
     if (asArrays !== this.#asArrays) {
       this.#statement.raw(asArrays)
       this.#asArrays = asArrays
@@ -71,24 +81,30 @@ export class PreparedStatement {
     return this.#scan
   }
 
-  /**
-   * better-sqlite3 loses a column named `__proto__` in object rows, so these are built here.
-   */
-  get needsObjects(): boolean {
-    return this.#hasProtoColumn
+  /** Rows as they were asked for, from rows as `as()` made the statement return them. */
+  deliver(rows: 'objects' | 'arrays', result: unknown[]): unknown[] {
+    if (!this.needsObjects || rows === 'arrays') return result
+    const names = this.columnNames()
+    return result.map((row) => objectFrom(row as unknown[], names))
   }
-
-  get #hasProtoColumn(): boolean {
-    return (this.#protoColumn ??=
-      this.sql.includes('__proto__') && this.reader && this.columnNames().includes('__proto__'))
-  }
-
-  #protoColumn: boolean | undefined
 
   #setBigints(on: boolean): void {
     this.#statement.safeIntegers(on)
     this.#asBigints = on
   }
+}
+
+function objectFrom(values: readonly unknown[], names: readonly string[]): object {
+  const row = {}
+  for (const [index, name] of names.entries()) {
+    Object.defineProperty(row, name, {
+      value: values[index],
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
+  }
+  return row
 }
 
 function prepare(database: BetterSqlite3Database, sql: string): BetterSqlite3Statement {

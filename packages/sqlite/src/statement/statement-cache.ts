@@ -15,7 +15,7 @@ export class StatementCache {
 
   get(sql: string): PreparedStatement {
     // The same statement many times over is the common case, and needs no look into the map.
-    if (this.#last?.sql === sql && !this.#last.busy) return this.#last
+    if (this.#last?.sql === sql && !this.#last.isStepping) return this.#last
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       statement = new PreparedStatement(this.#database, sql)
@@ -24,7 +24,7 @@ export class StatementCache {
     } else {
       this.#statements.delete(sql)
       // An open iterator has this one; a second use needs its own.
-      if (statement.busy) statement = new PreparedStatement(this.#database, sql)
+      if (statement.isStepping) statement = new PreparedStatement(this.#database, sql)
     }
     this.#statements.set(sql, statement)
     this.#last = statement

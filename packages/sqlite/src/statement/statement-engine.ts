@@ -1,9 +1,10 @@
-import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sqlite3.ts'
+import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { Int64Policy, SqliteResult } from '../contract.ts'
 import { ParameterError, QueryTimeoutError } from '../errors.ts'
-import { convertRow } from '../values/int64.ts'
+import { convertRow, genericScan } from '../values/int64.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import { excerpt, type PreparedStatement } from './prepared-statement.ts'
+import { RowIterator } from './row-iterator.ts'
 import { RowidSentinel } from './rowid-sentinel.ts'
 import { StatementCache } from './statement-cache.ts'
 
@@ -47,20 +48,27 @@ export class StatementEngine {
     first: boolean,
     limit?: StatementLimit,
   ): SqliteResult<never> {
+    const int64 = this.#int64
     const bound = bindableParameters(parameters, statement.sql)
-    const exact = this.#int64 === 'bigint' || this.#int64 === 'string'
-    let result = this.#fetch(statement, bound, rows, first, exact, limit)
-    if (
-      this.#int64 === 'number' &&
-      result.length > 0 &&
-      statement.scanFor(rows, result[0] as object)(result)
-    ) {
-      result = this.#fetch(statement, bound, rows, first, true, limit)
-      this.#convert(statement, result)
-    } else if (this.#int64 === 'string') {
-      this.#convert(statement, result)
+    try {
+      let result = this.#fetch(
+        statement,
+        bound,
+        rows,
+        first,
+        int64 === 'bigint' || int64 === 'string',
+        limit,
+      )
+      if (int64 === 'number' && mayBeInexact(statement, rows, result)) {
+        result = this.#fetch(statement, bound, rows, first, true, limit)
+        this.#convert(statement, result)
+      } else if (int64 === 'string') {
+        this.#convert(statement, result)
+      }
+      return { rows: result as never[], changes: undefined, insertId: undefined }
+    } catch (error) {
+      throw worded(error, statement)
     }
-    return { rows: result as never[], changes: undefined, insertId: undefined }
   }
 
   /** Runs any other statement. */
@@ -71,36 +79,27 @@ export class StatementEngine {
     first: boolean,
   ): SqliteResult<never> {
     const bound = bindableParameters(parameters, statement.sql)
-    const watched =
-      statement.verb === 'insert' &&
-      statement.setsRowid !== 'always' &&
-      statement.setsRowid !== 'never'
-    if (watched) this.#sentinel.set()
-    if (statement.reader) return this.#writeReturning(statement, bound, rows, first)
-    const { changes, lastInsertRowid } = bindErrors(statement, () => statement.forRun().run(bound))
-    return {
-      rows: [],
-      changes: countsRows(statement) ? changes : undefined,
-      insertId: this.#insertId(statement, changes, lastInsertRowid as bigint),
+    if (statement.verb === 'insert' && !statement.rowidIsKnown) this.#sentinel.set()
+    try {
+      if (statement.reader) return this.#writeReturning(statement, bound, rows, first)
+      const { changes, lastInsertRowid } = statement.forRun().run(bound)
+      return {
+        rows: [],
+        changes: statement.countsRows ? changes : undefined,
+        insertId: this.#insertId(statement, changes, lastInsertRowid as bigint),
+      }
+    } catch (error) {
+      throw worded(error, statement)
     }
   }
 
-  /** Steps through the rows of any row-returning statement; every INTEGER by the policy. */
-  *iterate(
-    statement: PreparedStatement,
-    parameters: readonly unknown[],
-    rows: Rows,
-  ): Generator<unknown, void> {
+  /** Begins to step through the rows of any row-returning statement; every INTEGER by the policy. */
+  iterate(statement: PreparedStatement, parameters: readonly unknown[], rows: Rows): RowIterator {
     const bound = bindableParameters(parameters, statement.sql)
-    const lossy = this.#int64 === 'lossyNumber'
-    const iterator = bindErrors(statement, () => statement.as(rows, !lossy).iterate(bound))
-    const convert = this.#int64 === 'number' || this.#int64 === 'string'
-    const names = onceNames(statement)
-    for (const row of iterator) {
-      const value =
-        statement.needsObjects && rows === 'objects' ? objectFrom(row as unknown[], names()) : row
-      if (convert) convertRow(value, this.#int64, names)
-      yield value
+    try {
+      return new RowIterator(statement, bound, rows, this.#int64)
+    } catch (error) {
+      throw worded(error, statement)
     }
   }
 
@@ -110,25 +109,22 @@ export class StatementEngine {
     rows: Rows,
     first: boolean,
   ): SqliteResult<never> {
-    const lossy = this.#int64 === 'lossyNumber'
     // A value that cannot be delivered must not leave the row behind, so the write is undone with it.
-    const savepoint = this.#int64 === 'number' && statement.verb !== 'pragma'
-    if (savepoint) this.#run('savepoint keelson_returning')
+    const undoable = this.#int64 === 'number' && statement.countsRows
+    if (undoable) this.#run('savepoint keelson_returning')
     try {
-      const result = this.#all(statement, bound, rows, !lossy)
-      const { changes, rowid } = countsRows(statement)
-        ? this.#lastChange()
-        : { changes: undefined, rowid: 0n }
+      const result = this.#all(statement, bound, rows, this.#int64 !== 'lossyNumber')
+      const change = statement.countsRows ? this.#lastChange() : undefined
       this.#convert(statement, result)
-      if (savepoint) this.#run('release keelson_returning')
+      if (undoable) this.#run('release keelson_returning')
       return {
         rows: (first ? result.slice(0, 1) : result) as never[],
-        changes,
-        insertId: this.#insertId(statement, changes ?? 0, rowid),
+        changes: change?.count,
+        insertId: change && this.#insertId(statement, change.count, change.rowid),
       }
     } catch (error) {
       // OR ROLLBACK and a full disk have ended the transaction, and the savepoint with it.
-      if (savepoint && this.database.inTransaction) {
+      if (undoable && this.database.inTransaction) {
         this.#run('rollback to keelson_returning')
         this.#run('release keelson_returning')
       }
@@ -145,10 +141,10 @@ export class StatementEngine {
     return inserted ? rowid : undefined
   }
 
-  #lastChange(): { changes: number; rowid: bigint } {
+  #lastChange(): { count: number; rowid: bigint } {
     const query = this.#cache.get('select changes(), last_insert_rowid()').as('arrays', true)
-    const [changes, rowid] = query.get() as [bigint, bigint]
-    return { changes: Number(changes), rowid }
+    const [count, rowid] = query.get() as [bigint, bigint]
+    return { count: Number(count), rowid }
   }
 
   #fetch(
@@ -161,8 +157,8 @@ export class StatementEngine {
   ): unknown[] {
     if (limit !== undefined) return this.#stepwise(statement, bound, rows, first, bigints, limit)
     if (!first) return this.#all(statement, bound, rows, bigints)
-    const row = bindErrors(statement, () => statement.as(rows, bigints).get(bound))
-    return row === undefined ? [] : this.#objects(statement, rows, [row])
+    const row = statement.as(rows, bigints).get(bound)
+    return row === undefined ? [] : statement.deliver(rows, [row])
   }
 
   #all(
@@ -171,11 +167,7 @@ export class StatementEngine {
     rows: Rows,
     bigints: boolean,
   ): unknown[] {
-    return this.#objects(
-      statement,
-      rows,
-      bindErrors(statement, () => statement.as(rows, bigints).all(bound)),
-    )
+    return statement.deliver(rows, statement.as(rows, bigints).all(bound))
   }
 
   #stepwise(
@@ -187,7 +179,7 @@ export class StatementEngine {
     { deadline, signal }: StatementLimit,
   ): unknown[] {
     const result: unknown[] = []
-    for (const row of bindErrors(statement, () => statement.as(rows, bigints).iterate(bound))) {
+    for (const row of statement.as(rows, bigints).iterate(bound)) {
       result.push(row)
       if (first) break
       if ((result.length & 63) !== 0) continue
@@ -199,17 +191,11 @@ export class StatementEngine {
         )
       }
     }
-    return this.#objects(statement, rows, result)
-  }
-
-  #objects(statement: PreparedStatement, rows: Rows, result: unknown[]): unknown[] {
-    if (rows === 'arrays' || !statement.needsObjects) return result
-    const names = statement.columnNames()
-    return result.map((row) => objectFrom(row as unknown[], names))
+    return statement.deliver(rows, result)
   }
 
   #convert(statement: PreparedStatement, result: readonly unknown[]): void {
-    const names = onceNames(statement)
+    const names = (): readonly string[] => statement.columnNames()
     for (const row of result) convertRow(row, this.#int64, names)
   }
 
@@ -218,43 +204,23 @@ export class StatementEngine {
   }
 }
 
-function countsRows({ verb }: PreparedStatement): boolean {
-  return verb === 'insert' || verb === 'update' || verb === 'delete'
-}
-
-function onceNames(statement: PreparedStatement): () => readonly string[] {
-  let names: readonly string[] | undefined
-  return () => (names ??= statement.columnNames())
-}
-
-function objectFrom(values: readonly unknown[], names: readonly string[]): object {
-  const row = {}
-  for (const [index, name] of names.entries()) {
-    Object.defineProperty(row, name, {
-      value: values[index],
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    })
-  }
-  return row
+function mayBeInexact(
+  statement: PreparedStatement,
+  rows: Rows,
+  result: readonly unknown[],
+): boolean {
+  // Compiling a scan, and checking that it still fits, pays only for many rows.
+  if (result.length < 8) return genericScan(result)
+  return statement.scanFor(rows, result[0] as object)(result)
 }
 
 /** Words better-sqlite3's complaints about the number of parameters so that they say what to do. */
-function bindErrors<T>(statement: PreparedStatement, run: () => T): T {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof RangeError && /parameter values were provided/.test(error.message)) {
-      throw new ParameterError(
-        'PARAMETER_COUNT',
-        `${error.message.replace(/\.?$/, '')} for ${excerpt(statement.sql)}. Give one value for each placeholder.`,
-        { cause: error },
-      )
-    }
-    throw error
-  }
+function worded(error: unknown, { sql }: PreparedStatement): unknown {
+  if (!(error instanceof RangeError && /parameter values were provided/.test(error.message)))
+    return error
+  return new ParameterError(
+    'PARAMETER_COUNT',
+    `${error.message.replace(/\.?$/, '')} for ${excerpt(sql)}. Give one value for each placeholder.`,
+    { cause: error },
+  )
 }
-
-/** What a connection needs of a better-sqlite3 statement to begin and end transactions. */
-export type ControlStatement = Pick<BetterSqlite3Statement, 'run'>

@@ -33,6 +33,14 @@ export const arrayScan: InexactScan = (rows) => {
   return false
 }
 
+/** A scan of rows of either kind, for few rows. */
+export const genericScan: InexactScan = (rows) => {
+  for (const row of rows as readonly Record<string, unknown>[]) {
+    for (const name in row) if (isInexact(row[name])) return true
+  }
+  return false
+}
+
 /**
  * Applies the policy to a row that was read with every INTEGER as a bigint; changes the row in place.
  *
@@ -77,9 +85,6 @@ function convertInt64(
     }
   }
 }
-
-const genericScan: InexactScan = (rows) =>
-  rows.some((row) => Object.values(row as Record<string, unknown>).some(isInexact))
 
 function isInexact(value: unknown): boolean {
   return typeof value === 'number' && (value >= firstInexact || value <= -firstInexact)

@@ -1,0 +1,76 @@
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import type { Generated } from 'kysely'
+import { integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+export interface PersonTable {
+  id: Generated<number>
+  name: string
+  email: string
+  age: number
+  score: number
+  created_at: string
+}
+
+export interface People {
+  person: PersonTable
+}
+
+export const person = sqliteTable('person', {
+  id: integer().primaryKey(),
+  name: text().notNull(),
+  email: text().notNull(),
+  age: integer().notNull(),
+  score: real().notNull(),
+  created_at: text().notNull(),
+})
+
+export const personCount = 100_000
+
+/** A directory of identical database files, one for each contender: two connections to one file share locks. */
+export class PeopleFiles {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'))
+  readonly #seed = join(this.#directory, 'seed.db')
+
+  constructor() {
+    const database = new Database(this.#seed)
+    database.pragma('journal_mode = wal')
+    database.exec(
+      'create table person (id integer primary key, name text not null, email text not null, age integer not null, score real not null, created_at text not null)',
+    )
+    const insert = database.prepare('insert into person values (?, ?, ?, ?, ?, ?)')
+    database.transaction(() => {
+      for (let id = 1; id <= personCount; id++) insert.run(id, ...personValues(id))
+    })()
+    database.pragma('wal_checkpoint(truncate)')
+    database.close()
+  }
+
+  file(contender: string): string {
+    const file = join(this.#directory, `${contender.replaceAll(/\W+/g, '-')}.db`)
+    copyFileSync(this.#seed, file)
+    return file
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+export function personValues(id: number): [string, string, number, number, string] {
+  return [
+    `Person ${id} of many`,
+    `person${id}@example.com`,
+    id % 90,
+    id * 1.5,
+    '2026-11-21T00:00:00.000Z',
+  ]
+}
+
+/** Ids in an order that no page cache likes, the same for every contender. */
+export function* scatteredIds(times: number): Generator<number> {
+  for (let step = 0, id = 17; step < times; step++)
+    yield (((id = (id * 7919 + 13) % personCount), id + 1))
+}

@@ -1,0 +1,98 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/** One way of doing the job. */
+export interface Contender {
+  readonly name: string
+  /** Does the job `times` times and returns how many rows it saw in all, so that nobody wins by doing less. */
+  run(times: number): unknown
+}
+
+export interface Comparison {
+  readonly title: string
+  /** Everyone else is told as a multiple of its time. */
+  readonly baseline: string
+  /** Repetitions of the job inside one round. */
+  readonly times: number
+  readonly rounds: number
+  readonly contenders: readonly Contender[]
+}
+
+export interface Standing {
+  readonly name: string
+  /** Median over the rounds, in microseconds for one job. */
+  readonly medianUs: number
+  /** The quietest round. */
+  readonly bestUs: number
+  /** Median of the ratio to the baseline, round by round: what the machine does to one, it does to both. */
+  readonly timesBaseline: number
+}
+
+/**
+ * Lets the contenders take turns, round after round, so that a noisy machine is noisy for all of them.
+ *
+ * @throws when two contenders did not see the same number of rows
+ */
+export async function sideBySide({
+  title,
+  baseline,
+  times,
+  rounds,
+  contenders,
+}: Comparison): Promise<Standing[]> {
+  const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  let expected: unknown
+  for (let round = -1; round < rounds; round++) {
+    // Who goes first changes, so that nobody always runs in the wake of the same neighbour.
+    const order = contenders.map(
+      (_, index) => contenders[(index + Math.max(0, round)) % contenders.length]!,
+    )
+    for (const { name, run } of order) {
+      globalThis.gc?.()
+      await nextTurn()
+      const start = performance.now()
+      const rows = await run(times)
+      const us = ((performance.now() - start) * 1000) / times
+      expected ??= rows
+      if (rows !== expected)
+        throw new Error(`${title}: ${name} saw ${String(rows)} rows, others ${String(expected)}`)
+      // The first round only warms up.
+      if (round >= 0) samples.get(name)!.push(us)
+    }
+  }
+  const base = samples.get(baseline)!
+  return contenders.map(({ name }) => {
+    const own = samples.get(name)!
+    return {
+      name,
+      medianUs: median(own),
+      bestUs: Math.min(...own),
+      timesBaseline: median(own.map((us, round) => us / base[round]!)),
+    }
+  })
+}
+
+/** The longest time, in milliseconds, for which `work` kept the event loop from turning. */
+export async function longestGap(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0
+  let last = performance.now()
+  let running = true
+  const watch = (): void => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (running) setImmediate(watch)
+  }
+  await nextTurn()
+  last = performance.now()
+  setImmediate(watch)
+  await work()
+  running = false
+  watch()
+  return longest
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}

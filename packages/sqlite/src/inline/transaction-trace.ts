@@ -1,0 +1,58 @@
+import { nextEventId, transactionChannel, type TransactionEvent } from '@keelson/core'
+
+/** Publishes one transaction on `keelson:transaction`. Make one only while somebody subscribes. */
+export class TransactionTrace {
+  readonly #event: TransactionEvent
+  #busyMs = 0
+
+  constructor(path: string, isWriter: boolean) {
+    this.#event = {
+      v: 1,
+      id: nextEventId(),
+      depth: 0,
+      system: 'sqlite',
+      db: path,
+      conn: isWriter ? 0 : 1,
+      pool: path,
+      isolation: 'serializable',
+      startMs: performance.now(),
+      beginMs: 0,
+      commitMs: 0,
+      openMs: 0,
+      idleInTxMs: 0,
+      queries: 0,
+      outcome: undefined,
+    }
+    transactionChannel.start.publish(this.#event)
+    transactionChannel.end.publish(this.#event)
+  }
+
+  begun(): void {
+    this.#event.beginMs = performance.now() - this.#event.startMs
+  }
+
+  /** @param ms how long the statement ran */
+  ran(ms: number): void {
+    this.#event.queries++
+    this.#busyMs += ms
+  }
+
+  /** @param closingMs how long COMMIT or ROLLBACK took */
+  ended(
+    outcome: NonNullable<TransactionEvent['outcome']>,
+    closingMs: number,
+    error?: unknown,
+  ): void {
+    const event = this.#event
+    event.outcome = outcome
+    event.commitMs = closingMs
+    event.openMs = performance.now() - event.startMs - event.beginMs
+    event.idleInTxMs = Math.max(0, event.openMs - this.#busyMs - closingMs)
+    if (error !== undefined) {
+      event.error = error
+      transactionChannel.error.publish(event)
+    }
+    transactionChannel.asyncStart.publish(event)
+    transactionChannel.asyncEnd.publish(event)
+  }
+}
