@@ -1,0 +1,76 @@
+import { styleText } from 'node:util'
+import { SingleBar } from 'cli-progress'
+import Table from 'cli-table3'
+
+let steps = 0
+
+/** Runs one step under a numbered heading and prints how long it took. */
+export async function step(title: string, run: () => Promise<void>): Promise<void> {
+  const start = performance.now()
+  print(`\n${styleText('bold', `${++steps}. ${title}`)}`)
+  await run()
+  print(styleText('dim', seconds(start)))
+}
+
+export function print(line: string): void {
+  console.log(line)
+}
+
+/** Prints rows under a head; columns of numbers are aligned to the right. */
+export function printTable(head: string[], rows: (string | number | null)[][]): void {
+  const columns = head.map((_, i) => rows.map((row) => row[i]))
+  const digits = columns.map((values) => (values.every((value) => Number.isInteger(value)) ? 0 : 1))
+  const table = new Table({
+    head: head.map((title) => styleText('bold', title)),
+    colAligns: columns.map(([first]) => (typeof first === 'number' ? 'right' : 'left')),
+    style: { compact: true, head: [], border: [] },
+  })
+  for (const row of rows) {
+    table.push(
+      row.map((value, i) => (typeof value === 'number' ? number(value, digits[i]) : value)),
+    )
+  }
+  print(table.toString())
+}
+
+/** Passes rows on while a progress bar moves; where there is no terminal, a line of counts grows instead. */
+export async function* withProgress<Row>(
+  rows: AsyncIterable<Row>,
+  total: number,
+): AsyncGenerator<Row> {
+  const bar = new SingleBar({
+    format: '{bar} {value} of {total} rows',
+    formatValue: (value) => number(value),
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    linewrap: true,
+    stream: process.stdout,
+  })
+  const quarter = Math.ceil(total / 4)
+  let seen = 0
+  bar.start(total, 0)
+  try {
+    for await (const row of rows) {
+      bar.update(++seen)
+      if (!process.stdout.isTTY && (seen % quarter === 0 || seen === total)) {
+        process.stdout.write(`${number(seen)} `)
+      }
+      yield row
+    }
+  } finally {
+    bar.stop()
+    if (!process.stdout.isTTY) print('rows')
+  }
+}
+
+export function number(value: number, digits = 0): string {
+  return value.toLocaleString('en-US', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  })
+}
+
+/** The time since `start`, which is 0 for the start of the process. */
+export function seconds(start: number): string {
+  return `${((performance.now() - start) / 1000).toFixed(3)} s`
+}

@@ -1,0 +1,139 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+
+const repository = new URL('../', import.meta.url)
+
+describe('examples/quickstart.ts', () => {
+  let run: { code: number | null; stdout: string; stderr: string; left: string[] }
+  let rows: string[][]
+
+  beforeAll(async () => {
+    const { child, temporary } = start('examples/quickstart.ts')
+    const [stdout, stderr, code] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      exitCode(child),
+    ])
+    run = { code, stdout: stripVTControlCharacters(stdout), stderr, left: readdirSync(temporary) }
+    rmSync(temporary, { recursive: true })
+    rows = tableRows(run.stdout)
+  })
+
+  test('succeeds, says nothing on stderr and leaves no file behind', () => {
+    expect(run).toMatchObject({ code: 0, stderr: '', left: [] })
+  })
+
+  test('shows settings that SQLite confirms', () => {
+    expect(run.stdout).toMatch(/SQLite 3\.\d+\.\d+ says/)
+    expect(rows).toContainEqual(['journal_mode', 'wal', expect.any(String)])
+    expect(rows).toContainEqual(['foreign_keys', '1', expect.any(String)])
+    expect(rows).toContainEqual(['synchronous', '1', expect.any(String)])
+  })
+
+  test('loads every row of both files, one through each ORM', () => {
+    expect(rows).toContainEqual(['airports.csv', '3,376', 'Kysely'])
+    expect(rows).toContainEqual(['zipcodes.csv', '42,049', 'Drizzle'])
+  })
+
+  test('counts what it found wrong in the files', () => {
+    expect(rows).toContainEqual([
+      '8',
+      'airports on the wrong side of the globe',
+      expect.any(String),
+    ])
+    expect(rows).toContainEqual(['12', 'airports with "NA" for city and state', expect.any(String)])
+    expect(rows).toContainEqual(['3,256', 'ZIP codes that begin with 0', expect.any(String)])
+    expect(rows).toContainEqual(['9,787', 'ZIP codes that share 1,193 points', expect.any(String)])
+  })
+
+  test('relates or leaves out each ZIP code', () => {
+    const [, ...counts] =
+      /^([\d,]+) ZIP codes have .+ km, ([\d,]+) farther away; ([\d,]+) left out$/m.exec(run.stdout)!
+    expect(counts).toEqual(['31,902', '360', '9,787'])
+    expect(rows).toContainEqual(['HPN', 'Westchester Cty', 'NY', '88', '15.3'])
+    expect(rows).toContainEqual(['78851', 'Dryden', 'TX', 'Ozona Municipal', '103.9'])
+  })
+
+  test('streams every row through Kysely and through Drizzle', () => {
+    expect(run.stdout.match(/[\d,]+ rows$/gm)).toEqual(['42,049 rows', '32,262 rows'])
+    expect(rows).toContainEqual(['10 to 20', '12,677', expect.stringMatching(/^█+$/)])
+  })
+
+  test('loses the rows of a failed nested step and keeps those of the outer one, in both ORMs', () => {
+    expect(run.stdout).toContain('UNIQUE constraint failed: airport.iata')
+    expect(rows).toContainEqual(['outer', 'new airports ECP and XWA', '2', '2'])
+    expect(rows).toContainEqual(['nested', 'ZIP codes moved from PFN to ECP', '15', '0'])
+    expect(run.stdout).toContain('FOREIGN KEY constraint failed')
+    expect(rows).toContainEqual(['outer', 'PFN and ISN marked as closed', '2', '2'])
+    expect(rows).toContainEqual(['nested', 'ZIP codes moved from ISN to XWA', '8', '0'])
+  })
+
+  test('ends with a sound file in which both ORMs count the same', () => {
+    expect(rows).toContainEqual(['airport', '3,378', '3,378'])
+    expect(rows).toContainEqual(['zip', '42,049', '42,049'])
+    expect(run.stdout).toContain('integrity_check: ok, foreign_key_check: 0 violations')
+  })
+
+  test('takes less than 30 seconds', () => {
+    expect(Number(/^Done in ([\d.]+) s/m.exec(run.stdout)![1])).toBeLessThan(30)
+  })
+
+  test('fits into 80 columns', () => {
+    expect(run.stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+  })
+
+  test('ends with places that exist', () => {
+    const [, next] = run.stdout.split('Where to go next:')
+    const paths = [...next!.matchAll(/^ +([\w./-]+\/[\w.]*) {2}/gm)].map(([, path]) => path!)
+    expect(paths).not.toEqual([])
+    expect(paths.filter((path) => !existsSync(new URL(path, repository)))).toEqual([])
+  })
+
+  test.for([
+    { event: 'its reader goes away', interrupt: (child: Child) => child.stdout.destroy() },
+    { event: 'it is interrupted', interrupt: (child: Child) => child.kill('SIGINT') },
+  ])('leaves no file behind when $event', async ({ interrupt }) => {
+    const { child, temporary } = start('examples/quickstart.ts')
+    onTestFinished(() => rmSync(temporary, { recursive: true }))
+    child.stdout.once('data', () => interrupt(child))
+    expect(await exitCode(child)).toBeGreaterThan(0)
+    expect(readdirSync(temporary)).toEqual([])
+  })
+})
+
+type Child = ReturnType<typeof start>['child']
+
+/** Starts a program as `pnpm example` does, with a folder of its own for temporary files. */
+function start(program: string) {
+  const temporary = mkdtempSync(join(tmpdir(), 'keelson-test-'))
+  const { FORCE_COLOR: _, NO_COLOR: __, ...env } = process.env
+  const child = spawn(process.execPath, [fileURLToPath(new URL(program, repository))], {
+    env: { ...env, TMPDIR: temporary, TMP: temporary, TEMP: temporary },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  return { child, temporary }
+}
+
+function exitCode(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+}
+
+/** The cells of every row of every table. */
+function tableRows(output: string): string[][] {
+  const lines = output.split('\n').filter((line) => line.startsWith('│'))
+  return lines.map((line) =>
+    line
+      .split('│')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+}
