@@ -1,0 +1,5 @@
+import { sqlite } from '../support/engines.ts'
+import { describeContract } from './describe-contract.ts'
+import { drizzle } from './orms/drizzle.ts'
+
+describeContract(sqlite, drizzle())
