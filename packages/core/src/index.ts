@@ -1,3 +1,36 @@
+export type {
+  Catalogue,
+  CatalogueCheck,
+  CatalogueColumn,
+  CatalogueForeignKey,
+  CatalogueGenerated,
+  CatalogueIndex,
+  CatalogueIndexColumn,
+  CatalogueKey,
+  CatalogueTable,
+  Deferrability,
+  ReferentialAction,
+} from './catalogue/catalogue.ts'
+export {
+  type CatalogueQuery,
+  readSqliteCatalogue,
+  type SqliteCatalogueOptions,
+} from './catalogue/sqlite.ts'
+export {
+  type BeginStatements,
+  type EngineName,
+  type EngineTraits,
+  engineTraits,
+  type SavepointStatements,
+} from './engine-traits.ts'
+export { attachSuppressed } from './errors/attach-suppressed.ts'
+export { describeError, type DescribeErrorOptions } from './errors/describe-error.ts'
+export type {
+  ErrorCategory,
+  ErrorDescription,
+  TransactionFate,
+} from './errors/error-description.ts'
+export { IdentifierError } from './errors/identifier-error.ts'
 export {
   ConnectionBusyError,
   DatabaseClosedError,
@@ -6,4 +39,29 @@ export {
   TransactionAbortedError,
   TransactionClosedError,
 } from './errors/keelson-error.ts'
+export {
+  PoolAcquireTimeoutError,
+  PoolClosedError,
+  PoolLeaseError,
+  PoolQueueFullError,
+} from './errors/pool-errors.ts'
+export {
+  poolAcquireChannel,
+  queryChannel,
+  traceAsync,
+  traceSync,
+  transactionChannel,
+} from './events/channels.ts'
+export { nextEventId } from './events/event-id.ts'
+export type { PoolEvent } from './events/pool-event.ts'
+export type { QueryEvent, QueryFingerprint, QueryOutcome } from './events/query-event.ts'
+export type { Signal } from './events/signal.ts'
+export type { TransactionEvent, TransactionOutcome } from './events/transaction-event.ts'
+export { checkIdentifier, type IdentifierOptions, quoteIdentifier } from './identifier.ts'
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'
+export type { LeakReport } from './pool/leak-watch.ts'
+export type { Lease, LeaseHolder } from './pool/lease.ts'
+export type { CreateContext, PoolDestroyReason, PoolOptions } from './pool/pool-options.ts'
+export type { PoolStats } from './pool/pool-stats.ts'
+export { type AcquireOptions, Pool } from './pool/pool.ts'
+export type { PoolCloseOptions, PoolCloseReport } from './pool/shutdown.ts'

@@ -8,21 +8,23 @@ import { OptionError } from './errors/keelson-error.ts'
  * @param known every name that is understood
  * @throws {OptionError} `UNKNOWN_OPTION`, with the nearest known name when there is one
  */
-export function checkOptionNames(
-  where: string,
-  options: object,
-  known: readonly string[],
-): void {
+export function checkOptionNames(where: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const near = nearestName(name, known)
-    const advice = near === undefined ? `Known options: ${known.join(', ')}.` : `Did you mean \`${near}\`?`
+    const advice =
+      near === undefined ? `Known options: ${known.join(', ')}.` : `Did you mean \`${near}\`?`
     throw new OptionError('UNKNOWN_OPTION', name, `${where} has no option \`${name}\`. ${advice}`)
   }
 }
 
 /** Throws the `INVALID_OPTION` error that every package words alike. */
-export function invalidOption(where: string, option: string, value: unknown, expected: string): never {
+export function invalidOption(
+  where: string,
+  option: string,
+  value: unknown,
+  expected: string,
+): never {
   throw new OptionError(
     'INVALID_OPTION',
     option,
@@ -32,12 +34,14 @@ export function invalidOption(where: string, option: string, value: unknown, exp
 
 /** A value as an error message shows it: short, quoted where it is text, never a whole object. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return `a function${value.name && ` (${value.name})`}`
   if (typeof value !== 'object' || value === null) return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : `a Date (${value.toISOString()})`
+  if (value instanceof Date)
+    return Number.isNaN(value.getTime()) ? 'an invalid Date' : `a Date (${value.toISOString()})`
   const name = Object.getPrototypeOf(value)?.constructor?.name
   return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
 }

@@ -1,6 +1,10 @@
 export { KeelsonSqliteDatabase } from './drizzle/database.ts'
 export { drizzle } from './drizzle/driver.ts'
-export type { DrizzleSqlite, SqliteDrizzleConfig, SqliteDrizzleParameters } from './drizzle/driver.ts'
+export type {
+  DrizzleSqlite,
+  SqliteDrizzleConfig,
+  SqliteDrizzleParameters,
+} from './drizzle/driver.ts'
 export { UnsupportedDrizzleError } from './drizzle/internals.ts'
 export { migrate } from './drizzle/migrator.ts'
 export type { MigrateOptions } from './drizzle/migrator.ts'

@@ -1,0 +1,85 @@
+import type { ErrorCategory, ErrorDescription, TransactionFate } from './error-description.ts'
+import { textField } from './error-field.ts'
+import { KeelsonError } from './keelson-error.ts'
+
+// A code that is missing here is described by its `cause`. The other packages' codes stand here because core, which
+// every package imports, can import none of them.
+const codes: Readonly<Partial<Record<ErrorCategory, readonly string[]>>> = {
+  misuse: [
+    'INVALID_IDENTIFIER',
+    'INVALID_OPTION',
+    'SETTING_NOT_APPLIED',
+    'UNKNOWN_OPTION',
+    'POOL_LEASE',
+    'TRANSACTION_CLOSED',
+    // @keelson/sqlite
+    'BACKUP_EXISTS',
+    'EMPTY_STATEMENT',
+    'FOREIGN_KEYS_PRAGMA',
+    'MULTIPLE_STATEMENTS',
+    'NO_ROWS_TO_STREAM',
+    'NO_TRANSACTION',
+    'NUL_IN_SQL',
+    'PARAMETER_COUNT',
+    'PARAMETER_TYPE',
+    'PATH_INVALID',
+    'PATH_IS_DIRECTORY',
+    'PATH_OUTSIDE_DIRECTORY',
+    'TOO_MANY_PARAMETERS',
+    'TRANSACTION_CONTROL',
+    'TRANSACTION_OPEN',
+    'UNSUPPORTED_DRIZZLE',
+    'WAL_UNAVAILABLE',
+  ],
+  missingObject: ['DIRECTORY_MISSING', 'FILE_MISSING'],
+  foreignKey: ['MIGRATION_FOREIGN_KEYS'],
+  value: ['INT64_RANGE'],
+  busy: ['CONNECTION_BUSY'],
+  timeout: ['POOL_ACQUIRE_TIMEOUT', 'QUERY_TIMEOUT'],
+  connection: ['DATABASE_CLOSED', 'POOL_CLOSED'],
+  resource: ['POOL_QUEUE_FULL'],
+  corruption: ['BACKUP_CORRUPT', 'NOT_A_DATABASE'],
+}
+
+const categories: ReadonlyMap<string, ErrorCategory> = new Map(
+  (Object.entries(codes) as [ErrorCategory, readonly string[]][]).flatMap(([category, list]) =>
+    list.map((code): [string, ErrorCategory] => [code, category]),
+  ),
+)
+
+const fates: ReadonlyMap<string, TransactionFate> = new Map<string, TransactionFate>([
+  // These can come from a statement that is running or has run.
+  ['DATABASE_CLOSED', 'unknown'],
+  ['INT64_RANGE', 'unknown'],
+  ['QUERY_TIMEOUT', 'unknown'],
+  ['MIGRATION_FOREIGN_KEYS', 'rolledBack'],
+])
+
+/** Describes Keelson's own refusals, or returns `undefined` for any other error and for one that only wraps. */
+export function describeKeelsonError(error: object): ErrorDescription | undefined {
+  const code = keelsonCode(error)
+  const category = code === undefined ? undefined : categories.get(code)
+  if (code === undefined || category === undefined) return undefined
+  return {
+    engine: undefined,
+    category,
+    code,
+    retryable: false,
+    transactionFate: fates.get(code) ?? 'kept',
+    message: textField(error, 'message') ?? '',
+  }
+}
+
+/** Whether the error says that the engine has ended the transaction, for the reason in its `cause`. */
+export function endedTransaction(error: object): boolean {
+  return keelsonCode(error) === 'TRANSACTION_ABORTED'
+}
+
+function keelsonCode(error: object): string | undefined {
+  try {
+    return error instanceof KeelsonError ? textField(error, 'code') : undefined
+  } catch {
+    // A proxy can refuse to tell its prototype.
+    return undefined
+  }
+}

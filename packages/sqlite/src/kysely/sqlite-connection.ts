@@ -1,0 +1,165 @@
+import { invalidOption } from '@keelson/core'
+import {
+  CompiledQuery,
+  type AbortableOperationOptions,
+  type DatabaseConnection,
+  type QueryResult,
+} from 'kysely'
+import type { SqliteResult, SqliteSession } from '../contract.ts'
+import type { SqliteDatabase } from '../database.ts'
+import { MigrationLock, migrationLock } from './migration-lock.ts'
+import { ConnectionUse, connectionUse } from './single-connection-guard.ts'
+
+/**
+ * One caller's Kysely connection: a session of the database, from acquire to release.
+ *
+ * Transaction commands go through `executeQuery` like any query, because that is where Kysely's `log` and wrappers
+ * around a dialect listen.
+ */
+export class SqliteConnection implements DatabaseConnection {
+  readonly #database: SqliteDatabase
+  readonly #session: SqliteSession
+  #commands: WeakMap<CompiledQuery, () => Promise<void>> | undefined
+  #use: ConnectionUse | undefined
+  #lock: MigrationLock | undefined
+  #isUntouched = false
+
+  // --isolatedDeclarations lets no member of a class be named by a symbol.
+  static {
+    Object.defineProperty(this.prototype, connectionUse, {
+      get(this: SqliteConnection): ConnectionUse {
+        return this.use
+      },
+    })
+    Object.defineProperty(this.prototype, migrationLock, {
+      get(this: SqliteConnection): MigrationLock {
+        return this.lock
+      },
+    })
+  }
+
+  constructor(database: SqliteDatabase) {
+    this.#database = database
+    this.#session = database.connect({ source: 'kysely' })
+  }
+
+  get use(): ConnectionUse {
+    return (this.#use ??= new ConnectionUse(this.#session, this.#database.options.busyTimeoutMs))
+  }
+
+  get lock(): MigrationLock {
+    return (this.#lock ??= new MigrationLock(this.#session, this))
+  }
+
+  // Not an async function: every query passes here, and a promise more is felt.
+  executeQuery<R>(
+    query: CompiledQuery,
+    options?: AbortableOperationOptions,
+  ): Promise<QueryResult<R>> {
+    this.#isUntouched = false
+    const command = this.#commands?.get(query)
+    if (command !== undefined) {
+      this.#commands!.delete(query)
+      return command().then(noRows<R>)
+    }
+    const signal = options?.signal
+    const result =
+      signal === undefined
+        ? this.#session.execute<R>(query.sql, query.parameters)
+        : this.#session.execute<R>(query.sql, query.parameters, { signal })
+    return result.then(toQueryResult)
+  }
+
+  /**
+   * Streams any statement that returns rows.
+   *
+   * @param chunkSize rows in each result, at least 1
+   */
+  async *streamQuery<R>(
+    query: CompiledQuery,
+    chunkSize: number,
+    options?: AbortableOperationOptions,
+  ): AsyncIterableIterator<QueryResult<R>> {
+    if (!Number.isSafeInteger(chunkSize) || chunkSize < 1) {
+      invalidOption('stream()', 'chunkSize', chunkSize, 'a whole number of rows, at least 1')
+    }
+    const signal = options?.signal
+    const { use } = this
+    this.#isUntouched = false
+    use.streamOpened(query.sql)
+    try {
+      const chunks = this.#session.stream<R>(query.sql, query.parameters, {
+        chunkRows: chunkSize,
+        ...(signal && { signal }),
+      })
+      for await (const rows of chunks) yield { rows }
+    } finally {
+      use.streamClosed()
+    }
+  }
+
+  /** Kysely calls it for `inflightQueryAbortStrategy: 'cancel query'`, once the query's signal was aborted. */
+  async cancelQuery(): Promise<void> {
+    this.#session.cancel(new DOMException('The query was cancelled.', 'AbortError'))
+  }
+
+  /** No statement has run since the transaction began. */
+  get isUntouched(): boolean {
+    return this.#isUntouched
+  }
+
+  async begin(accessMode: 'read only' | 'read write' = 'read write'): Promise<void> {
+    // A migrator reads what it has to do before it writes; another one must not read the same meanwhile.
+    const immediate = this.#lock?.isHeld === true
+    const { readOnly, behavior } = this.#database.options
+    const sent =
+      readOnly || accessMode === 'read only' ? 'deferred' : immediate ? 'immediate' : behavior
+    await this.#command(`begin ${sent}`, () =>
+      this.#session.begin(immediate ? { accessMode, behavior: 'immediate' } : { accessMode }),
+    )
+    this.#isUntouched = true
+  }
+
+  async commit(): Promise<void> {
+    await this.#command('commit', () => this.#session.commit())
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.#session.inTransaction) return
+    await this.#command('rollback', () => this.#session.rollback())
+  }
+
+  /** @param query the command, compiled; `name` is what it names */
+  async savepoint(query: CompiledQuery, name: string): Promise<void> {
+    await this.#command(query, () => this.#session.savepoint(name))
+  }
+
+  async rollbackToSavepoint(query: CompiledQuery, name: string): Promise<void> {
+    await this.#command(query, () => this.#session.rollbackToSavepoint(name))
+  }
+
+  async releaseSavepoint(query: CompiledQuery, name: string): Promise<void> {
+    await this.#command(query, () => this.#session.releaseSavepoint(name))
+  }
+
+  release(): Promise<void> {
+    return this.#session.release()
+  }
+
+  async #command(query: string | CompiledQuery, run: () => Promise<void>): Promise<void> {
+    const compiled = typeof query === 'string' ? CompiledQuery.raw(query) : query
+    this.#commands ??= new WeakMap()
+    this.#commands.set(compiled, run)
+    await this.executeQuery(compiled)
+  }
+}
+
+function toQueryResult<R>({ rows, changes, insertId }: SqliteResult<R>): QueryResult<R> {
+  if (changes === undefined) return { rows }
+  const numAffectedRows = BigInt(changes)
+  return insertId === undefined ? { numAffectedRows, rows } : { insertId, numAffectedRows, rows }
+}
+
+function noRows<R>(): QueryResult<R> {
+  return { rows: [] }
+}

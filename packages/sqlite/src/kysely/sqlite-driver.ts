@@ -1,0 +1,154 @@
+import { invalidOption } from '@keelson/core'
+import {
+  createQueryId,
+  IdentifierNode,
+  RawNode,
+  type AbortableOperationOptions,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  type QueryCompiler,
+  type TransactionSettings,
+} from 'kysely'
+import type { SqliteDatabase } from '../database.ts'
+import { isSqliteDatabase, openSqlite } from '../open-sqlite.ts'
+import type { SqliteOptions } from '../options.ts'
+import { SqliteConnection } from './sqlite-connection.ts'
+import { checkConfig, checkDatabase, type SqliteDialectConfig } from './sqlite-dialect-config.ts'
+import { guardSingleConnections } from './single-connection-guard.ts'
+
+/** What Kysely looks for, since 0.29.8, to know that there is nothing left to roll back. */
+const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
+
+/** The state of one `Kysely` instance: its database, and whether it is ours to close. */
+export class SqliteDriver implements Driver {
+  readonly #config: SqliteDialectConfig
+  #database: SqliteDatabase | undefined
+  #isOwner = false
+
+  constructor(config: SqliteDialectConfig) {
+    this.#config = checkConfig(config)
+  }
+
+  async init(options?: AbortableOperationOptions): Promise<void> {
+    guardSingleConnections()
+    const { database: given, onCreateConnection, ...sqliteOptions } = this.#config
+    this.#isOwner = given === undefined
+    const database =
+      given === undefined ? openSqlite(sqliteOptions) : await adopt(given, sqliteOptions, options)
+    this.#database = database
+    if (onCreateConnection === undefined) return
+    const connection = new SqliteConnection(database)
+    try {
+      await onCreateConnection(connection, options)
+    } catch (error) {
+      // Kysely initialises again with the next query, and does not destroy what was never initialised.
+      await connection.release().catch(() => {})
+      await this.destroy()
+      throw error
+    }
+    await connection.release()
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return new SqliteConnection(this.#database!)
+  }
+
+  /** @throws {OptionError} for every isolation level but `serializable`, the only one SQLite has */
+  async beginTransaction(
+    connection: DatabaseConnection,
+    { accessMode, isolationLevel }: TransactionSettings,
+  ): Promise<void> {
+    if (isolationLevel !== undefined && isolationLevel !== 'serializable') {
+      invalidOption(
+        'SQLite',
+        'isolationLevel',
+        isolationLevel,
+        "'serializable', which all its transactions are",
+      )
+    }
+    await ours(connection).begin(accessMode)
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await ours(connection).commit()
+    } catch (error) {
+      // By code, because the database may come from another copy of Keelson.
+      if (error instanceof Error && 'code' in error && error.code === 'TRANSACTION_ABORTED') {
+        Object.defineProperty(error, abortedTransaction, { value: true, configurable: true })
+      }
+      throw error
+    }
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // Kysely awaits this before it throws the error for which it rolls back, and an error from here would take that
+    // one's place. Nothing is kept of a transaction that failed to roll back: the database takes its connection out of
+    // service. The failure itself is in Kysely's log.
+    await ours(connection)
+      .rollback()
+      .catch(() => {})
+  }
+
+  async savepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ): Promise<void> {
+    await ours(connection).savepoint(compile('savepoint', name, compileQuery), name)
+  }
+
+  async rollbackToSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ): Promise<void> {
+    await ours(connection).rollbackToSavepoint(compile('rollback to', name, compileQuery), name)
+  }
+
+  async releaseSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ): Promise<void> {
+    await ours(connection).releaseSavepoint(compile('release', name, compileQuery), name)
+  }
+
+  releaseConnection(connection: DatabaseConnection): Promise<void> {
+    return ours(connection).release()
+  }
+
+  async destroy(): Promise<void> {
+    const database = this.#database
+    if (database !== undefined && this.#isOwner) await database.close()
+    this.#database = undefined
+  }
+}
+
+async function adopt(
+  given: NonNullable<SqliteDialectConfig['database']>,
+  sqliteOptions: Omit<SqliteOptions, 'database'>,
+  options: AbortableOperationOptions | undefined,
+): Promise<SqliteDatabase> {
+  const database = typeof given === 'function' ? await given(options) : given
+  checkDatabase(database, sqliteOptions)
+  return isSqliteDatabase(database) ? database : openSqlite({ ...sqliteOptions, database })
+}
+
+// Kysely gives a driver its own connections back, and no others.
+function ours(connection: DatabaseConnection): SqliteConnection {
+  return connection as SqliteConnection
+}
+
+function compile(
+  command: string,
+  name: string,
+  compileQuery: QueryCompiler['compileQuery'],
+): CompiledQuery {
+  const node = RawNode.createWithChildren([
+    RawNode.createWithSql(`${command} `),
+    IdentifierNode.create(name),
+  ])
+  return compileQuery(node, createQueryId())
+}
