@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { OptionError } from '@keelson/core'
 import Database from 'better-sqlite3'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
 import type { SqliteDatabase } from './database.ts'
@@ -40,6 +41,7 @@ export function openSqlite(options: SqliteOptions | string): SqliteDatabase {
         'openSqlite() takes `path` or `database`, not both. Leave one out.',
       )
     }
+    checkAdoptable(database, given)
     return adopt(database, resolved)
   }
   if (path === undefined) {
@@ -66,6 +68,46 @@ export function isSqliteDatabase(value: unknown): value is SqliteDatabase {
 /** One database for each handle, so that everything on it waits at the same gate. */
 const adopted = new WeakMap<BetterSqlite3Database, SqliteDatabase>()
 
+/** Refuses options that would be ignored, since the database was opened with its own. */
+function checkAdoptable(database: BetterSqlite3Database, given: SqliteOptions): void {
+  for (const name of ofOpening) {
+    if (given[name] === undefined) continue
+    throw new OptionError(
+      'INVALID_OPTION',
+      name,
+      `openSqlite() cannot set \`${name}\` on a database that is open already. Set it when you open it, or give a \`path\`.`,
+    )
+  }
+  const known =
+    typeof database === 'object' && database !== null ? adopted.get(database) : undefined
+  if (known?.isOpen !== true) return
+  for (const name of ofUse) {
+    if (given[name] === undefined || given[name] === known.options[name]) continue
+    throw new OptionError(
+      'INVALID_OPTION',
+      name,
+      `openSqlite() was given this database before, with \`${name}: ${String(known.options[name])}\`, and everything on one handle shares its options. Share what the first call returned.`,
+    )
+  }
+}
+
+const ofOpening = [
+  'readers',
+  'readOnly',
+  'synchronous',
+  'foreignKeys',
+  'pragmas',
+  'directory',
+] as const satisfies readonly (keyof SqliteOptions)[]
+
+const ofUse = [
+  'busyTimeoutMs',
+  'statementCacheSize',
+  'int64',
+  'behavior',
+  'queryTimeoutMs',
+] as const satisfies readonly (keyof SqliteOptions)[]
+
 function adopt(database: BetterSqlite3Database, options: ResolvedSqliteOptions): SqliteDatabase {
   if (
     typeof database !== 'object' ||
@@ -85,8 +127,9 @@ function adopt(database: BetterSqlite3Database, options: ResolvedSqliteOptions):
   }
   const known = adopted.get(database)
   if (known?.isOpen === true) return known
-  const writer = new StatementEngine(database, options)
-  const engine = new InlineEngine(database.name, options, writer, undefined)
+  const settled = { ...options, readOnly: options.readOnly || database.readonly }
+  const writer = new StatementEngine(database, settled)
+  const engine = new InlineEngine(database.name, settled, writer, undefined)
   const created = new InlineDatabase(engine, () => {})
   adopted.set(database, created)
   return created

@@ -30,6 +30,11 @@ export class ConnectionUse {
     return this.#session.inTransaction
   }
 
+  /** What tells the present caller from the next one: `undefined` while the connection serves one purpose only. */
+  get turn(): object | undefined {
+    return this.queues[0]?.turn
+  }
+
   streamOpened(sql: string): void {
     this.streamSql = sql
     // They asked before the stream was there to refuse them; the innermost queue is the one it came through.
@@ -53,6 +58,8 @@ class ConnectionQueue {
   readonly #use: ConnectionUse
   readonly #waiting = new Set<Waiter>()
   #callers = 0
+  /** Another one whenever the connection is given to another caller. */
+  turn: object = {}
   /** Whether a transaction was open already when the connection was given to the caller who has it now. */
   #startedInTransaction = false
 
@@ -76,6 +83,7 @@ class ConnectionQueue {
 
   enter(): void {
     if (this.#callers++ > 0) return
+    this.turn = {}
     this.#startedInTransaction = this.#use.inTransaction
     this.#use.queues.push(this)
   }
@@ -104,6 +112,7 @@ class ConnectionQueue {
           this.#waiting.delete(waiter)
           // The provider still comes round to a caller who has long been told that it will not.
           if (refused !== undefined) throw refused
+          this.turn = {}
           this.#startedInTransaction = this.#use.inTransaction
           return await consumer(connection)
         }).then(resolve, reject)

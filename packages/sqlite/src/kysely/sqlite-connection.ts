@@ -1,4 +1,4 @@
-import { invalidOption } from '@keelson/core'
+import { invalidOption, TransactionClosedError } from '@keelson/core'
 import {
   CompiledQuery,
   type AbortableOperationOptions,
@@ -7,6 +7,7 @@ import {
 } from 'kysely'
 import type { SqliteResult, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
+import { excerpt } from '../statement/prepared-statement.ts'
 import { MigrationLock, migrationLock } from './migration-lock.ts'
 import { ConnectionUse, connectionUse } from './single-connection-guard.ts'
 
@@ -23,6 +24,9 @@ export class SqliteConnection implements DatabaseConnection {
   #use: ConnectionUse | undefined
   #lock: MigrationLock | undefined
   #isUntouched = false
+  #queries = 0
+  /** The caller for whom a transaction was begun, and in whose turn nothing may follow it. */
+  #transactionTurn: { readonly turn: object | undefined } | undefined
 
   // --isolatedDeclarations lets no member of a class be named by a symbol.
   static {
@@ -57,17 +61,23 @@ export class SqliteConnection implements DatabaseConnection {
     options?: AbortableOperationOptions,
   ): Promise<QueryResult<R>> {
     this.#isUntouched = false
-    const command = this.#commands?.get(query)
-    if (command !== undefined) {
-      this.#commands!.delete(query)
-      return command().then(noRows<R>)
+    if (this.#commands !== undefined) {
+      const command = this.#commands.get(query)
+      if (command !== undefined) {
+        this.#commands.delete(query)
+        return command().then(noRows<R>)
+      }
+      if (this.#isBehindTransaction) return Promise.reject(closedError(query.sql))
     }
+    this.#queries++
     const signal = options?.signal
-    const result =
-      signal === undefined
-        ? this.#session.execute<R>(query.sql, query.parameters)
-        : this.#session.execute<R>(query.sql, query.parameters, { signal })
-    return result.then(toQueryResult)
+    if (signal === undefined)
+      return this.#session.execute<R, QueryResult<R>>(query.sql, query.parameters, asQueryResult)
+    this.#queries = Infinity
+    return this.#session.execute<R, QueryResult<R>>(query.sql, query.parameters, {
+      ...asQueryResult,
+      signal,
+    })
   }
 
   /**
@@ -118,6 +128,7 @@ export class SqliteConnection implements DatabaseConnection {
       this.#session.begin(immediate ? { accessMode, behavior: 'immediate' } : { accessMode }),
     )
     this.#isUntouched = true
+    this.#transactionTurn = { turn: this.#use?.turn }
   }
 
   async commit(): Promise<void> {
@@ -142,8 +153,38 @@ export class SqliteConnection implements DatabaseConnection {
     await this.#command(query, () => this.#session.releaseSavepoint(name))
   }
 
+  /**
+   * It has served one plain query, and nobody can have kept it: whoever gets it through a transaction or
+   * `db.connection()` leaves a trace in `use`. RuntimeDriver remembers each connection that it has seen, which costs
+   * as much as half a query.
+   */
+  get isReusable(): boolean {
+    return (
+      this.#queries === 1 &&
+      this.#use === undefined &&
+      this.#commands === undefined &&
+      this.#lock === undefined
+    )
+  }
+
+  /** Makes it as good as new. */
+  reuse(): void {
+    this.#queries = 0
+  }
+
   release(): Promise<void> {
     return this.#session.release()
+  }
+
+  /**
+   * The transaction has ended, but Kysely has not told the `Transaction` yet: a statement in this moment would run
+   * in autocommit, and outlive the rollback.
+   */
+  get #isBehindTransaction(): boolean {
+    if (this.#transactionTurn === undefined || this.#session.inTransaction) return false
+    return (
+      this.#transactionTurn.turn === undefined || this.#transactionTurn.turn === this.#use?.turn
+    )
   }
 
   async #command(query: string | CompiledQuery, run: () => Promise<void>): Promise<void> {
@@ -154,10 +195,18 @@ export class SqliteConnection implements DatabaseConnection {
   }
 }
 
+const asQueryResult = Object.freeze({ map: toQueryResult })
+
 function toQueryResult<R>({ rows, changes, insertId }: SqliteResult<R>): QueryResult<R> {
   if (changes === undefined) return { rows }
   const numAffectedRows = BigInt(changes)
   return insertId === undefined ? { numAffectedRows, rows } : { insertId, numAffectedRows, rows }
+}
+
+function closedError(sql: string): TransactionClosedError {
+  return new TransactionClosedError(
+    `Cannot run ${excerpt(sql)}: its transaction has ended. Await every statement inside the transaction.`,
+  )
 }
 
 function noRows<R>(): QueryResult<R> {

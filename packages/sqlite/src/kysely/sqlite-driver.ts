@@ -1,4 +1,4 @@
-import { invalidOption } from '@keelson/core'
+import { attachSuppressed, invalidOption } from '@keelson/core'
 import {
   createQueryId,
   IdentifierNode,
@@ -20,11 +20,15 @@ import { guardSingleConnections } from './single-connection-guard.ts'
 /** What Kysely looks for, since 0.29.8, to know that there is nothing left to roll back. */
 const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
 
+/** Kept at most, so that a burst of queries does not occupy memory for ever. */
+const idleConnections = 64
+
 /** The state of one `Kysely` instance: its database, and whether it is ours to close. */
 export class SqliteDriver implements Driver {
   readonly #config: SqliteDialectConfig
   #database: SqliteDatabase | undefined
   #isOwner = false
+  readonly #idle: SqliteConnection[] = []
 
   constructor(config: SqliteDialectConfig) {
     this.#config = checkConfig(config)
@@ -43,7 +47,7 @@ export class SqliteDriver implements Driver {
       await onCreateConnection(connection, options)
     } catch (error) {
       // Kysely initialises again with the next query, and does not destroy what was never initialised.
-      await connection.release().catch(() => {})
+      await connection.release().catch((later: unknown) => attachSuppressed(error, later))
       await this.destroy()
       throw error
     }
@@ -51,7 +55,10 @@ export class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return new SqliteConnection(this.#database!)
+    const connection = this.#idle.pop()
+    if (connection === undefined) return new SqliteConnection(this.#database!)
+    connection.reuse()
+    return connection
   }
 
   /** @throws {OptionError} for every isolation level but `serializable`, the only one SQLite has */
@@ -85,10 +92,10 @@ export class SqliteDriver implements Driver {
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     // Kysely awaits this before it throws the error for which it rolls back, and an error from here would take that
     // one's place. Nothing is kept of a transaction that failed to roll back: the database takes its connection out of
-    // service. The failure itself is in Kysely's log.
+    // service, and the warning tells why.
     await ours(connection)
       .rollback()
-      .catch(() => {})
+      .catch((error: Error) => process.emitWarning(error))
   }
 
   async savepoint(
@@ -115,14 +122,17 @@ export class SqliteDriver implements Driver {
     await ours(connection).releaseSavepoint(compile('release', name, compileQuery), name)
   }
 
-  releaseConnection(connection: DatabaseConnection): Promise<void> {
-    return ours(connection).release()
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    const own = ours(connection)
+    if (own.isReusable && this.#idle.length < idleConnections) this.#idle.push(own)
+    else await own.release()
   }
 
   async destroy(): Promise<void> {
     const database = this.#database
     if (database !== undefined && this.#isOwner) await database.close()
     this.#database = undefined
+    this.#idle.length = 0
   }
 }
 
