@@ -14,6 +14,7 @@ import {
   createTableRelationsHelpers,
   extractTablesRelationalConfig,
 } from './internals.ts'
+import { DatabaseOutlet, noDatabase } from './outlet.ts'
 import type { SharedParts } from './prepared-query.ts'
 import { QueryCache } from './query-cache.ts'
 import { RowMappers } from './row-mapper.ts'
@@ -205,6 +206,7 @@ function assemble<TSchema extends Record<string, unknown>>(
   const dialect = new SqliteDrizzleDialect({ ...(casing && { casing }) })
   const int64 = client?.options.int64 ?? 'number'
   const shared: SharedParts = {
+    outlet: client === undefined ? noDatabase : new DatabaseOutlet(client),
     int64,
     log: StatementLog.from(logger),
     cache: cache && new QueryCache(cache),

@@ -52,7 +52,7 @@ export const SQLiteTransaction: typeof sqliteCore.SQLiteTransaction = orAbsent(
   sqliteCore.SQLiteTransaction,
 )
 
-// Up to 0.44.0 it is exported from `drizzle-orm/errors` only, later from both.
+// 0.44.0 exports it from `drizzle-orm/errors` alone, later versions from `drizzle-orm` too.
 export const DrizzleQueryError: typeof drizzleOrm.DrizzleQueryError = orAbsent(
   errors.DrizzleQueryError,
 )
@@ -146,7 +146,8 @@ export function checkInternals(
   const raw = preparedFrom(database.all(probe))
   const found: Record<string, boolean> = {
     'database.session': sessionOf(database) !== undefined,
-    'session.dialect': typeof (sessionOf(database) as { dialect?: unknown }).dialect === 'object',
+    'session.dialect':
+      typeof (sessionOf(database) as { dialect?: unknown } | undefined)?.dialect === 'object',
     'select._prepare()': prepared !== undefined,
     'session.prepareQuery(query, fields)': Array.isArray(prepared?.recipe?.fields),
     'prepared.joinsNotNullableMap': typeof prepared?.joinsNotNullableMap === 'object',

@@ -1,4 +1,4 @@
-import { checkOptionNames, invalidOption } from '@keelson/core'
+import { checkOptionNames, invalidOption, quoteIdentifier } from '@keelson/core'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { sqlTokens } from '../statement/tokens.ts'
@@ -48,17 +48,16 @@ export async function migrate<TSchema extends Record<string, unknown>>(
   checkVersion()
   checkOptionNames(where, options, ['migrationsFolder', 'migrationsTable'])
   const { migrationsFolder, migrationsTable = '__drizzle_migrations' } = options
-  if (typeof migrationsFolder !== 'string')
+  if (typeof migrationsFolder !== 'string') {
     invalidOption(where, 'migrationsFolder', migrationsFolder, 'a path')
-  if (typeof migrationsTable !== 'string' || migrationsTable === '') {
-    invalidOption(where, 'migrationsTable', migrationsTable, 'the name of a table')
   }
   const session = sessionOf(db)
   if (!(session instanceof SqliteDrizzleSession) || session.isTransaction) {
     invalidOption(where, 'db', db, 'a database of @keelson/sqlite/drizzle, outside a transaction')
   }
   const migrations = readMigrationFiles({ migrationsFolder })
-  const table = sql.identifier(migrationsTable)
+  // Drizzle before 0.45 does not escape quotes in identifiers.
+  const table = sql.raw(quoteIdentifier(migrationsTable, 'sqlite'))
   await session.migration(async (tx) => {
     // As Drizzle has it. SERIAL means nothing to SQLite, so `id` is always null.
     await tx.run(
@@ -69,8 +68,9 @@ export async function migrate<TSchema extends Record<string, unknown>>(
     )
     for (const migration of migrations) {
       if (newest !== undefined && Number(newest.created_at) >= migration.folderMillis) continue
-      for (const statement of migration.sql)
+      for (const statement of migration.sql) {
         if (!isBlank(statement)) await tx.run(sql.raw(statement))
+      }
       await tx.run(
         sql`INSERT INTO ${table} ("hash", "created_at") VALUES(${migration.hash}, ${migration.folderMillis})`,
       )

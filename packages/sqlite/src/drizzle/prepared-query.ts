@@ -13,15 +13,17 @@ import {
   setEntityKind,
   SQLitePreparedQuery,
 } from './internals.ts'
+import type { Outlet } from './outlet.ts'
 import type { QueryCache, QueryMetadata } from './query-cache.ts'
 import type { RelationalRows } from './relational-rows.ts'
 import type { RowMapper, RowMappers } from './row-mapper.ts'
 import { toRunResult, type RunResult } from './run-result.ts'
-import type { Outlet } from './scope.ts'
 import type { StatementLog } from './statement-log.ts'
 
 /** What the sessions of one `drizzle()` call share. */
 export interface SharedParts {
+  /** For statements outside a transaction. */
+  readonly outlet: Outlet
   readonly int64: Int64Policy
   readonly log: StatementLog | undefined
   readonly cache: QueryCache | undefined
@@ -102,8 +104,7 @@ export class SqlitePreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
     if (!this.isMapped) return (await this.#execute(parameters, firstObject)).rows[0]
     const rows = await this.#arrays(parameters, firstArray)
     if (rows.length === 0) return undefined
-    const first = rows.length === 1 ? rows : [rows[0]!]
-    const mapped = this.map(first)
+    const mapped = this.map([rows[0]!])
     // The mapper of a relational `findFirst()` returns the row itself.
     return this.recipe.customResultMapper === undefined ? (mapped as unknown[])[0] : mapped
   }
@@ -153,7 +154,7 @@ export class SqlitePreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
     return this.recipe.fields !== undefined || this.recipe.customResultMapper !== undefined
   }
 
-  /** Drizzle reads it on its own prepared queries. */
+  /** Part of every prepared query of Drizzle's, though not of its types. */
   isResponseInArrayMode(): boolean {
     return this.recipe.isResponseInArrayMode
   }

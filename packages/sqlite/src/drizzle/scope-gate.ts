@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { ConnectionBusyError } from '@keelson/core'
 
 /** A statement or a nested transaction that waits until the open nested transaction has ended. */
@@ -57,7 +58,14 @@ export class ScopeGate<Nested extends { readonly name: string }> {
    * that moves on may take as long as it takes
    */
   wait(purpose: () => string, start: () => void, refuse: (error: unknown) => void): void {
-    const waiter: Waiter = { purpose, since: performance.now(), start, refuse, timer: undefined }
+    const waiter: Waiter = {
+      purpose,
+      since: performance.now(),
+      // What is started belongs to the context that asked for it, not to the one that made way.
+      start: AsyncLocalStorage.bind(start),
+      refuse,
+      timer: undefined,
+    }
     this.#waiters.push(waiter)
     this.#watch(waiter)
   }

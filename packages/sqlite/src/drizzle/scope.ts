@@ -1,12 +1,9 @@
 import { attachSuppressed, TransactionAbortedError, TransactionClosedError } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult, SqliteSession, StreamOptions } from '../contract.ts'
-import type { SqliteDatabase } from '../database.ts'
 import { callSite, captureCallSite } from '../inline/call-site.ts'
 import { excerpt } from '../statement/prepared-statement.ts'
+import type { Outlet } from './outlet.ts'
 import { ScopeGate } from './scope-gate.ts'
-
-/** Where a session's statements go: the database itself, or a transaction. */
-export type Outlet = Pick<SqliteDatabase, 'execute' | 'stream'>
 
 /** What the scopes of one transaction share. */
 export interface TransactionRoot {
@@ -142,9 +139,8 @@ export class TransactionScope implements Outlet {
   ): Promise<R> {
     const { line } = this.#root
     this.#refuseDoomed()
-    if (!this.#isOutlived) await line.savepoint(name)
+    await line.savepoint(name)
     try {
-      if (this.#isOutlived) throw this.#closedError('the callback')
       const result = await body(this)
       await this.fence()
       await line.releaseSavepoint(name)

@@ -1,10 +1,4 @@
-import {
-  attachSuppressed,
-  checkOptionNames,
-  invalidOption,
-  KeelsonError,
-  OptionError,
-} from '@keelson/core'
+import { attachSuppressed, checkOptionNames, invalidOption, OptionError } from '@keelson/core'
 import type { Query, SQL } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
@@ -20,11 +14,12 @@ import { captureCallSite } from '../inline/call-site.ts'
 import type { SqliteDrizzleDialect } from './dialect.ts'
 import { exactNumber } from './exact-number.ts'
 import { preparedFrom, rawQueryOf, setEntityKind, SQLiteSession } from './internals.ts'
+import { mockError } from './outlet.ts'
 import { SqlitePreparedQuery, type SharedParts } from './prepared-query.ts'
 import type { QueryMetadata } from './query-cache.ts'
 import { relationalRows } from './relational-rows.ts'
 import type { RunResult } from './run-result.ts'
-import type { Outlet, TransactionScope } from './scope.ts'
+import type { TransactionScope } from './scope.ts'
 import { KeelsonSqliteTransaction, type SqliteTransactionConfig } from './transaction.ts'
 import { runTransaction } from './transaction-run.ts'
 
@@ -95,7 +90,7 @@ export class SqliteDrizzleSession<
         queryMetadata,
         cacheConfig,
       },
-      this.#part?.scope ?? this.#client ?? noDatabase,
+      this.#part?.scope ?? this.#shared.outlet,
       this.#shared,
       this.#part?.writes,
       selection && relationalRows(selection, this.dialect, int64),
@@ -127,8 +122,9 @@ export class SqliteDrizzleSession<
     transaction: (tx: KeelsonSqliteTransaction<TFullSchema, TSchema>) => Promise<T>,
     config?: SqliteTransactionConfig,
   ): Promise<T> {
-    if (typeof transaction !== 'function')
-      invalidOption('transaction()', 'transaction', transaction, 'an async function')
+    if (typeof transaction !== 'function') {
+      invalidOption(where, 'transaction', transaction, 'an async function')
+    }
     if (this.#part !== undefined) {
       refuseOptionsOfSavepoint(config)
       const { scope, depth, writes } = this.#part
@@ -148,12 +144,7 @@ export class SqliteDrizzleSession<
     const begun = captureCallSite()
     await this.#onLine(async (line) => {
       await line.beginMigration()
-      try {
-        await this.#runOn(line, { behavior: 'immediate' }, begun, migration)
-      } catch (error) {
-        await line.endMigration().catch((later: unknown) => attachSuppressed(error, later))
-        throw error
-      }
+      await this.#runOn(line, { behavior: 'immediate' }, begun, migration)
       await line.endMigration()
     })
   }
@@ -190,7 +181,7 @@ export class SqliteDrizzleSession<
   prepareStream(
     query: unknown,
   ): { readonly prepared: SqlitePreparedQuery; readonly rows: 'objects' | 'arrays' } | undefined {
-    const prepared = query instanceof SqlitePreparedQuery ? query : preparedFrom(query)
+    const prepared = preparedFrom(query)
     if (prepared instanceof SqlitePreparedQuery) {
       const isList = prepared.recipe.executeMethod === 'all'
       return isList ? { prepared: this.prepareAgain(prepared), rows: 'arrays' } : undefined
@@ -203,6 +194,7 @@ export class SqliteDrizzleSession<
     }
   }
 
+  /** Rolls back what `use` leaves open when it throws, and rethrows with whatever else failed attached. */
   async #onLine<T>(use: (line: SqliteSession) => Promise<T>): Promise<T> {
     if (this.#client === undefined) throw mockError()
     const line = this.#client.connect({ source: 'drizzle' })
@@ -263,6 +255,13 @@ function beginOptions(config: SqliteTransactionConfig = {}): BeginOptions {
   if (accessMode !== undefined && !['read only', 'read write'].includes(accessMode)) {
     invalidOption(where, 'accessMode', accessMode, "'read only', 'read write'")
   }
+  if (accessMode === 'read only' && (behavior === 'immediate' || behavior === 'exclusive')) {
+    throw new OptionError(
+      'INVALID_OPTION',
+      'behavior',
+      `${where} cannot begin '${behavior}' and be 'read only': that takes the right to write. Leave \`behavior\` out.`,
+    )
+  }
   return { ...(behavior && { behavior }), ...(accessMode && { accessMode }) }
 }
 
@@ -276,19 +275,4 @@ function refuseOptionsOfSavepoint(config: SqliteTransactionConfig | undefined): 
         'as that one began. Give the option to the outermost transaction().',
     )
   }
-}
-
-const noDatabase: Outlet = {
-  execute: () => Promise.reject(mockError()),
-  // oxlint-disable-next-line require-yield
-  async *stream() {
-    throw mockError()
-  },
-}
-
-function mockError(): KeelsonError {
-  return new KeelsonError(
-    'MOCK_DATABASE',
-    'A database made by drizzle.mock() builds queries and runs none. Use drizzle(path) to run them.',
-  )
 }

@@ -1,10 +1,9 @@
-import { attachSuppressed } from '@keelson/core'
 import type { BeginOptions, SqliteSession } from '../contract.ts'
 import { TransactionScope, type TransactionRoot } from './scope.ts'
 
 /**
- * Runs `body` in a transaction on a session that nobody else uses: commits when it resolves, rolls back when it throws,
- * and rethrows the same error with whatever else failed attached to it.
+ * Runs `body` in a transaction on a session that nobody else uses, and commits when it resolves. Whatever is thrown, the
+ * transaction is still to be rolled back, which releasing the session does.
  *
  * @param begun where it was asked for, for messages
  */
@@ -26,7 +25,6 @@ export async function runTransaction<R>(
     return result
   } catch (error) {
     scope.close()
-    await line.rollback().catch((later: unknown) => attachSuppressed(error, later))
     throw error
   }
 }
