@@ -61,7 +61,12 @@ export { checkIdentifier, type IdentifierOptions, quoteIdentifier } from './iden
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'
 export type { LeakReport } from './pool/leak-watch.ts'
 export type { Lease, LeaseHolder } from './pool/lease.ts'
-export type { CreateContext, PoolDestroyReason, PoolOptions } from './pool/pool-options.ts'
+export type {
+  AcquireOptions,
+  CreateContext,
+  PoolDestroyReason,
+  PoolOptions,
+} from './pool/pool-options.ts'
 export type { PoolStats } from './pool/pool-stats.ts'
-export { type AcquireOptions, Pool } from './pool/pool.ts'
+export { Pool } from './pool/pool.ts'
 export type { PoolCloseOptions, PoolCloseReport } from './pool/shutdown.ts'

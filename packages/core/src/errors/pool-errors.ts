@@ -12,7 +12,12 @@ export class PoolAcquireTimeoutError extends KeelsonError {
   /** Who held a lease at that moment, the longest first. */
   readonly holders: readonly LeaseHolder[]
 
-  constructor(message: string, waitedMs: number, holders: readonly LeaseHolder[], options?: ErrorOptions) {
+  constructor(
+    message: string,
+    waitedMs: number,
+    holders: readonly LeaseHolder[],
+    options?: ErrorOptions,
+  ) {
     super('POOL_ACQUIRE_TIMEOUT', message, options)
     this.waitedMs = waitedMs
     this.holders = holders

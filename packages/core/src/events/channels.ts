@@ -14,19 +14,22 @@ import type { TransactionEvent } from './transaction-event.ts'
  * no `uncaughtException` handler; the same on Node 22 and 24, for `bindStore` transforms too. No publisher can
  * prevent that. So a subscriber catches its own errors; the sinks of `@keelson/timing` are guarded and do not need to.
  */
-const queryChannel: TracingChannel<unknown, QueryEvent> = tracingChannel<unknown, QueryEvent>('keelson:query')
+export const queryChannel: TracingChannel<unknown, QueryEvent> = tracingChannel<
+  unknown,
+  QueryEvent
+>('keelson:query')
 
 /** Transactions and savepoints, see `queryChannel`. */
-const transactionChannel: TracingChannel<unknown, TransactionEvent> = tracingChannel<unknown, TransactionEvent>(
-  'keelson:transaction',
-)
+export const transactionChannel: TracingChannel<unknown, TransactionEvent> = tracingChannel<
+  unknown,
+  TransactionEvent
+>('keelson:transaction')
 
 /** Acquires of every `Pool`, see `queryChannel`. An acquire that did not have to wait is published all the same. */
-const poolAcquireChannel: TracingChannel<unknown, PoolEvent> = tracingChannel<unknown, PoolEvent>(
-  'keelson:pool:acquire',
-)
-
-export { poolAcquireChannel, queryChannel, transactionChannel }
+export const poolAcquireChannel: TracingChannel<unknown, PoolEvent> = tracingChannel<
+  unknown,
+  PoolEvent
+>('keelson:pool:acquire')
 
 /**
  * Runs an operation and publishes it: `start`, `end` when the call returned, then `asyncStart` and `asyncEnd` when its
@@ -34,7 +37,8 @@ export { poolAcquireChannel, queryChannel, transactionChannel }
  *
  * The operation's own promise is returned, not one derived from it, so that observing adds no tick and changes no
  * error. The event is published before any handler that the caller adds runs. Stores bound to `start` hold during
- * the operation.
+ * the operation. One thing does change while somebody subscribes: a failure that the caller ignores is not reported as
+ * an unhandled rejection, because the publisher has handled it.
  *
  * @param event made by the caller; `error` is set here when the operation fails
  * @param operation fills its results into the event before it settles

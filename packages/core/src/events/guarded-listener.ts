@@ -4,7 +4,10 @@
  *
  * @param name the listener as the user wrote it: `onEvent of pool "readers"`
  */
-export function guardListener<E>(name: string, listener: (event: E) => unknown): (event: E) => void {
+export function guardListener<E>(
+  name: string,
+  listener: (event: E) => unknown,
+): (event: E) => void {
   let warned = false
   const failed = (error: unknown): void => {
     if (warned) return

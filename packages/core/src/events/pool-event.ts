@@ -12,6 +12,8 @@ export interface PoolEvent {
   /**
    * `acquire` and `release`: a lease was given, came back. `create` and `destroy`: a resource was opened, closed;
    * with `error`, this failed. `timeout`: an acquire gave up.
+   *
+   * When a lease that comes back goes straight to a caller that waits, the `acquire` of that caller is told first.
    */
   readonly type: 'acquire' | 'release' | 'create' | 'destroy' | 'timeout'
   /** `performance.now()` when this began. */

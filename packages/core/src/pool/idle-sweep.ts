@@ -50,9 +50,7 @@ export class IdleSweep<T> {
     const now = performance.now()
     for (const [resource, dueMs] of this.#idleWithDue()) {
       if (dueMs > now) continue
-      const fault: Fault = resource.isExpired()
-        ? { reason: 'expired', counter: 'closedExpired' }
-        : { reason: 'idle', counter: 'closedIdle' }
+      const fault: Fault = resource.expiry() ?? { reason: 'idle', counter: 'closedIdle' }
       this.#queue.closeIdle(resource, fault)
     }
     // Opens what `minIdle` misses now.
@@ -66,7 +64,10 @@ export class IdleSweep<T> {
     const idle = this.#queue.idle
     return idle.map((resource, index) => {
       const isSpare = index < idle.length - minIdle
-      return [resource, Math.min(resource.expiresMs, isSpare ? resource.idleMs + idleTimeoutMs : Infinity)]
+      return [
+        resource,
+        Math.min(resource.expiresMs, isSpare ? resource.idleMs + idleTimeoutMs : Infinity),
+      ]
     })
   }
 }

@@ -84,7 +84,8 @@ export class LeakWatch<T> {
 }
 
 function warn(report: LeakReport): void {
-  const what = report.state === 'leaked' ? 'has not been returned after' : 'was returned, but only after'
+  const what =
+    report.state === 'leaked' ? 'has not been returned after' : 'was returned, but only after'
   const sql = report.sql === undefined ? '' : ` Last SQL: ${report.sql}.`
   process.emitWarning(
     `Lease ${report.id} of pool "${report.pool}" ${what} ${Math.round(report.heldMs)} ms.${sql}`,

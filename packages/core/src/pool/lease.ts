@@ -1,6 +1,7 @@
 import { PoolLeaseError } from '../errors/pool-errors.ts'
 import type { BorrowSite } from './leak-watch.ts'
 import type { PooledResource } from './pooled-resource.ts'
+import type { Fault } from './resource-lifecycle.ts'
 
 /**
  * The right to use one resource until it is returned, exactly once, with `release` or `destroy`.
@@ -58,7 +59,8 @@ export interface LeaseHolder {
 /** What a lease needs of the pool that gave it. */
 export interface LeaseOwner<T> {
   readonly name: string
-  takeBack(lease: PooledLease<T>, reason?: string): void
+  /** @param fault why the resource must not be used again */
+  takeBack(lease: PooledLease<T>, fault?: Fault): void
 }
 
 export class PooledLease<T> implements Lease<T> {
@@ -108,7 +110,7 @@ export class PooledLease<T> implements Lease<T> {
 
   destroy(reason: string): void {
     if (this.#end !== 'taken') this.#return('destroy()')
-    this.owner.takeBack(this, reason)
+    this.owner.takeBack(this, { reason, counter: 'closedBroken' })
   }
 
   /** Ends the lease without its holder; a later `release()` is not the holder's mistake. */
@@ -140,4 +142,13 @@ export class PooledLease<T> implements Lease<T> {
     const purpose = this.purpose === undefined ? '' : ` (${this.purpose})`
     return `Lease ${this.id}${purpose} of pool "${this.owner.name}"`
   }
+}
+
+/** @throws {PoolLeaseError} for what is no lease of this owner */
+export function ownLease<T>(lease: Lease<T>, owner: LeaseOwner<T>, method: string): PooledLease<T> {
+  if (lease instanceof PooledLease && lease.owner === owner) return lease
+  throw new PoolLeaseError(
+    `Pool "${owner.name}" cannot take what it did not give: ${method} got something else than a lease of this pool. ` +
+      'Return a lease to the pool that gave it, or call the method of the lease itself.',
+  )
 }

@@ -105,6 +105,14 @@ export interface PoolOptions<T> {
   readonly onEvent?: ((event: PoolEvent) => void) | undefined
 }
 
+/** Options of `acquire` and `use`. */
+export interface AcquireOptions {
+  /** Ends the wait; the acquire then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** What the resource is needed for, in a few words, for reports, errors and events. */
+  readonly purpose?: string | undefined
+}
+
 /** `PoolOptions` with every default filled in. */
 export interface PoolSettings<T> {
   readonly name: string
@@ -157,7 +165,8 @@ export function poolSettings<T>(options: PoolOptions<T>): PoolSettings<T> {
   }
   const max = count('max', options.max, 1)
   const minIdle = count('minIdle', options.minIdle ?? 0, 0)
-  if (minIdle > max) invalidOption(where, 'minIdle', minIdle, `a whole number from 0 to \`max\`, which is ${max}`)
+  if (minIdle > max)
+    invalidOption(where, 'minIdle', minIdle, `a whole number from 0 to \`max\`, which is ${max}`)
   const maxWaiters = options.maxWaiters ?? Infinity
   return Object.freeze({
     name: options.name,
@@ -169,7 +178,10 @@ export function poolSettings<T>(options: PoolOptions<T>): PoolSettings<T> {
     maxWaiters: maxWaiters === Infinity ? Infinity : count('maxWaiters', maxWaiters, 0),
     acquireTimeoutMs: duration('acquireTimeoutMs', options.acquireTimeoutMs ?? 30_000),
     createTimeoutMs: duration('createTimeoutMs', options.createTimeoutMs ?? 30_000),
-    idleTimeoutMs: options.idleTimeoutMs === Infinity ? Infinity : duration('idleTimeoutMs', options.idleTimeoutMs ?? 30_000),
+    idleTimeoutMs:
+      options.idleTimeoutMs === Infinity
+        ? Infinity
+        : duration('idleTimeoutMs', options.idleTimeoutMs ?? 30_000),
     maxLifetimeMs: given(options.maxLifetimeMs, (value) => duration('maxLifetimeMs', value)),
     leakAfterMs: given(options.leakAfterMs, (value) => duration('leakAfterMs', value)),
     onLeak: given(options.onLeak, (value) => func('onLeak', value)),

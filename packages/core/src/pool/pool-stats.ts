@@ -33,3 +33,14 @@ export interface PoolCounters {
   closedExpired: number
   closedIdle: number
 }
+
+export function newPoolCounters(): PoolCounters {
+  return {
+    acquired: 0,
+    waited: 0,
+    timedOut: 0,
+    closedBroken: 0,
+    closedExpired: 0,
+    closedIdle: 0,
+  }
+}

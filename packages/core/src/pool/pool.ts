@@ -1,27 +1,29 @@
-import { PoolLeaseError, PoolQueueFullError } from '../errors/pool-errors.ts'
 import { poolAcquireChannel, traceAsync, traceSync } from '../events/channels.ts'
-import { nextEventId } from '../events/event-id.ts'
-import { guardListener } from '../events/guarded-listener.ts'
 import type { PoolEvent } from '../events/pool-event.ts'
-import { checkOptionNames, invalidOption } from '../options.ts'
-import { acquireTimeoutError } from './acquire-timeout.ts'
+import { checkOptionNames } from '../options.ts'
+import { acquireTimeoutError, queueFullError } from './acquire-errors.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import { BorrowSite, LeakWatch } from './leak-watch.ts'
-import { type Lease, type LeaseOwner, PooledLease } from './lease.ts'
-import { type PoolOptions, type PoolSettings, poolSettings } from './pool-options.ts'
-import type { PoolCounters, PoolStats } from './pool-stats.ts'
+import { type Lease, type LeaseOwner, ownLease, PooledLease } from './lease.ts'
+import { type PoolCounts, PoolEvents } from './pool-events.ts'
+import {
+  type AcquireOptions,
+  type PoolOptions,
+  type PoolSettings,
+  poolSettings,
+} from './pool-options.ts'
+import { newPoolCounters, type PoolCounters, type PoolStats } from './pool-stats.ts'
 import type { PooledResource } from './pooled-resource.ts'
-import { ResourceLifecycle } from './resource-lifecycle.ts'
-import { poolClosedError, type PoolCloseOptions, type PoolCloseReport, Shutdown } from './shutdown.ts'
-import { type Waiter, WaitQueue } from './wait-queue.ts'
-
-/** Options of `acquire` and `use`. */
-export interface AcquireOptions {
-  /** Ends the wait; the acquire then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-  /** What the resource is needed for, in a few words, for reports, errors and events. */
-  readonly purpose?: string | undefined
-}
+import { type Fault, ResourceLifecycle } from './resource-lifecycle.ts'
+import {
+  closeDeadlineMs,
+  poolClosedError,
+  type PoolCloseOptions,
+  type PoolCloseReport,
+  Shutdown,
+} from './shutdown.ts'
+import { waitInLine } from './wait-in-line.ts'
+import { WaitQueue } from './wait-queue.ts'
 
 /**
  * Shares a limited number of expensive things, such as connections, among many callers.
@@ -29,8 +31,9 @@ export interface AcquireOptions {
  * Callers are served in the order in which they came; the resource used last is given first. Each holds a lease,
  * which comes back exactly once. What is broken is destroyed and replaced, never handed on.
  *
- * It opens nothing before the first acquire, none of its timers keeps the process alive except those of callers that
- * wait, and it does not reset what comes back: whoever returns a connection has proven it idle, or destroys it.
+ * It opens nothing before the first acquire. None of its timers keeps the process alive, except while a caller waits or
+ * a resource is being opened. It does not reset what comes back: whoever returns a connection has proven it idle, or
+ * destroys it.
  *
  * @example
  * const pool = new Pool({
@@ -44,15 +47,8 @@ export interface AcquireOptions {
  */
 export class Pool<T> {
   readonly #settings: PoolSettings<T>
-  readonly #onEvent: ((event: PoolEvent) => void) | undefined
-  readonly #counters: PoolCounters = {
-    acquired: 0,
-    waited: 0,
-    timedOut: 0,
-    closedBroken: 0,
-    closedExpired: 0,
-    closedIdle: 0,
-  }
+  readonly #events: PoolEvents
+  readonly #counters: PoolCounters = newPoolCounters()
   readonly #leases = new Set<PooledLease<T>>()
   readonly #lifecycle: ResourceLifecycle<T>
   readonly #queue: WaitQueue<T>
@@ -69,24 +65,19 @@ export class Pool<T> {
    */
   constructor(options: PoolOptions<T>) {
     const settings = poolSettings(options)
-    const { name, onEvent, leakAfterMs, onLeak } = settings
+    const { name, leakAfterMs, onLeak } = settings
     const changed = (): void => {
       if (this.#closing === undefined) this.#sweep.start()
       else this.#shutdown.settled()
     }
     this.#settings = settings
-    this.#onEvent = onEvent && guardListener(`onEvent of pool "${name}"`, onEvent)
-    this.#lifecycle = new ResourceLifecycle(
-      settings,
-      this.#counters,
-      (type, startMs, fields) => this.#emit(type, startMs, fields),
-      changed,
-    )
+    this.#events = new PoolEvents(settings, () => this.#counts())
+    this.#lifecycle = new ResourceLifecycle(settings, this.#counters, this.#events, changed)
     this.#queue = new WaitQueue(settings, this.#lifecycle, changed)
     this.#sweep = new IdleSweep(settings, this.#queue)
     this.#leaks = leakAfterMs === undefined ? undefined : new LeakWatch(name, leakAfterMs, onLeak)
     this.#shutdown = new Shutdown(name, this.#queue, this.#lifecycle, this.#leases)
-    this.#owner = { name, takeBack: (lease, reason) => this.#takeBack(lease, reason) }
+    this.#owner = { name, takeBack: (lease, fault) => this.#takeBack(lease, fault) }
   }
 
   /** The name that errors, events and reports use. */
@@ -120,7 +111,7 @@ export class Pool<T> {
    * @throws the signal's reason when `signal` is aborted before the lease is given
    */
   acquire(options: AcquireOptions = {}): Promise<Lease<T>> {
-    return this.#acquire(options, this.#borrowSite(Pool.prototype.acquire))
+    return this.#acquire(options, this.#borrowSite('acquire'))
   }
 
   /**
@@ -134,10 +125,12 @@ export class Pool<T> {
     const startMs = performance.now()
     const pooled = this.#takeIdle()
     if (pooled === undefined) return undefined
-    const site = this.#borrowSite(Pool.prototype.tryAcquire)
-    if (!poolAcquireChannel.hasSubscribers) return this.#lend(pooled, options.purpose, site, startMs)
-    const event = this.#event('acquire', startMs, { purpose: options.purpose })
-    return traceSync(poolAcquireChannel, event, () => this.#lend(pooled, options.purpose, site, startMs, event))
+    const site = this.#borrowSite('tryAcquire')
+    const { purpose } = options
+    if (!poolAcquireChannel.hasSubscribers) return this.#lend(pooled, purpose, site, startMs)
+    const event = this.#events.make('acquire', startMs, { purpose })
+    const lend = (): Lease<T> => this.#lend(pooled, purpose, site, startMs, event)
+    return traceSync(poolAcquireChannel, event, lend)
   }
 
   /**
@@ -149,7 +142,7 @@ export class Pool<T> {
     fn: (resource: T, lease: Lease<T>) => R | Promise<R>,
     options: AcquireOptions = {},
   ): Promise<R> {
-    const lease = await this.#acquire(options, this.#borrowSite(Pool.prototype.use))
+    const lease = await this.#acquire(options, this.#borrowSite('use'))
     try {
       return await fn(lease.resource, lease)
     } finally {
@@ -163,7 +156,7 @@ export class Pool<T> {
    * @throws {PoolLeaseError} for a lease of another pool, and for one that was returned before
    */
   release(lease: Lease<T>): void {
-    this.#own(lease, 'release()').release()
+    ownLease(lease, this.#owner, 'release()').release()
   }
 
   /**
@@ -172,7 +165,7 @@ export class Pool<T> {
    * @throws {PoolLeaseError} for a lease of another pool, and for one that was returned before
    */
   destroy(lease: Lease<T>, reason: string): void {
-    this.#own(lease, 'destroy()').destroy(reason)
+    ownLease(lease, this.#owner, 'destroy()').destroy(reason)
   }
 
   /**
@@ -185,11 +178,7 @@ export class Pool<T> {
    */
   close(options: PoolCloseOptions = {}): Promise<PoolCloseReport> {
     if (this.#closing !== undefined) return this.#closing
-    checkOptionNames('close()', options, ['deadlineMs'])
-    const deadlineMs = options.deadlineMs ?? 5_000
-    if (!(deadlineMs >= 0) || deadlineMs > 2_147_483_647) {
-      invalidOption('close()', 'deadlineMs', deadlineMs, 'milliseconds from 0 to 2147483647')
-    }
+    const deadlineMs = closeDeadlineMs(options)
     this.#sweep.stop()
     let begin: (report: Promise<PoolCloseReport>) => void
     this.#closing = new Promise((resolve) => {
@@ -203,15 +192,12 @@ export class Pool<T> {
   #acquire(options: AcquireOptions, site: BorrowSite | undefined): Promise<PooledLease<T>> {
     if (!poolAcquireChannel.hasSubscribers) return this.#leaseOrWait(options, site)
     const startMs = performance.now()
-    const event = this.#event('acquire', startMs, { purpose: options.purpose })
+    const event = this.#events.make('acquire', startMs, { purpose: options.purpose })
     return traceAsync(
       poolAcquireChannel,
       event,
       () => this.#leaseOrWait(options, site, event),
-      () => {
-        event.waitMs ??= performance.now() - startMs
-        Object.assign(event, this.#counts())
-      },
+      () => this.#events.complete(event),
     )
   }
 
@@ -229,29 +215,15 @@ export class Pool<T> {
     if (pooled !== undefined) return this.#lend(pooled, purpose, site, startMs, event)
     this.#checkRoom()
 
-    return new Promise((resolve, reject) => {
-      const aborted = (): void => {
-        if (this.#queue.remove(waiter)) reject(signal?.reason)
-      }
-      const left = (): void => signal?.removeEventListener('abort', aborted)
-      const waiter: Waiter<T> = {
-        served: (resource) => {
-          left()
-          this.#counters.waited += 1
-          resolve(this.#lend(resource, purpose, site, startMs, event))
-        },
-        failed: (error) => {
-          left()
-          reject(error)
-        },
-        timedOut: () => {
-          left()
-          reject(this.#timedOut(startMs, purpose))
-        },
-      }
-      signal?.addEventListener('abort', aborted, { once: true })
-      this.#queue.lineUp(waiter)
-    })
+    return waitInLine(
+      this.#queue,
+      signal,
+      (resource) => {
+        this.#counters.waited += 1
+        return this.#lend(resource, purpose, site, startMs, event)
+      },
+      () => this.#timedOut(startMs, purpose),
+    )
   }
 
   #takeIdle(): PooledResource<T> | undefined {
@@ -262,11 +234,7 @@ export class Pool<T> {
     const { max, maxWaiters } = this.#settings
     // As many waiters as there are resources not leased wait only for one to be opened or checked.
     const waiting = this.#queue.numPendingAcquires() - (max - this.#leases.size)
-    if (waiting < maxWaiters) return
-    throw new PoolQueueFullError(
-      `Pool "${this.name}" cannot queue another caller: all ${max} resources are leased and ${waiting} callers wait, ` +
-        'which is `maxWaiters`. Slow the callers down, or raise `max` or `maxWaiters`.',
-    )
+    if (waiting >= maxWaiters) throw queueFullError(this.#settings, waiting)
   }
 
   #lend(
@@ -282,22 +250,20 @@ export class Pool<T> {
     this.#leaks?.watch(lease)
     const given = { waitMs: lease.borrowedMs - startMs, lease: lease.id, resource: pooled.id }
     if (event !== undefined) Object.assign(event, given, this.#counts())
-    this.#emit('acquire', startMs, { ...given, purpose })
+    this.#events.emit('acquire', startMs, { ...given, purpose })
     return lease
   }
 
-  #takeBack(lease: PooledLease<T>, reason: string | undefined): void {
+  #takeBack(lease: PooledLease<T>, fault: Fault | undefined): void {
     this.#leaks?.returned(lease)
     if (!this.#leases.delete(lease)) return
     const { pooled } = lease
     const now = performance.now()
-    if (reason !== undefined) this.#queue.discard(pooled, { reason, counter: 'closedBroken' })
-    else if (pooled.isExpired()) this.#queue.discard(pooled, { reason: 'expired', counter: 'closedExpired' })
-    else {
-      pooled.idleMs = now
-      this.#queue.giveBack(pooled)
-    }
-    this.#emit('release', now, {
+    pooled.idleMs = now
+    const why = fault ?? pooled.expiry()
+    if (why === undefined) this.#queue.giveBack(pooled)
+    else this.#queue.discard(pooled, why)
+    this.#events.emit('release', now, {
       useMs: now - lease.borrowedMs,
       lease: lease.id,
       resource: pooled.id,
@@ -310,43 +276,21 @@ export class Pool<T> {
     const waitMs = performance.now() - startMs
     const error = acquireTimeoutError(
       this.#settings,
-      this.stats,
       this.#leases,
       waitMs,
       purpose,
       this.#queue.lastCreateError,
     )
-    this.#emit('timeout', startMs, { waitMs, purpose, error })
+    this.#events.emit('timeout', startMs, { waitMs, purpose, error })
     return error
   }
 
-  #own(lease: Lease<T>, method: string): PooledLease<T> {
-    if (lease instanceof PooledLease && lease.owner === this.#owner) return lease
-    throw new PoolLeaseError(
-      `Pool "${this.name}" cannot take what it did not give: ${method} got something else than a lease of this pool. ` +
-        'Return a lease to the pool that gave it, or call the method of the lease itself.',
-    )
+  #borrowSite(method: 'acquire' | 'tryAcquire' | 'use'): BorrowSite | undefined {
+    return this.#leaks && new BorrowSite(Reflect.get(Pool.prototype, method))
   }
 
-  #borrowSite(entry: (...args: never[]) => unknown): BorrowSite | undefined {
-    return this.#leaks === undefined ? undefined : new BorrowSite(entry)
-  }
-
-  #emit(type: PoolEvent['type'], startMs: number, fields: Partial<PoolEvent>): void {
-    this.#onEvent?.(this.#event(type, startMs, fields))
-  }
-
-  #event(type: PoolEvent['type'], startMs: number, fields: Partial<PoolEvent>): PoolEvent {
-    return { v: 1, id: nextEventId(), pool: this.name, type, startMs, ...this.#counts(), ...fields }
-  }
-
-  #counts(): Pick<PoolEvent, 'max' | 'size' | 'idle' | 'pending'> {
-    const idle = this.#queue.numFree()
-    return {
-      max: this.#settings.max,
-      size: idle + this.#queue.numUsed(),
-      idle,
-      pending: this.#queue.numPendingAcquires(),
-    }
+  #counts(): PoolCounts {
+    const { max, size, idle, waiting: pending } = this.stats
+    return { max, size, idle, pending }
   }
 }

@@ -1,3 +1,5 @@
+import type { Fault } from './resource-lifecycle.ts'
+
 /** A resource with what the pool knows about it. Times are `performance.now()`. */
 export class PooledResource<T> {
   readonly id: number
@@ -15,10 +17,14 @@ export class PooledResource<T> {
     this.idleMs = performance.now()
     // Resources that were opened together must not all expire together.
     this.expiresMs =
-      maxLifetimeMs === undefined ? Infinity : this.idleMs + maxLifetimeMs * (0.8 + Math.random() * 0.4)
+      maxLifetimeMs === undefined
+        ? Infinity
+        : this.idleMs + maxLifetimeMs * (0.8 + Math.random() * 0.4)
   }
 
-  isExpired(): boolean {
-    return this.expiresMs <= performance.now()
+  /** Its fault, once its lifetime is over. */
+  expiry(): Fault | undefined {
+    if (this.expiresMs > performance.now()) return undefined
+    return { reason: 'expired', counter: 'closedExpired' }
   }
 }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { PoolAcquireTimeoutError } from '../errors/pool-errors.ts'
 import type { PoolEvent } from '../events/pool-event.ts'
+import type { PoolEvents } from './pool-events.ts'
 import type { PoolDestroyReason, PoolSettings } from './pool-options.ts'
 import type { PoolCounters } from './pool-stats.ts'
 import { PooledResource } from './pooled-resource.ts'
@@ -12,9 +13,6 @@ export interface Fault {
   /** What `validate` threw. */
   readonly error?: unknown
 }
-
-/** Announces an event; the pool adds its name and its counts. */
-export type EmitPoolEvent = (type: PoolEvent['type'], startMs: number, fields: Partial<PoolEvent>) => void
 
 interface Unfinished {
   /** Stops waiting for an answer of the user's function. */
@@ -32,7 +30,7 @@ const keptErrors = 100
 export class ResourceLifecycle<T> {
   readonly #settings: PoolSettings<T>
   readonly #counters: PoolCounters
-  readonly #emit: EmitPoolEvent
+  readonly #events: PoolEvents
   readonly #settled: () => void
   readonly #inPoolContext = AsyncLocalStorage.snapshot()
   readonly #opening = new Set<Unfinished & { readonly controller: AbortController }>()
@@ -43,10 +41,15 @@ export class ResourceLifecycle<T> {
   #closedBy: Error | undefined
 
   /** @param settled called whenever a `create` or `destroy` that was running has ended */
-  constructor(settings: PoolSettings<T>, counters: PoolCounters, emit: EmitPoolEvent, settled: () => void) {
+  constructor(
+    settings: PoolSettings<T>,
+    counters: PoolCounters,
+    events: PoolEvents,
+    settled: () => void,
+  ) {
     this.#settings = settings
     this.#counters = counters
-    this.#emit = emit
+    this.#events = events
     this.#settled = settled
   }
 
@@ -75,7 +78,11 @@ export class ResourceLifecycle<T> {
       const end = (fields: Partial<PoolEvent>): void => {
         awaited = false
         clearTimeout(timer)
-        this.#emit('create', startMs, { createMs: performance.now() - startMs, resource: id, ...fields })
+        this.#events.emit('create', startMs, {
+          createMs: performance.now() - startMs,
+          resource: id,
+          ...fields,
+        })
       }
       const fail = (error: unknown): void => {
         if (!awaited) return
@@ -85,7 +92,6 @@ export class ResourceLifecycle<T> {
       }
       const opening = { controller, giveUp: fail }
       const timer = setTimeout(() => fail(createTimeout(name, createTimeoutMs)), createTimeoutMs)
-      timer.unref()
       this.#opening.add(opening)
       this.#inPoolContext(async () => create({ pool: name, id, signal: controller.signal })).then(
         (value) => {
@@ -114,8 +120,8 @@ export class ResourceLifecycle<T> {
   /** What makes the resource unfit for another lease, if anything. Synchronous wherever `validate` is. */
   check(resource: PooledResource<T>): Fault | undefined | Promise<Fault | undefined> {
     const { validate } = this.#settings
-    if (resource.isExpired()) return { reason: 'expired', counter: 'closedExpired' }
-    if (validate === undefined || resource.fresh) return undefined
+    const expiry = resource.expiry()
+    if (expiry !== undefined || validate === undefined || resource.fresh) return expiry
     try {
       const answer = this.#inPoolContext(validate, resource.value)
       return typeof answer === 'boolean' ? verdict(answer) : this.#checkLater(answer)
@@ -129,7 +135,7 @@ export class ResourceLifecycle<T> {
     const startMs = performance.now()
     if (fault.counter !== undefined) this.#counters[fault.counter] += 1
     const ended = (error: unknown): void => {
-      this.#emit('destroy', startMs, { resource: resource.id, reason: fault.reason, error })
+      this.#events.emit('destroy', startMs, { resource: resource.id, reason: fault.reason, error })
     }
     const failed = (error: unknown): void => {
       this.#destroyErrors.push(error)

@@ -1,4 +1,5 @@
 import { PoolClosedError } from '../errors/pool-errors.ts'
+import { checkOptionNames, invalidOption } from '../options.ts'
 import type { LeaseHolder, PooledLease } from './lease.ts'
 import type { ResourceLifecycle } from './resource-lifecycle.ts'
 import type { WaitQueue } from './wait-queue.ts'
@@ -96,6 +97,16 @@ export class Shutdown<T> {
       }
     })
   }
+}
+
+/** @throws {OptionError} when `deadlineMs` cannot be used */
+export function closeDeadlineMs(options: PoolCloseOptions): number {
+  checkOptionNames('close()', options, ['deadlineMs'])
+  const deadlineMs = options.deadlineMs ?? 5_000
+  if (!(deadlineMs >= 0) || deadlineMs > 2_147_483_647) {
+    invalidOption('close()', 'deadlineMs', deadlineMs, 'milliseconds from 0 to 2147483647')
+  }
+  return deadlineMs
 }
 
 export function poolClosedError(pool: string): PoolClosedError {

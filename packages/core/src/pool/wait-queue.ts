@@ -84,7 +84,7 @@ export class WaitQueue<T> extends TarnPool<PooledResource<T>> {
       const fault = this.#lifecycle.check(slot.resource)
       if (fault === undefined) return slot.resource
       if (fault instanceof Promise) {
-        this.#afterCheck(slot.resource, fault)
+        void this.#afterCheck(slot.resource, fault)
         return undefined
       }
       this.discard(slot.resource, fault)
@@ -93,7 +93,7 @@ export class WaitQueue<T> extends TarnPool<PooledResource<T>> {
   }
 
   lineUp(waiter: Waiter<T>): void {
-    // acquire() assigns at once, and the ticket has to be known by then.
+    // acquire() opens what is missing at once, `create` may return a lease, and then the ticket has to be known.
     this.#lining = true
     const ticket = this.acquire()
     this.#lining = false
@@ -157,17 +157,19 @@ export class WaitQueue<T> extends TarnPool<PooledResource<T>> {
       if (slot === undefined) return
       this.used.push(slot)
       const fault = this.#lifecycle.check(slot.resource)
-      if (fault instanceof Promise) this.#afterCheck(slot.resource, fault)
+      if (fault instanceof Promise) void this.#afterCheck(slot.resource, fault)
       else this.#conclude(slot.resource, fault)
     }
   }
 
-  async #afterCheck(resource: PooledResource<T>, answer: Promise<Fault | undefined>): Promise<void> {
+  async #afterCheck(
+    resource: PooledResource<T>,
+    answer: Promise<Fault | undefined>,
+  ): Promise<void> {
     this.#checking += 1
     const fault = await answer
     this.#checking -= 1
     this.#conclude(resource, fault)
-    this._tryAcquireOrCreate()
   }
 
   #conclude(resource: PooledResource<T>, fault: Fault | undefined): void {
@@ -232,7 +234,7 @@ export class WaitQueue<T> extends TarnPool<PooledResource<T>> {
   }
 
   #failAll(error: unknown): void {
-    for (const ticket of [...this.#waiters.keys()]) this.#reject(ticket)?.failed(error)
+    for (const ticket of this.#waiters.keys()) this.#reject(ticket)?.failed(error)
   }
 
   #failFirst(error: unknown): void {

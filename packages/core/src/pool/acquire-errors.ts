@@ -1,14 +1,12 @@
-import { PoolAcquireTimeoutError } from '../errors/pool-errors.ts'
+import { PoolAcquireTimeoutError, PoolQueueFullError } from '../errors/pool-errors.ts'
 import type { PooledLease } from './lease.ts'
 import type { PoolSettings } from './pool-options.ts'
-import type { PoolStats } from './pool-stats.ts'
 
 const namedHolders = 5
 
 /** The error of a caller that waited for `acquireTimeoutMs`, with everything that helps to see why. */
 export function acquireTimeoutError<T>(
   settings: PoolSettings<T>,
-  stats: PoolStats,
   leases: Iterable<PooledLease<T>>,
   waitedMs: number,
   purpose: string | undefined,
@@ -21,20 +19,29 @@ export function acquireTimeoutError<T>(
     return lease.describe()
   })
   const rest = holders.length - sites.length
+  if (rest > 0) sites.push(`and ${rest} more`)
+  const { name, max } = settings
   const caller = purpose === undefined ? '' : ` for ${JSON.stringify(purpose)}`
-  const opening = settings.max - stats.size
-  const message = [
-    `Pool "${settings.name}" had no resource${caller} within ${Math.round(waitedMs)} ms (acquireTimeoutMs).`,
-    holders.length === 0 ? 'No lease is held' : `${holders.length} of ${settings.max} are leased`,
-    opening > 0 && lastCreateError !== undefined ? ' and opening another one failed, see `cause`.' : '.',
-    sites.length === 0 ? '' : ` Held by: ${sites.join('; ')}${rest > 0 ? `; and ${rest} more` : ''}.`,
-    ` ${advice(settings, holders.length)}`,
-  ]
+  const leased =
+    holders.length === 0 ? 'No lease is held' : `${holders.length} of ${max} are leased`
+  const hasFailed = lastCreateError !== undefined
+  const failure = hasFailed ? ' and opening another one failed, see `cause`' : ''
+  const heldBy = sites.length === 0 ? '' : `Held by: ${sites.join('; ')}. `
   return new PoolAcquireTimeoutError(
-    `${message[0]} ${message.slice(1).join('')}`,
+    `Pool "${name}" had no resource${caller} within ${Math.round(waitedMs)} ms (acquireTimeoutMs). ` +
+      `${leased}${failure}. ${heldBy}${advice(settings, holders.length)}`,
     waitedMs,
     holders,
-    lastCreateError === undefined ? undefined : { cause: lastCreateError },
+    hasFailed ? { cause: lastCreateError } : undefined,
+  )
+}
+
+/** The error of a caller that found `maxWaiters` others waiting for leases. */
+export function queueFullError<T>(settings: PoolSettings<T>, waiting: number): PoolQueueFullError {
+  return new PoolQueueFullError(
+    `Pool "${settings.name}" cannot queue another caller: all ${settings.max} resources are leased and ` +
+      `${waiting} callers wait, which is \`maxWaiters\`. ` +
+      'Slow the callers down, or raise `max` or `maxWaiters`.',
   )
 }
 
@@ -47,7 +54,8 @@ function sentence<T>(lease: PooledLease<T>): string {
 
 function advice<T>(settings: PoolSettings<T>, held: number): string {
   if (held < settings.max) return 'Check why `create` is slow or fails.'
-  const find = settings.leakAfterMs === undefined ? 'set `leakAfterMs` to see where they were acquired, ' : ''
+  const find =
+    settings.leakAfterMs === undefined ? 'set `leakAfterMs` to see where they were acquired, ' : ''
   return (
     `Return leases sooner, ${find}or raise \`max\`. ` +
     'Code that holds a lease and acquires a second one can wait for itself.'
