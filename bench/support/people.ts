@@ -70,7 +70,9 @@ export function personValues(id: number): [string, string, number, number, strin
 }
 
 /** Ids in an order that no page cache likes, the same for every contender. */
-export function* scatteredIds(times: number): Generator<number> {
+export function scatteredIds(times: number): readonly number[] {
+  const ids: number[] = []
   for (let step = 0, id = 17; step < times; step++)
-    yield (((id = (id * 7919 + 13) % personCount), id + 1))
+    ids.push((id = (id * 7919 + 13) % personCount) + 1)
+  return ids
 }

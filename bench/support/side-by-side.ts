@@ -27,6 +27,9 @@ export interface Standing {
   readonly timesBaseline: number
 }
 
+/** Rounds that are not counted: a compiler that is still at work would be measured instead. */
+const warmUpRounds = 3
+
 /**
  * Lets the contenders take turns, round after round, so that a noisy machine is noisy for all of them.
  *
@@ -41,21 +44,21 @@ export async function sideBySide({
 }: Comparison): Promise<Standing[]> {
   const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   let expected: unknown
-  for (let round = -1; round < rounds; round++) {
+  globalThis.gc?.()
+  for (let round = -warmUpRounds; round < rounds; round++) {
     // Who goes first changes, so that nobody always runs in the wake of the same neighbour.
     const order = contenders.map(
       (_, index) => contenders[(index + Math.max(0, round)) % contenders.length]!,
     )
-    for (const { name, run } of order) {
-      globalThis.gc?.()
+    for (const contender of order) {
+      const { name } = contender
       await nextTurn()
       const start = performance.now()
-      const rows = await run(times)
+      const rows = await contender.run(times)
       const us = ((performance.now() - start) * 1000) / times
       expected ??= rows
       if (rows !== expected)
         throw new Error(`${title}: ${name} saw ${String(rows)} rows, others ${String(expected)}`)
-      // The first round only warms up.
       if (round >= 0) samples.get(name)!.push(us)
     }
   }
@@ -91,7 +94,7 @@ export async function longestGap(work: () => Promise<unknown>): Promise<number> 
   return longest
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2

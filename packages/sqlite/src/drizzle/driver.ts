@@ -15,6 +15,7 @@ import {
   extractTablesRelationalConfig,
 } from './internals.ts'
 import { DatabaseOutlet, noDatabase } from './outlet.ts'
+import { PlainSelections } from './plain-selection.ts'
 import type { SharedParts } from './prepared-query.ts'
 import { QueryCache } from './query-cache.ts'
 import { RowMappers } from './row-mapper.ts'
@@ -211,6 +212,10 @@ function assemble<TSchema extends Record<string, unknown>>(
     log: StatementLog.from(logger),
     cache: cache && new QueryCache(cache),
     mappers: new RowMappers(int64),
+    plain:
+      casing === undefined && int64 !== 'bigint' && int64 !== 'string'
+        ? new PlainSelections()
+        : undefined,
   }
   const session = new SqliteDrizzleSession<TSchema, ExtractTablesWithRelations<TSchema>>(
     client,

@@ -14,6 +14,7 @@ import {
   SQLitePreparedQuery,
 } from './internals.ts'
 import type { Outlet } from './outlet.ts'
+import type { PlainSelections } from './plain-selection.ts'
 import type { QueryCache, QueryMetadata } from './query-cache.ts'
 import type { RelationalRows } from './relational-rows.ts'
 import type { RowMapper, RowMappers } from './row-mapper.ts'
@@ -28,6 +29,8 @@ export interface SharedParts {
   readonly log: StatementLog | undefined
   readonly cache: QueryCache | undefined
   readonly mappers: RowMappers
+  /** undefined where column names in SQL are not those of the schema: with `casing`, or integers by another policy. */
+  readonly plain: PlainSelections | undefined
 }
 
 /** What a query builder hands over to have a query prepared. */
@@ -96,6 +99,11 @@ export class SqlitePreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
   async all(placeholderValues?: Record<string, unknown>): Promise<T['all']> {
     const parameters = this.#parameters(placeholderValues)
     if (!this.isMapped) return (await this.#execute(parameters, objects)).rows
+    const keys = this.#plainKeys()
+    if (keys !== undefined) {
+      const { rows } = await this.#execute(parameters, objects)
+      if (this.#shared.plain!.confirm(this.recipe.query.sql, keys, rows)) return rows
+    }
     return this.map(await this.#arrays(parameters, arrays))
   }
 
@@ -157,6 +165,15 @@ export class SqlitePreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
   /** Part of every prepared query of Drizzle's, though not of its types. */
   isResponseInArrayMode(): boolean {
     return this.recipe.isResponseInArrayMode
+  }
+
+  /** Only reads, since one that turns out not to be plain is run again. */
+  #plainKeys(): readonly string[] | undefined {
+    const { fields, customResultMapper, queryMetadata, query } = this.recipe
+    const { plain, cache } = this.#shared
+    if (plain === undefined || cache !== undefined || fields === undefined) return undefined
+    if (customResultMapper !== undefined || queryMetadata?.type !== 'select') return undefined
+    return plain.keysOf(query.sql, fields)
   }
 
   #parameters(placeholderValues: Record<string, unknown> | undefined): unknown[] {

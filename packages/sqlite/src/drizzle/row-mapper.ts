@@ -89,7 +89,8 @@ export function arrivesAsNumber({ dataType }: Column): boolean {
   return dataType === 'number' || dataType === 'date' || dataType === 'boolean'
 }
 
-function isIdentity(decoder: DriverValueDecoder<unknown, unknown>): boolean {
+/** The value is what SQLite returned. */
+export function isIdentity(decoder: DriverValueDecoder<unknown, unknown>): boolean {
   return (
     decoder === noopDecoder || decoder.mapFromDriverValue === Column.prototype.mapFromDriverValue
   )
