@@ -1,6 +1,7 @@
 // Runs every bench, or those whose names are given, each in a process of its own: `pnpm bench sqlite`.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { writeReadme } from './readme.ts'
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'))
@@ -12,8 +13,10 @@ if (benches.length === 0) throw new Error(`No bench is named ${wanted.join(', ')
 for (const file of benches) {
   const { status } = spawnSync(
     process.execPath,
-    ['--expose-gc', `${import.meta.dirname}/${file}`],
+    ['--expose-gc', `${import.meta.dirname}/${file}`, ...options],
     { stdio: 'inherit' },
   )
   if (status !== 0) process.exitCode = 1
 }
+
+if (!options.includes('--quick') && process.exitCode === undefined) writeReadme()

@@ -2,7 +2,7 @@
 // streaming. Run alone with `pnpm bench sqlite`, or for a first look with `pnpm bench sqlite --quick`.
 import { PeopleFiles, personCount, scatteredIds } from './support/people.ts'
 import { printStandings, writeResults } from './support/results.ts'
-import { type Contender, longestGap, sideBySide, type Standing } from './support/side-by-side.ts'
+import { longestGap, sideBySide, type Standing } from './support/side-by-side.ts'
 import { type SqliteContender, sqliteContenders } from './support/sqlite-contenders.ts'
 
 const quick = process.argv.includes('--quick')
@@ -15,7 +15,7 @@ async function compare(
   title: string,
   times: number,
   rounds: number,
-  job: (contender: SqliteContender) => Contender['run'],
+  job: (contender: SqliteContender) => (times: number) => unknown,
 ): Promise<void> {
   const runs = contenders.filter(
     ({ stream }) => !title.startsWith('stream') || stream !== undefined,

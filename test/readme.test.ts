@@ -25,7 +25,10 @@ function snippetsOf(readme: string): Snippet[] {
   }))
 }
 
-const readmes = ['README.md', ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`)]
+const readmes = [
+  'README.md',
+  ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`),
+]
 const snippets = new Map(readmes.map((readme) => [readme, snippetsOf(readme)]))
 for (const { file, code } of [...snippets.values()].flat()) writeFileSync(file, code)
 
@@ -52,5 +55,7 @@ test('every program compiles under the strict settings of the repository', () =>
       references: [],
     }),
   )
-  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], { encoding: 'utf8' })
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
+    encoding: 'utf8',
+  })
 })

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 export interface Contender {
   readonly name: string
   /** Does the job `times` times and returns how many rows it saw in all, so that nobody wins by doing less. */
-  run(times: number): unknown
+  readonly run: (times: number) => unknown
 }
 
 export interface Comparison {

@@ -17,7 +17,7 @@ export interface SqliteContender {
   pointSelect(ids: readonly number[]): number | Promise<number>
   manyRows(limit: number, times: number): number | Promise<number>
   insert(ids: readonly number[]): number | Promise<number>
-  stream?(limit: number): number | Promise<number>
+  readonly stream?: (limit: number) => number | Promise<number>
   close(): unknown
 }
 
@@ -270,10 +270,10 @@ async function throughLibsqlDrizzle(file: string): Promise<SqliteContender> {
 }
 
 interface DrizzleJobs {
-  one(id: number): unknown
-  all(limit: number): unknown[] | Promise<unknown[]>
-  insert(id: number): unknown
-  close(): unknown
+  readonly one: (id: number) => unknown
+  readonly all: (limit: number) => unknown[] | Promise<unknown[]>
+  readonly insert: (id: number) => unknown
+  readonly close: () => unknown
 }
 
 function drizzleContender(name: string, { one, all, insert, close }: DrizzleJobs): SqliteContender {

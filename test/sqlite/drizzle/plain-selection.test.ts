@@ -16,7 +16,9 @@ describe('a selection of plain columns', () => {
     db = drizzle(':memory:')
     // SQLite names the column as it was declared, whatever the query writes.
     await db.run(sql`create table person (ID integer primary key, name text, born integer)`)
-    await db.run(sql`insert into person values (1, 'Ada', unixepoch('1815-12-10')), (2, 'Grace', null)`)
+    await db.run(
+      sql`insert into person values (1, 'Ada', unixepoch('1815-12-10')), (2, 'Grace', null)`,
+    )
   })
   afterEach(() => db.$client.close())
 
