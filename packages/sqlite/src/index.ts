@@ -1,3 +1,4 @@
+export { describeError, type ErrorDescription } from '@keelson/core'
 export type {
   BeginOptions,
   ExecuteOptions,

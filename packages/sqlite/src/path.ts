@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeValue } from '@keelson/core'
@@ -10,8 +10,12 @@ import { SqliteOpenError } from './errors.ts'
  *
  * @throws {SqliteOpenError} `PATH_INVALID`, `PATH_OUTSIDE_DIRECTORY`, `PATH_IS_DIRECTORY`, `DIRECTORY_MISSING`
  */
-export function resolvePath(path: string | URL, directory: string | URL | undefined): string {
-  const name = plainPath(path, 'path')
+export function resolvePath(
+  path: string | URL,
+  directory: string | URL | undefined,
+  where = 'openSqlite()',
+): string {
+  const name = plainPath(path, 'path', where)
   if (name === ':memory:') {
     if (directory === undefined) return name
     throw new SqliteOpenError(
@@ -20,34 +24,51 @@ export function resolvePath(path: string | URL, directory: string | URL | undefi
     )
   }
   const absolute =
-    directory === undefined ? resolve(name) : inside(plainPath(directory, 'directory'), name)
-  const kind = statSync(absolute, { throwIfNoEntry: false })
-  if (kind?.isDirectory() === true) {
+    directory === undefined ? resolve(name) : inside(plainPath(directory, 'directory', where), name)
+  if (isDirectory(absolute)) {
     throw new SqliteOpenError(
       'PATH_IS_DIRECTORY',
       `${absolute} is a directory. Give the path of a database file, for example ${join(absolute, 'app.db')}.`,
     )
   }
-  if (!existsSync(dirname(absolute))) {
+  if (!isDirectory(dirname(absolute))) {
     throw new SqliteOpenError(
       'DIRECTORY_MISSING',
-      `The directory ${dirname(absolute)} does not exist. Create it before opening ${basename(absolute)} in it.`,
+      `${dirname(absolute)} is not an existing directory. Create it before opening ${basename(absolute)} in it.`,
     )
   }
   return absolute
 }
 
-function plainPath(path: string | URL, option: string): string {
+/** @throws {SqliteOpenError} for a name that no file can have: too long, or links that lead in a circle */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch (error) {
+    // A part of the way is a file.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    throw new SqliteOpenError(
+      'OPEN_FAILED',
+      `${path} cannot be looked up: ${(error as Error).message}. Check each part of the path.`,
+      { cause: error },
+    )
+  }
+}
+
+function plainPath(path: string | URL, option: string, where: string): string {
   const invalid = (why: string): never => {
     throw new SqliteOpenError(
       'PATH_INVALID',
-      `openSqlite() cannot use ${describeValue(String(path))} as \`${option}\`: ${why}`,
+      `${where} cannot use ${describeValue(String(path))} as \`${option}\`: ${why}`,
     )
   }
   if (typeof path !== 'string' && !(path instanceof URL))
     return invalid('it takes a string or a file: URL.')
   let name = String(path)
   if (name.startsWith('file:')) {
+    // Read as a URL, `file:app.db` would be /app.db.
+    if (!name.startsWith('file://'))
+      return invalid('a file: URL is absolute. Write file:///absolute/path, or a plain path.')
     if (/[?#]/.test(name))
       return invalid(
         'a file: URL with parameters is not read by SQLite here. Use the options instead.',
@@ -75,8 +96,7 @@ function plainPath(path: string | URL, option: string): string {
 }
 
 function inside(directory: string, name: string): string {
-  const stat = statSync(directory, { throwIfNoEntry: false })
-  if (stat === undefined || !stat.isDirectory()) {
+  if (!isDirectory(directory)) {
     throw new SqliteOpenError(
       'DIRECTORY_MISSING',
       `\`directory\` ${resolve(directory)} is not an existing directory. Create it first.`,
@@ -84,9 +104,18 @@ function inside(directory: string, name: string): string {
   }
   const root = realpathSync(directory)
   const absolute = resolve(root, name)
-  // Links are followed as far as the path exists; what does not exist yet cannot be one.
+  // Links are followed as far as the path exists.
   let existing = absolute
-  while (!existsSync(existing)) existing = dirname(existing)
+  while (!existsSync(existing)) {
+    // SQLite would create the file that it names, wherever that is.
+    if (isLink(existing)) {
+      throw new SqliteOpenError(
+        'PATH_OUTSIDE_DIRECTORY',
+        `${describeValue(name)} leads over the symbolic link ${existing}, which leads nowhere, so nothing tells whether it stays in \`directory\` ${root}. Remove the link, or create what it names.`,
+      )
+    }
+    existing = dirname(existing)
+  }
   const real = join(realpathSync(existing), relative(existing, absolute))
   const way = relative(root, real)
   if (way === '' || way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) {
@@ -96,4 +125,12 @@ function inside(directory: string, name: string): string {
     )
   }
   return real
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink()
+  } catch {
+    return false
+  }
 }

@@ -1,4 +1,5 @@
 import { checkOptionNames, describeValue, invalidOption, OptionError } from '@keelson/core'
+import Database from 'better-sqlite3'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
 import { SqliteOpenError } from './errors.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
@@ -26,7 +27,7 @@ const shapesFile = new Set(['page_size', 'auto_vacuum', 'encoding'])
  * Sets up a connection and reads every setting back.
  *
  * @throws {SqliteOpenError} `WAL_UNAVAILABLE`
- * @throws {OptionError} `SETTING_NOT_APPLIED`, `UNKNOWN_OPTION`
+ * @throws {OptionError} `SETTING_NOT_APPLIED`
  */
 export function applySettings(
   database: BetterSqlite3Database,
@@ -34,12 +35,12 @@ export function applySettings(
   isReader: boolean,
 ): void {
   const pragmas = Object.entries(options.pragmas)
-  if (pragmas.length > 0) checkPragmaNames(database, options.pragmas)
   // These shape a new file, and must be set before anything, WAL included, is written to it.
   const shape = pragmas.filter(([name]) => shapesFile.has(name))
   if (!isReader)
     for (const [name, value] of shape) setPragma(database, name, value, `pragmas.${name}`)
-  if (!options.readOnly && !isReader && !database.memory) useWriteAheadLog(database)
+  if (!options.readOnly && !isReader && !database.memory)
+    useWriteAheadLog(database, options.busyTimeoutMs)
   const defaults: Record<string, string | number | boolean> = {
     foreign_keys: options.foreignKeys,
     synchronous: options.synchronous,
@@ -78,12 +79,13 @@ export function checkPragmas(pragmas: ResolvedSqliteOptions['pragmas']): void {
         'a string, a finite number, true or false',
       )
   }
+  if (Object.keys(pragmas).length > 0) checkPragmaNames(pragmas)
 }
 
-function useWriteAheadLog(database: BetterSqlite3Database): void {
+function useWriteAheadLog(database: BetterSqlite3Database, busyTimeoutMs: number): void {
   let mode: unknown
   try {
-    mode = database.pragma('journal_mode = wal', { simple: true })
+    mode = whenNotBusy(() => database.pragma('journal_mode = wal', { simple: true }), busyTimeoutMs)
   } catch (error) {
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error
     throw new SqliteOpenError(
@@ -99,8 +101,25 @@ function useWriteAheadLog(database: BetterSqlite3Database): void {
   )
 }
 
-function checkPragmaNames(database: BetterSqlite3Database, pragmas: object): void {
+/** SQLite's own busy handler does not wait here, where two processes that open a new file at once both want it. */
+function whenNotBusy<T>(attempt: () => T, timeoutMs: number): T {
+  const start = performance.now()
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (;;) {
+    try {
+      return attempt()
+    } catch (error) {
+      const isBusy = (error as { code?: string }).code === 'SQLITE_BUSY'
+      if (!isBusy || performance.now() - start >= timeoutMs) throw error
+      Atomics.wait(pause, 0, 0, 5)
+    }
+  }
+}
+
+function checkPragmaNames(pragmas: object): void {
+  const database = new Database(':memory:')
   const known = database.prepare('select name from pragma_pragma_list').all() as { name: string }[]
+  database.close()
   checkOptionNames(
     '`pragmas`',
     pragmas,
@@ -114,17 +133,33 @@ function setPragma(
   value: string | number | boolean,
   option: string = name,
 ): void {
-  const wanted = normalised(name, value)
-  database.pragma(
-    `${name} = ${typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : Number(value)}`,
-  )
+  const sql = `${name} = ${typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : Number(value)}`
+  try {
+    database.pragma(sql)
+  } catch (error) {
+    throw notApplied(option, value, `it says "${(error as Error).message}"`, { cause: error })
+  }
   const got = database.pragma(name, { simple: true })
-  if (normalised(name, got) === wanted) return
-  throw new OptionError(
+  if (normalised(name, got) === normalised(name, value)) return
+  throw notApplied(
+    option,
+    value,
+    `it reports ${got === undefined ? 'nothing' : describeValue(got)}`,
+  )
+}
+
+function notApplied(
+  option: string,
+  value: unknown,
+  answer: string,
+  cause?: ErrorOptions,
+): OptionError {
+  return new OptionError(
     'SETTING_NOT_APPLIED',
     option,
-    `SQLite did not apply \`${option}\`: asked for ${describeValue(value)}, it reports ${got === undefined ? 'nothing' : describeValue(got)}. ` +
+    `SQLite did not apply \`${option}\`: asked for ${describeValue(value)}, ${answer}. ` +
       'Use a value that it accepts here (https://www.sqlite.org/pragma.html), or leave the setting out.',
+    cause,
   )
 }
 

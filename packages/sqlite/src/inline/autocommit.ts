@@ -6,6 +6,7 @@ import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import type { Patience } from './patience.ts'
+import { statementVerb } from '../statement/verb.ts'
 import { refuseControl } from './statement-rules.ts'
 
 /**
@@ -43,19 +44,20 @@ async function executeWaiting<R>(
   map: (result: SqliteResult<never>) => R,
   event: QueryEvent | undefined,
 ): Promise<R> {
-  const statement = engine.writer.prepare(sql)
-  refuseControl(statement, false)
+  const { statement, tryReader } = judge(engine, sql, parameters)
+  if (statement !== undefined) refuseControl(statement, false)
   const { busyTimeoutMs } = engine.options
   const result = await patience.during(sql, options?.signal, async (signal) => {
-    if (engine.gate.holder !== undefined && engine.mayUseReader(statement, parameters)) {
+    if (tryReader && engine.gate.holder !== undefined) {
       const lease = await engine.readers!.acquire({ signal, purpose: sql })
       if (event !== undefined) event.waitMs = performance.now() - event.startMs
       try {
-        return await retryWhileBusy(
+        const read = await retryWhileBusy(
           () => readOn(lease.resource, sql, parameters, options, engine),
           busyTimeoutMs,
           signal,
         )
+        if (read !== undefined) return read
       } finally {
         lease.release()
       }
@@ -65,7 +67,7 @@ async function executeWaiting<R>(
     if (event !== undefined) event.waitMs = performance.now() - event.startMs
     try {
       return await retryWhileBusy(
-        () => runOnWriter(engine, statement, parameters, options),
+        () => runOnWriter(engine, statement ?? preparedLate(engine, sql), parameters, options),
         busyTimeoutMs,
         signal,
       )
@@ -74,6 +76,34 @@ async function executeWaiting<R>(
     }
   })
   return map(result)
+}
+
+/**
+ * Prepares a statement behind somebody else's transaction, and tells whether it may run on a read connection. Where that
+ * transaction has changed the schema, only the committed one can tell what the statement is: it stays undefined, as
+ * does a PRAGMA until its turn.
+ */
+export function judge(
+  engine: InlineEngine,
+  sql: string,
+  parameters: readonly unknown[],
+): { statement: PreparedStatement | undefined; tryReader: boolean } {
+  // Preparing it would already do its work, in the transaction of another.
+  if (statementVerb(sql) === 'pragma') return { statement: undefined, tryReader: false }
+  try {
+    const statement = engine.writer.prepare(sql)
+    return { statement, tryReader: engine.mayUseReader(statement, parameters) }
+  } catch (error) {
+    const isOfSchema = (error as { code?: unknown }).code === 'SQLITE_ERROR'
+    if (!isOfSchema || engine.gate.holder === undefined) throw error
+    return { statement: undefined, tryReader: engine.readers !== undefined }
+  }
+}
+
+function preparedLate(engine: InlineEngine, sql: string): PreparedStatement {
+  const statement = engine.writer.prepare(sql)
+  refuseControl(statement, false)
+  return statement
 }
 
 function runOnWriter(
@@ -89,16 +119,19 @@ function runOnWriter(
   return engine.writer.read(statement, parameters, rows, first, statementLimit(engine, options))
 }
 
+/** @returns undefined for a statement that writes */
 function readOn(
   reader: InlineEngine['writer'],
   sql: string,
   parameters: readonly unknown[],
   options: ExecuteOptions | undefined,
   engine: InlineEngine,
-): SqliteResult<never> {
+): SqliteResult<never> | undefined {
+  const statement = reader.prepare(sql)
+  if (!statement.isRead) return undefined
   const rows = options?.rows ?? 'objects'
   return reader.read(
-    reader.prepare(sql),
+    statement,
     parameters,
     rows,
     options?.first ?? false,

@@ -1,4 +1,4 @@
-import { attachSuppressed, checkOptionNames } from '@keelson/core'
+import { attachSuppressed, checkOptionNames, invalidOption } from '@keelson/core'
 import type {
   BeginOptions,
   ExecuteOptions,
@@ -74,7 +74,7 @@ export class InlineDatabase implements SqliteDatabase {
     fn: (session: SqliteSession) => Promise<R>,
     options?: BeginOptions,
   ): Promise<R> {
-    const session = this.connect()
+    const session = new InlineSession(this.#engine, 'driver', true)
     try {
       await session.begin(options)
       const result = await fn(session)
@@ -93,9 +93,12 @@ export class InlineDatabase implements SqliteDatabase {
     return new InlineSession(this.#engine, options.source)
   }
 
-  close(options: { readonly deadlineMs?: number } = {}): Promise<SqliteCloseReport> {
+  async close(options: { readonly deadlineMs?: number } = {}): Promise<SqliteCloseReport> {
     checkOptionNames('close()', options, ['deadlineMs'])
-    this.#closing ??= this.#close(options.deadlineMs ?? 3000)
+    const { deadlineMs = 3000 } = options
+    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0 && deadlineMs <= 0x7fffffff))
+      invalidOption('close()', 'deadlineMs', deadlineMs, 'milliseconds from 0 to 2147483647')
+    this.#closing ??= this.#close(deadlineMs)
     return this.#closing
   }
 
@@ -106,20 +109,34 @@ export class InlineDatabase implements SqliteDatabase {
     engine.gate.close(error)
     const forced: string[] = []
     const deadline = performance.now() + deadlineMs
-    for (const each of engine.open) {
-      if (each instanceof InlineSession) continue
-      forced.push(each.describe())
-      await each.end(error)
+    try {
+      const streams = engine.open.filter((each) => !(each instanceof InlineSession))
+      forced.push(...streams.map((stream) => stream.describe()))
+      await Promise.all(streams.map((stream) => stream.end(error)))
+      await engine.idleUntil(deadline)
+      for (const each of engine.open) {
+        forced.push(each.describe())
+        await each.end(error)
+      }
+    } finally {
+      try {
+        engine.snapshot?.close()
+        await engine.readers?.close({ deadlineMs: Math.max(0, deadline - performance.now()) })
+        this.#optimize()
+      } finally {
+        this.#closeWriter()
+      }
     }
-    await engine.idleUntil(deadline)
-    for (const each of engine.open) {
-      forced.push(each.describe())
-      await each.end(error)
-    }
-    engine.snapshot?.close()
-    await engine.readers?.close({ deadlineMs: Math.max(0, deadline - performance.now()) })
-    if (!engine.options.readOnly && engine.readers !== undefined) engine.control('pragma optimize')
-    this.#closeWriter()
     return { forced }
+  }
+
+  #optimize(): void {
+    const { options, readers } = this.#engine
+    if (options.readOnly || readers === undefined) return
+    try {
+      this.#engine.control('pragma optimize')
+    } catch {
+      // Another process is writing, or the disk is full: the statistics stay as they were.
+    }
   }
 }

@@ -1,16 +1,15 @@
-import { DatabaseClosedError, Pool, type Lease } from '@keelson/core'
+import { realpathSync } from 'node:fs'
+import { DatabaseClosedError, Pool } from '@keelson/core'
 import type { SqliteResult } from '../contract.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
 import type { PreparedStatement } from '../statement/prepared-statement.ts'
 import { readRoute } from '../statement/read-route.ts'
-import { StatementEngine } from '../statement/statement-engine.ts'
+import type { StatementEngine } from '../statement/statement-engine.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
 import { TickSnapshot } from './tick-snapshot.ts'
 import { WriteGate } from './write-gate.ts'
-
-export type ReadConnection = Lease<StatementEngine>
 
 /** What is open besides the connections: closing the database ends it. */
 export interface Endable {
@@ -32,9 +31,11 @@ export class InlineEngine {
   readonly snapshot: TickSnapshot | undefined
   readonly readers: Pool<StatementEngine> | undefined
   readonly #open = new Set<Endable>()
+  readonly #waiting = new Set<AbortController>()
   #whenIdle: (() => void) | undefined
   #closed: DatabaseClosedError | undefined
   #schemaGeneration = 0
+  #schemaChanged = false
 
   /** @param openReader undefined where a second connection would see another database: in memory, handed in */
   constructor(
@@ -47,7 +48,8 @@ export class InlineEngine {
     this.options = options
     this.writer = writer
     this.gate = new WriteGate(options.busyTimeoutMs)
-    this.snapshot = openReader === undefined ? undefined : new TickSnapshot(writer.database, path)
+    this.snapshot =
+      openReader === undefined ? undefined : new TickSnapshot(writer.database, realpathSync(path))
     this.readers =
       openReader &&
       new Pool<StatementEngine>({
@@ -72,7 +74,21 @@ export class InlineEngine {
     this.#closed ??= new DatabaseClosedError(
       `The database ${this.path} has been closed. Open it again with openSqlite() to go on.`,
     )
+    for (const waiting of this.#waiting) waiting.abort(this.#closed)
     return this.#closed
+  }
+
+  /** Runs `wait`, which ends when its controller is aborted; closing the database does so. */
+  async untilClosed<T>(
+    controller: AbortController,
+    wait: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    this.#waiting.add(controller)
+    try {
+      return await wait(controller.signal)
+    } finally {
+      this.#waiting.delete(controller)
+    }
   }
 
   /** Whether the statement may run on a read connection. */
@@ -95,8 +111,19 @@ export class InlineEngine {
   ): SqliteResult<never> {
     this.snapshot?.endAll()
     // A temporary table may now stand before a main one, or a database be attached: routes are found out anew.
-    if (statement.verb === 'other') this.#schemaGeneration++
+    if (statement.verb === 'other' || statement.verb === 'rollback to') {
+      this.#schemaGeneration++
+      this.#schemaChanged = true
+    }
     return this.writer.write(statement, parameters, rows, first)
+  }
+
+  /** Forgets what was found out while a schema stood that has been rolled back, or may have been. */
+  rolledBack(to: 'begin' | 'savepoint'): void {
+    if (!this.#schemaChanged) return
+    if (to === 'begin') this.#schemaChanged = false
+    this.#schemaGeneration++
+    this.writer.forgetStatements()
   }
 
   /** Runs one of the driver's own statements on the writing connection. */
@@ -110,8 +137,11 @@ export class InlineEngine {
     const holder = new Holder('maintenance', what)
     await this.gate.enter(holder, what)
     try {
+      this.assertOpen()
       this.snapshot?.endAll()
-      return await retryWhileBusy(run, this.options.busyTimeoutMs)
+      return await this.untilClosed(new AbortController(), (signal) =>
+        retryWhileBusy(run, this.options.busyTimeoutMs, signal),
+      )
     } finally {
       this.gate.leave(holder)
     }
@@ -120,13 +150,16 @@ export class InlineEngine {
   /** Runs a check on a read connection, or where there is none, in its turn on the only one. */
   async reading<T>(what: string, run: (connection: StatementEngine) => T): Promise<T> {
     this.assertOpen()
-    if (this.readers === undefined) return this.exclusively(what, () => run(this.writer))
-    const lease = await this.readers.acquire({ purpose: what })
-    try {
-      return await retryWhileBusy(() => run(lease.resource), this.options.busyTimeoutMs)
-    } finally {
-      lease.release()
-    }
+    const { readers } = this
+    if (readers === undefined) return this.exclusively(what, () => run(this.writer))
+    return this.untilClosed(new AbortController(), async (signal) => {
+      const lease = await readers.acquire({ signal, purpose: what })
+      try {
+        return await retryWhileBusy(() => run(lease.resource), this.options.busyTimeoutMs, signal)
+      } finally {
+        lease.release()
+      }
+    })
   }
 
   /** Open transactions and streams. */

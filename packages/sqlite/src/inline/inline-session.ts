@@ -1,4 +1,4 @@
-// One subject, over 300 lines: the state of a session decides what each of its calls may do.
+/** One subject, over 300 lines: the state of a session decides what each of its calls may do. */
 import {
   ConnectionBusyError,
   queryChannel,
@@ -20,7 +20,8 @@ import type {
 import { SqliteStatementError } from '../errors.ts'
 import { excerpt } from '../statement/prepared-statement.ts'
 import { executeAutocommit, statementLimit } from './autocommit.ts'
-import { retryWhileBusy } from './busy-retry.ts'
+import { checkBeginOptions } from './begin-options.ts'
+import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
 import { InlineStream } from './inline-stream.ts'
 import { Migration, migrationTimeoutMs } from './migration.ts'
@@ -41,22 +42,25 @@ export class InlineSession implements SqliteSession, Endable {
    */
   #streams: Set<InlineStream> | undefined
   #owned: Owned | undefined
-  #transaction: 'none' | 'open' | 'ending' = 'none'
+  #transaction: 'none' | 'beginning' | 'open' | 'ending' = 'none'
   #abortedBy: { readonly error: unknown } | undefined
   #migration: Migration | undefined
   #trace: TransactionTrace | undefined
   #queryOnly = false
   #closedBy: DatabaseClosedError | undefined
   #released = false
+  readonly #isForOneTransaction: boolean
 
-  constructor(engine: InlineEngine, source: EventSource = 'driver') {
+  /** @param isForOneTransaction ends the session with its transaction, so that nothing late runs in autocommit */
+  constructor(engine: InlineEngine, source: EventSource = 'driver', isForOneTransaction = false) {
     this.#engine = engine
     this.#source = source
+    this.#isForOneTransaction = isForOneTransaction
     this.#patience = new Patience(engine)
   }
 
   get inTransaction(): boolean {
-    return this.#transaction !== 'none'
+    return this.#transaction === 'open' || this.#transaction === 'ending'
   }
 
   execute<Row, R = SqliteResult<Row>>(
@@ -95,6 +99,7 @@ export class InlineSession implements SqliteSession, Endable {
   }
 
   async begin(options: BeginOptions = {}): Promise<void> {
+    checkBeginOptions(options)
     this.#assertUsable()
     if (this.#transaction !== 'none') {
       throw new SqliteStatementError(
@@ -108,6 +113,7 @@ export class InlineSession implements SqliteSession, Endable {
     const trace = transactionChannel.hasSubscribers
       ? new TransactionTrace(engine.path, !onReader)
       : undefined
+    this.#transaction = 'beginning'
     try {
       this.#owned ??= onReader
         ? await ownReader(engine, this.#patience, options.signal)
@@ -116,8 +122,14 @@ export class InlineSession implements SqliteSession, Endable {
       const deferred = readOnly || engine.options.readOnly
       const behavior = deferred ? 'deferred' : (options.behavior ?? engine.options.behavior)
       const owned = this.#owned
-      await retryWhileBusy(
-        () => control(owned, `begin ${behavior}`),
+      await this.#patience.whileBusy(
+        `begin ${behavior}`,
+        () => {
+          this.#assertUsable()
+          if (this.#migration === undefined) engine.assertOpen()
+          control(owned, `begin ${behavior}`)
+          engine.opened(this)
+        },
         this.#busyTimeoutMs,
         options.signal,
       )
@@ -130,7 +142,6 @@ export class InlineSession implements SqliteSession, Endable {
     trace?.begun()
     this.#trace = trace
     this.#transaction = 'open'
-    engine.opened(this)
   }
 
   async commit(): Promise<void> {
@@ -154,6 +165,7 @@ export class InlineSession implements SqliteSession, Endable {
 
   async rollback(): Promise<void> {
     if (this.#transaction === 'none') return
+    if (this.#transaction === 'beginning') throw beginningError('rollback()')
     const start = performance.now()
     const owned = this.#owned!
     this.#transaction = 'ending'
@@ -193,7 +205,9 @@ export class InlineSession implements SqliteSession, Endable {
     }
     this.#owned = await ownWriter(this.#engine, 'migration', this.#patience)
     try {
+      this.#assertUsable()
       this.#migration = new Migration(this.#engine)
+      this.#engine.opened(this)
     } catch (error) {
       this.#finish()
       throw error
@@ -219,12 +233,10 @@ export class InlineSession implements SqliteSession, Endable {
 
   async release(): Promise<void> {
     if (this.#released) return
-    try {
-      if (this.#migration !== undefined) await this.endMigration()
-      else await this.rollback()
-    } finally {
-      this.#released = true
-    }
+    this.#released = true
+    // What still waits to begin must not own the connection for ever.
+    if (this.#patience.isWaiting) this.#patience.cancel(releasedError())
+    await this.#endAll()
   }
 
   describe(): string {
@@ -233,7 +245,13 @@ export class InlineSession implements SqliteSession, Endable {
 
   async end(error: DatabaseClosedError): Promise<void> {
     this.#closedBy = error
-    await this.rollback()
+    this.#patience.cancel(error)
+    await this.#endAll()
+  }
+
+  async #endAll(): Promise<void> {
+    if (this.#migration !== undefined) await this.endMigration()
+    else if (this.#transaction !== 'beginning') await this.rollback()
   }
 
   #execute<R>(
@@ -245,13 +263,29 @@ export class InlineSession implements SqliteSession, Endable {
   ): Promise<R> {
     options?.signal?.throwIfAborted()
     const owned =
-      this.#owned === undefined && !this.#released ? undefined : this.#ownedForStatement(sql)
+      this.#owned === undefined && !this.#released && this.#transaction === 'none'
+        ? undefined
+        : this.#ownedForStatement(sql)
     if (owned === undefined) {
       return executeAutocommit(this.#engine, this.#patience, sql, parameters, options, map, event)
     }
     const run = (): R => map(this.#executeOwned(owned, sql, parameters, options))
-    if (this.#migration === undefined || this.inTransaction) return Promise.resolve(run())
-    return this.#migration.autocommit(run)
+    if (this.#migration !== undefined && !this.inTransaction) return this.#migration.autocommit(run)
+    try {
+      return Promise.resolve(run())
+    } catch (error) {
+      if (!isPassingBusy(error)) throw error
+    }
+    // A deferred transaction takes the lock with its first write.
+    return this.#patience.whileBusy(
+      sql,
+      () => {
+        if (this.#ownedForStatement(sql) !== owned) throw releasedError()
+        return run()
+      },
+      this.#busyTimeoutMs,
+      options?.signal,
+    )
   }
 
   #executeOwned(
@@ -301,6 +335,7 @@ export class InlineSession implements SqliteSession, Endable {
           'Read the stream to its end, leave its loop, or collect what you need first.',
       )
     }
+    if (this.#transaction === 'beginning') throw beginningError(excerpt(sql))
     if (this.#transaction === 'ending') {
       throw new TransactionClosedError(
         `Cannot run ${excerpt(sql)}: its transaction is being committed or rolled back. ` +
@@ -313,11 +348,7 @@ export class InlineSession implements SqliteSession, Endable {
 
   #assertUsable(): void {
     if (this.#closedBy !== undefined) throw this.#closedBy
-    if (this.#released) {
-      throw new TransactionClosedError(
-        'The transaction or connection this handle belongs to has ended. Use the database itself, or begin a new one.',
-      )
-    }
+    if (this.#released) throw releasedError()
     if (this.#owned === undefined) this.#engine.assertOpen()
   }
 
@@ -328,6 +359,7 @@ export class InlineSession implements SqliteSession, Endable {
       )
     }
     if (this.#transaction === 'open') return this.#owned!
+    if (this.#transaction === 'beginning') throw beginningError(call)
     if (this.#closedBy !== undefined) {
       throw new TransactionAbortedError(
         'The database was closed while the transaction was open, which rolled it back. Nothing of it was kept.',
@@ -366,6 +398,7 @@ export class InlineSession implements SqliteSession, Endable {
     owned.holder.lastSql = sql
     try {
       control(owned, sql)
+      if (command === 'rollback to') this.#engine.rolledBack('savepoint')
     } catch (error) {
       this.#afterError(error)
       throw error
@@ -403,8 +436,10 @@ export class InlineSession implements SqliteSession, Endable {
     this.#trace = undefined
     this.#transaction = 'none'
     this.#abortedBy = undefined
-    this.#engine.ended(this)
+    if (this.#isForOneTransaction) this.#released = true
+    if (this.#migration === undefined) this.#engine.ended(this)
     if (owned === undefined) return
+    if (owned.isWriter && outcome !== 'committed') this.#engine.rolledBack('begin')
     if (this.#queryOnly) this.#setQueryOnly(false)
     if (this.#migration !== undefined) return
     this.#owned = undefined
@@ -414,4 +449,17 @@ export class InlineSession implements SqliteSession, Endable {
 
 function unmapped<R>(result: SqliteResult<never>): R {
   return result as R
+}
+
+function beginningError(what: string): SqliteStatementError {
+  return new SqliteStatementError(
+    'NO_TRANSACTION',
+    `${what} before begin() has finished. Await begin() first.`,
+  )
+}
+
+function releasedError(): TransactionClosedError {
+  return new TransactionClosedError(
+    'The transaction or connection this handle belongs to has ended. Use the database itself, or begin a new one.',
+  )
 }

@@ -1,9 +1,11 @@
+/** One subject, over 300 lines: where a stream's rows come from decides how it ends, in each of its states. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { invalidOption, queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { QueryTimeoutError, SqliteStatementError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
+import { judge } from './autocommit.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
@@ -207,26 +209,43 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
       return this.#onOwned(owned)
     }
     this.#engine.assertOpen()
-    const statement = this.#prepare(this.#engine.writer)
+    const { statement, tryReader } = judge(this.#engine, this.sql, this.#parameters)
+    if (statement !== undefined) this.#check(statement)
     const holder = new Holder('stream', this.sql)
     this.#holder = holder
-    if (this.#engine.mayUseReader(statement, this.#parameters)) {
-      const lease = await this.#engine.readers!.acquire({ signal, purpose: this.sql })
-      const release = (): void => lease.release()
-      return {
-        engine: lease.resource,
-        statement: lease.resource.prepare(this.sql),
-        finish: release,
+    return this.#engine.untilClosed(this.#ending, async () => {
+      const source = tryReader ? await this.#onReader(signal) : undefined
+      if (source !== undefined) return source
+      await this.#engine.gate.enter(holder, this.sql, signal)
+      const leave = (): void => this.#engine.gate.leave(holder)
+      try {
+        signal.throwIfAborted()
+        this.#engine.opened(this)
+        return await this.#onWriter(statement ?? this.#prepare(this.#engine.writer), leave, signal)
+      } catch (error) {
+        leave()
+        throw error
       }
-    }
-    await this.#engine.gate.enter(holder, this.sql, signal)
-    const leave = (): void => this.#engine.gate.leave(holder)
+    })
+  }
+
+  /** @returns undefined for a statement that writes */
+  async #onReader(signal: AbortSignal): Promise<Source | undefined> {
+    const lease = await this.#engine.readers!.acquire({ signal, purpose: this.sql })
     try {
-      return await this.#onWriter(statement, leave, signal)
+      signal.throwIfAborted()
+      const { resource: engine } = lease
+      const statement = this.#prepare(engine)
+      if (statement.isRead) {
+        this.#engine.opened(this)
+        return { engine, statement, finish: () => lease.release() }
+      }
     } catch (error) {
-      leave()
+      lease.release()
       throw error
     }
+    lease.release()
+    return undefined
   }
 
   #onOwned({ engine, isWriter }: Owned): Source {
@@ -265,6 +284,10 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
         try {
           if (engine.database.inTransaction)
             control({ engine }, outcome === 'kept' ? 'commit' : 'rollback')
+        } catch (error) {
+          // A deferred foreign key keeps the transaction from being committed, and leaves it open.
+          if (engine.database.inTransaction) control({ engine }, 'rollback')
+          throw error
         } finally {
           leave()
         }
@@ -274,6 +297,11 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
 
   #prepare(engine: StatementEngine): PreparedStatement {
     const statement = engine.prepare(this.sql)
+    this.#check(statement)
+    return statement
+  }
+
+  #check(statement: PreparedStatement): void {
     this.#session.refuse(statement)
     if (!statement.reader) {
       throw new SqliteStatementError(
@@ -281,6 +309,5 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
         `${excerpt(this.sql)} returns no rows, so there is nothing to stream. Execute it, or add RETURNING.`,
       )
     }
-    return statement
   }
 }

@@ -1,8 +1,12 @@
 import { QueryTimeoutError } from '../errors.ts'
 import { excerpt } from '../statement/prepared-statement.ts'
+import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import type { InlineEngine } from './inline-engine.ts'
 
-/** What a session waits for, and the ways to stop waiting: the caller's signal, `cancel()` and `queryTimeoutMs`. */
+/**
+ * What a session waits for, and the ways to stop waiting: the caller's signal, `cancel()`, `queryTimeoutMs`, and the
+ * database being closed.
+ */
 export class Patience {
   readonly #engine: InlineEngine
   #waiting: Set<AbortController> | undefined
@@ -11,7 +15,7 @@ export class Patience {
     this.#engine = engine
   }
 
-  /** Runs `wait` under a signal that stands for all three. */
+  /** Runs `wait` under a signal that stands for all of them. */
   async during<T>(
     sql: string,
     signal: AbortSignal | undefined,
@@ -26,13 +30,35 @@ export class Patience {
         ? undefined
         : setTimeout(() => controller.abort(this.#timeout(sql, queryTimeoutMs)), queryTimeoutMs)
     try {
-      return await wait(
-        signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+      return await this.#engine.untilClosed(controller, () =>
+        wait(
+          signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+        ),
       )
     } finally {
       clearTimeout(timer)
       this.#waiting!.delete(controller)
     }
+  }
+
+  /** Runs `attempt` at once, and again while another process holds its lock. */
+  async whileBusy<T>(
+    sql: string,
+    attempt: () => T,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isPassingBusy(error)) throw error
+    }
+    return this.during(sql, signal, (either) => retryWhileBusy(attempt, timeoutMs, either))
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined && this.#waiting.size > 0
   }
 
   cancel(reason: unknown): void {

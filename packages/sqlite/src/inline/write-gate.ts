@@ -22,6 +22,7 @@ export class WriteGate {
   readonly #queue: Waiter[] = []
   #holder: Holder | undefined
   #timer: NodeJS.Timeout | undefined
+  #watchesUntil = Infinity
   #closed: Error | undefined
 
   constructor(timeoutMs: number) {
@@ -58,7 +59,7 @@ export class WriteGate {
       await new Promise<void>((admit, refuse) => {
         const waiter: Waiter = { holder, sql, since: performance.now(), timeoutMs, admit, refuse }
         this.#queue.push(waiter)
-        if (this.#timer === undefined) this.#watch()
+        if (this.#timer === undefined || this.#givesUpAt(waiter) < this.#watchesUntil) this.#watch()
         if (signal !== undefined) {
           abort = () => this.#remove(waiter, signal.reason)
           signal.addEventListener('abort', abort, { once: true })
@@ -74,17 +75,18 @@ export class WriteGate {
     if (this.#holder !== holder) return
     this.#holder = undefined
     const next = this.#queue.shift()
-    if (next !== undefined) {
+    if (next === undefined) {
+      this.#unwatch()
+    } else {
       this.#admit(next.holder)
       next.admit()
     }
-    if (this.#timer !== undefined) this.#watch()
   }
 
   /** Refuses everyone who waits and everyone who comes; the holder stays until it leaves. */
   close(error: Error): void {
     this.#closed = error
-    clearTimeout(this.#timer)
+    this.#unwatch()
     for (const waiter of this.#queue.splice(0)) waiter.refuse(error)
   }
 
@@ -97,15 +99,26 @@ export class WriteGate {
     const index = this.#queue.indexOf(waiter)
     if (index === -1) return
     this.#queue.splice(index, 1)
+    if (this.#queue.length === 0) this.#unwatch()
     waiter.refuse(reason)
   }
 
+  /**
+   * Looks again when the first waiter may have to give up. A new holder gives all of them more time, and is not worth
+   * a look at each: the timer then fires too early, and looks again.
+   */
   #watch(): void {
+    this.#unwatch()
+    let next = Infinity
+    for (const waiter of this.#queue) next = Math.min(next, this.#givesUpAt(waiter))
+    if (next === Infinity) return
+    this.#watchesUntil = next
+    this.#timer = setTimeout(() => this.#expire(), Math.max(0, next - performance.now()))
+  }
+
+  #unwatch(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#queue.length === 0) return
-    const next = Math.min(...this.#queue.map((waiter) => this.#givesUpAt(waiter)))
-    this.#timer = setTimeout(() => this.#expire(), Math.max(0, next - performance.now()))
   }
 
   #givesUpAt(waiter: Waiter): number {

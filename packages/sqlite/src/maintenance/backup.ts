@@ -2,9 +2,12 @@ import { existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { checkOptionNames, invalidOption } from '@keelson/core'
 import Database from 'better-sqlite3'
-import { SqliteBackupError } from '../errors.ts'
+import type { BetterSqlite3Database } from '../better-sqlite3.ts'
+import { SqliteBackupError, SqliteOpenError } from '../errors.ts'
+import { Holder } from '../inline/holder.ts'
 import type { InlineEngine } from '../inline/inline-engine.ts'
 import { resolvePath } from '../path.ts'
+import { integrityProblems } from './integrity.ts'
 import type { BackupOptions, BackupReport } from './maintenance.ts'
 
 /**
@@ -23,7 +26,13 @@ export async function backup(
   signal?.throwIfAborted()
   engine.assertOpen()
   const start = performance.now()
-  const file = resolvePath(target, engine.options.directory)
+  const file = resolvePath(target, engine.options.directory, 'backup()')
+  if (file === ':memory:') {
+    throw new SqliteOpenError(
+      'PATH_INVALID',
+      "backup() cannot use ':memory:' as `path`: the copy would be gone at once. Give the path of a file.",
+    )
+  }
   if (existsSync(file)) throw existing(file)
   // The copy bears its real name only when it is whole and sound.
   const unfinished = `${file}.${randomUUID()}.unfinished`
@@ -47,32 +56,44 @@ export async function backup(
   }
 }
 
-function copy(
+async function copy(
   engine: InlineEngine,
   file: string,
   options: BackupOptions,
   pagesPerSlice: number,
 ): Promise<{ totalPages: number }> {
-  return engine.writer.database.backup(file, {
-    progress: ({ totalPages, remainingPages }) => {
-      options.signal?.throwIfAborted()
-      engine.assertOpen()
-      options.onProgress?.({ totalPages, remainingPages })
-      return pagesPerSlice
-    },
-  })
+  const { database } = engine.writer
+  // Inside a transaction the first slice copies nothing, which better-sqlite3 takes for the end of an empty database.
+  const holder = new Holder('maintenance', 'backup()')
+  await engine.gate.enter(holder, 'backup()', options.signal)
+  try {
+    const copied = await database.backup(file, {
+      progress: ({ totalPages, remainingPages }) => {
+        engine.gate.leave(holder)
+        options.signal?.throwIfAborted()
+        engine.assertOpen()
+        options.onProgress?.({ totalPages, remainingPages })
+        return pagesPerSlice
+      },
+    })
+    if (copied.totalPages === 0 && database.pragma('page_count', { simple: true }) !== 0)
+      throw new Error('SQLite copied none of its pages')
+    return copied
+  } finally {
+    engine.gate.leave(holder)
+  }
 }
 
 function check(unfinished: string, file: string): void {
-  const database = new Database(unfinished)
+  const database = new Database(unfinished) as unknown as BetterSqlite3Database
   try {
     // A copy in WAL mode would leave files of its own beside it.
     database.pragma('journal_mode = delete')
-    const lines = database.prepare('pragma integrity_check').raw().all() as [string][]
-    if (lines.length === 1 && lines[0]![0] === 'ok') return
+    const problems = integrityProblems(database)
+    if (problems.length === 0) return
     throw new SqliteBackupError(
       'BACKUP_CORRUPT',
-      `The copy of ${file} fails its integrity check: ${lines.slice(0, 3).flat().join('; ')}. Run maintenance.integrityCheck() on the database itself.`,
+      `The copy for ${file} fails its integrity check: ${problems.slice(0, 3).join('; ').replaceAll('\n', ' ')}. Run maintenance.integrityCheck() on the database itself.`,
     )
   } finally {
     database.close()

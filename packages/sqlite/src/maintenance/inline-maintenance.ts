@@ -11,6 +11,7 @@ import type {
   SqliteMaintenance,
   SqliteSize,
 } from './maintenance.ts'
+import { integrityProblems } from './integrity.ts'
 import { countOrphans, deleteOrphans, foreignKeyViolations } from './orphans.ts'
 
 /** See `SqliteMaintenance`. Checks read on a read connection where there is one; the rest takes its turn to write. */
@@ -34,11 +35,8 @@ export class InlineMaintenance implements SqliteMaintenance {
   }
 
   async integrityCheck(): Promise<{ ok: boolean; problems: string[] }> {
-    return this.#engine.reading('pragma integrity_check', (connection) => {
-      const lines = (
-        connection.database.prepare('pragma integrity_check').raw().all() as [string][]
-      ).flat()
-      const problems = lines.filter((line) => line !== 'ok')
+    return this.#engine.reading('pragma integrity_check', ({ database }) => {
+      const problems = integrityProblems(database)
       return { ok: problems.length === 0, problems }
     })
   }

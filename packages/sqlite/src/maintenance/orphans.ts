@@ -1,4 +1,4 @@
-import { quoteIdentifier } from '@keelson/core'
+import { invalidOption, quoteIdentifier } from '@keelson/core'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { ForeignKeyViolation, OrphanCount } from './maintenance.ts'
 
@@ -20,8 +20,15 @@ export function foreignKeyViolations(database: BetterSqlite3Database): ForeignKe
 
 export function countOrphans(violations: readonly ForeignKeyViolation[]): OrphanCount[] {
   const counts = new Map<string, OrphanCount>()
-  for (const { table, parent } of violations) {
+  const seen = new Set<string>()
+  for (const { table, rowid, parent } of violations) {
     const key = JSON.stringify([table, parent])
+    // A row that lacks two parents of one table is still one row.
+    if (rowid !== undefined) {
+      const row = `${rowid} ${key}`
+      if (seen.has(row)) continue
+      seen.add(row)
+    }
     counts.set(key, { table, parent, rows: (counts.get(key)?.rows ?? 0) + 1 })
   }
   return [...counts.values()]
@@ -32,6 +39,7 @@ export function deleteOrphans(
   database: BetterSqlite3Database,
   tables: readonly string[] | 'all',
 ): OrphanCount[] {
+  checkTables(database, tables)
   const deleted: OrphanCount[] = []
   database.prepare('begin immediate').run()
   try {
@@ -54,6 +62,25 @@ export function deleteOrphans(
     throw error
   }
   return sum(deleted)
+}
+
+/** A name that is misspelled must not pass for a table without orphans, nor a string for a list of names. */
+function checkTables(database: BetterSqlite3Database, tables: unknown): void {
+  if (tables === 'all') return
+  if (!Array.isArray(tables))
+    invalidOption('deleteOrphans()', 'tables', tables, "an array of table names, or 'all'")
+  const known = database
+    .prepare("select name from pragma_table_list where schema = 'main' and type <> 'view'")
+    .all() as { name: string }[]
+  for (const table of tables as unknown[]) {
+    if (!known.some(({ name }) => name === table))
+      invalidOption(
+        'deleteOrphans()',
+        'tables',
+        table,
+        'names of tables of this database, as declared',
+      )
+  }
 }
 
 function wanted(
@@ -91,15 +118,17 @@ function deleteFrom(
   rows: readonly ForeignKeyViolation[],
 ): number {
   const name = quoteIdentifier(table, 'sqlite')
-  if (rows[0]!.rowid === undefined) return deleteWithoutRowid(database, table, foreignKey)
-  const remove = database.prepare(`delete from ${name} where ${rowidName(database, table)} = ?`)
+  const rowidAlias = rowidName(database, table)
+  if (rows[0]!.rowid === undefined || rowidAlias === undefined)
+    return deleteByForeignKey(database, table, foreignKey)
+  const remove = database.prepare(`delete from ${name} where ${rowidAlias} = ?`)
   let count = 0
   for (const { rowid } of rows) count += remove.run(rowid).changes
   return count
 }
 
-/** SQLite does not name the rows of a table without rowid, so they are found by the foreign key itself. */
-function deleteWithoutRowid(
+/** Rows that have no rowid, or none that SQL can name, are found by the foreign key itself. */
+function deleteByForeignKey(
   database: BetterSqlite3Database,
   table: string,
   foreignKey: number,
@@ -119,23 +148,28 @@ function deleteWithoutRowid(
     .all(parent) as { name: string }[]
   const child = quoteIdentifier(table, 'sqlite')
   const set = keys.map(({ from }) => `${child}.${quoteIdentifier(from, 'sqlite')} is not null`)
+  const remove = `delete from ${child} where ${set.join(' and ')}`
+  if (columnNames(database, parent).length === 0) return database.prepare(remove).run().changes
   const matches = keys.map(({ from, to }, index) => {
     const target = quoteIdentifier(to ?? primaryKey[index]!.name, 'sqlite')
-    return `p.${target} = ${child}.${quoteIdentifier(from, 'sqlite')}`
+    return `keelson_parent.${target} = ${child}.${quoteIdentifier(from, 'sqlite')}`
   })
-  const exists = `exists (select 1 from ${quoteIdentifier(parent, 'sqlite')} as p where ${matches.join(' and ')})`
-  return database.prepare(`delete from ${child} where ${set.join(' and ')} and not ${exists}`).run()
-    .changes
+  const exists = `exists (select 1 from ${quoteIdentifier(parent, 'sqlite')} as keelson_parent where ${matches.join(' and ')})`
+  return database.prepare(`${remove} and not ${exists}`).run().changes
 }
 
-/** A column may bear one of the names under which SQLite offers the rowid. */
-function rowidName(database: BetterSqlite3Database, table: string): string {
+/** A column may bear one of the names under which SQLite offers the rowid; undefined when columns bear all. */
+function rowidName(database: BetterSqlite3Database, table: string): string | undefined {
+  const columns = columnNames(database, table)
+  return ['rowid', '_rowid_', 'oid'].find((name) => !columns.includes(name))
+}
+
+/** In lower case; none for a table that does not exist. */
+function columnNames(database: BetterSqlite3Database, table: string): string[] {
   const columns = database
-    .prepare('select lower(name) as name from pragma_table_info(?)')
+    .prepare('select lower(name) as name from pragma_table_xinfo(?)')
     .all(table) as { name: string }[]
-  return ['rowid', '_rowid_', 'oid'].find(
-    (name) => !columns.some((column) => column.name === name),
-  )!
+  return columns.map(({ name }) => name)
 }
 
 function sum(counts: readonly OrphanCount[]): OrphanCount[] {

@@ -5,11 +5,13 @@ import type { MaintenanceSchedule, MaintenanceTask } from './schedule.ts'
 
 /** Runs maintenance tasks on timers that do not keep the process alive, one at a time. */
 export class MaintenanceScheduler {
+  readonly #engine: InlineEngine
   readonly #tasks: Readonly<Record<MaintenanceTask, () => Promise<void>>>
   readonly #timers = new Set<NodeJS.Timeout>()
   #running: Promise<void> = Promise.resolve()
 
   constructor(engine: InlineEngine, maintenance: SqliteMaintenance) {
+    this.#engine = engine
     this.#tasks = {
       optimize: () => maintenance.optimize(),
       vacuum: () => maintenance.vacuum(),
@@ -36,6 +38,7 @@ export class MaintenanceScheduler {
   }
 
   start(schedule: MaintenanceSchedule): { stop(): void } {
+    this.#engine.assertOpen()
     checkOptionNames('maintain()', schedule, ['every', 'onResult'])
     checkOptionNames('maintain({ every })', schedule.every, Object.keys(this.#tasks))
     const entries = Object.entries(schedule.every) as [MaintenanceTask, number][]

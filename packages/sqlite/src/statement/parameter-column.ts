@@ -1,6 +1,6 @@
 import { sqlTokens, type SqlToken } from './tokens.ts'
 
-const comparisons = new Set(['=', '==', '<', '>', '!', 'like', 'glob', 'is', 'in', 'not', '('])
+const comparisons = new Set(['=', '<', '>', '!', 'like', 'glob', 'is', 'in', 'not'])
 
 /**
  * Names the column that a placeholder stands for, for an error message: in `INSERT INTO t (a, b) VALUES (?, ?)` by
@@ -45,13 +45,14 @@ function columnList(head: readonly SqlToken[]): string[] {
 }
 
 function comparedColumn(tokens: readonly SqlToken[], placeholder: number): string | undefined {
-  for (let at = placeholder - 1; at >= 0; at--) {
-    const { kind, text } = tokens[at]!
-    if (kind === 'quoted') return text
-    if (kind === 'placeholder' || text === ',') continue
-    if (kind === 'word' && !comparisons.has(text.toLowerCase()))
-      return at === placeholder - 1 ? undefined : text
-    if (kind === 'string' || (kind === 'other' && !comparisons.has(text))) return undefined
-  }
-  return undefined
+  let at = placeholder - 1
+  // The list of `in (?, ?)`; a comma behind anything else separates columns, or arguments of a function.
+  while (tokens[at]?.text === ',' && tokens[at - 1]?.kind === 'placeholder') at -= 2
+  if (tokens[at]?.text === '(') at--
+  const comparison = at
+  while (comparisons.has(tokens[at]?.text.toLowerCase() ?? '') && tokens[at]!.kind !== 'quoted')
+    at--
+  const column = tokens[at]
+  if (at === comparison || (column?.kind !== 'word' && column?.kind !== 'quoted')) return undefined
+  return column.text
 }

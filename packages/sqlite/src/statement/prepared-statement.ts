@@ -13,8 +13,11 @@ export class PreparedStatement {
   readonly countsRows: boolean
   /** A read that may run on any connection, unless `routeOf` says otherwise. */
   readonly isRead: boolean
-  /** Whether an INSERT sets `last_insert_rowid()`; an upsert does so only when it inserts. */
-  setsRowid: 'unknown' | 'always' | 'never' | 'perhaps'
+  /**
+   * Whether an INSERT sets `last_insert_rowid()`. An upsert does so only when it inserts; one that asks for it cannot
+   * be watched.
+   */
+  setsRowid: 'unknown' | 'always' | 'never' | 'perhaps' | 'unwatched'
   /** Object rows are made here: better-sqlite3 loses a column named `__proto__`. */
   readonly needsObjects: boolean
   /** An iterator has it, so that it cannot be run a second time. */
@@ -39,8 +42,7 @@ export class PreparedStatement {
     const mayHaveProto = this.reader && (sql.includes('__proto__') || sql.includes('*'))
     this.needsObjects = mayHaveProto && this.columnNames().includes('__proto__')
     this.countsRows = this.verb === 'insert' || this.verb === 'update' || this.verb === 'delete'
-    // Every upsert that may update contains both words; other statements that do merely take the slower path.
-    this.setsRowid = /\bconflict\b/i.test(sql) && /\bupdate\b/i.test(sql) ? 'perhaps' : 'unknown'
+    this.setsRowid = this.verb === 'insert' ? rowidOfInsert(sql) : 'never'
   }
 
   /** An INSERT whose effect on `last_insert_rowid()` needs no finding out. */
@@ -74,7 +76,7 @@ export class PreparedStatement {
   scanFor(rows: 'objects' | 'arrays', firstRow: object): InexactScan {
     if (rows === 'arrays') return arrayScan
     const names = Object.keys(firstRow)
-    if (this.#scan === undefined || names.length !== this.#columns!.length) {
+    if (this.#scan === undefined || !areEqual(names, this.#columns!)) {
       this.#columns = names
       this.#scan = objectScan(names)
     }
@@ -92,6 +94,19 @@ export class PreparedStatement {
     this.#statement.safeIntegers(on)
     this.#asBigints = on
   }
+}
+
+function rowidOfInsert(sql: string): 'unknown' | 'perhaps' | 'unwatched' {
+  // Every upsert that may update contains both words; other statements that do merely take the slower path.
+  const isUpsert = /\bconflict\b/i.test(sql) && /\bupdate\b/i.test(sql)
+  if (!isUpsert) return 'unknown'
+  return /last_insert_rowid/i.test(sql) ? 'unwatched' : 'perhaps'
+}
+
+function areEqual(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
 }
 
 function objectFrom(values: readonly unknown[], names: readonly string[]): object {

@@ -1,5 +1,7 @@
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { PreparedStatement } from './prepared-statement.ts'
+import { statementProgram } from './program.ts'
+import { worded } from './statement-engine.ts'
 
 /** Functions whose answer depends on what the same connection did before. */
 const connectionFunctions = /^(last_insert_rowid|changes|total_changes)\(/
@@ -13,23 +15,19 @@ const connectionFunctions = /^(last_insert_rowid|changes|total_changes)\(/
  */
 export function readRoute(
   database: BetterSqlite3Database,
-  { verb, sql }: PreparedStatement,
+  statement: PreparedStatement,
   bound: readonly unknown[],
 ): 'any' | 'writer' {
   // `pragma_foreign_keys` and its like are tables that answer for the connection they are read on.
-  if (verb !== 'select' || /pragma_/i.test(sql)) return 'writer'
-  for (const { opcode, p1, p4 } of database
-    .prepare(`explain ${sql}`)
-    .all(bound) as readonly Opcode[]) {
-    if (opcode === 'Transaction' && p1 !== 0) return 'writer'
-    if ((opcode === 'Function' || opcode === 'PureFunc') && connectionFunctions.test(p4 ?? ''))
-      return 'writer'
+  if (statement.verb !== 'select' || /pragma_/i.test(statement.sql)) return 'writer'
+  try {
+    const usesWriter = statementProgram(database, statement.sql, bound).some(
+      ({ opcode, p1, p4 }) =>
+        (opcode === 'Transaction' && p1 !== 0) ||
+        ((opcode === 'Function' || opcode === 'PureFunc') && connectionFunctions.test(p4 ?? '')),
+    )
+    return usesWriter ? 'writer' : 'any'
+  } catch (error) {
+    throw worded(error, statement)
   }
-  return 'any'
-}
-
-interface Opcode {
-  readonly opcode: string
-  readonly p1: number
-  readonly p4: string | null
 }

@@ -19,6 +19,8 @@ export class StatementCache {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       statement = new PreparedStatement(this.#database, sql)
+      // Many a PRAGMA does its work while it is prepared, and none when a prepared one is run again.
+      if (statement.verb === 'pragma') return statement
       if (this.#statements.size >= this.#size)
         this.#statements.delete(this.#statements.keys().next().value!)
     } else {

@@ -5,10 +5,16 @@ import { convertRow, genericScan } from '../values/int64.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import { excerpt, type PreparedStatement } from './prepared-statement.ts'
 import { RowIterator } from './row-iterator.ts'
-import { RowidSentinel } from './rowid-sentinel.ts'
+import { insertSetsRowid, RowidSentinel } from './rowid-sentinel.ts'
 import { StatementCache } from './statement-cache.ts'
 
 type Rows = 'objects' | 'arrays'
+
+/** What SQLite remembers of the last statement that wrote. */
+interface Change {
+  readonly count: number
+  readonly rowid: bigint
+}
 
 /** Stops a statement between two rows. */
 export interface StatementLimit {
@@ -38,6 +44,11 @@ export class StatementEngine {
 
   prepare(sql: string): PreparedStatement {
     return this.#cache.get(sql)
+  }
+
+  /** Drops the prepared statements, and what was found out about them. */
+  forgetStatements(): void {
+    this.#cache.clear()
   }
 
   /** Runs a statement that writes nothing. */
@@ -79,17 +90,34 @@ export class StatementEngine {
     first: boolean,
   ): SqliteResult<never> {
     const bound = bindableParameters(parameters, statement.sql)
-    if (statement.verb === 'insert' && !statement.rowidIsKnown) this.#sentinel.set()
+    const rowidBefore =
+      statement.verb === 'insert' && !statement.rowidIsKnown ? this.#sentinel.lastRowid() : 0n
+    if (statement.setsRowid === 'perhaps') this.#sentinel.set()
+    let changed = 0
     try {
-      if (statement.reader) return this.#writeReturning(statement, bound, rows, first)
+      if (statement.reader) {
+        const { result, change } = this.#writeReturning(statement, bound, rows)
+        changed = change?.count ?? 0
+        return {
+          rows: (first ? result.slice(0, 1) : result) as never[],
+          changes: change?.count,
+          insertId: change && this.#insertId(statement, bound, rowidBefore, change),
+        }
+      }
       const { changes, lastInsertRowid } = statement.forRun().run(bound)
+      changed = changes
+      const change = { count: changes, rowid: lastInsertRowid as bigint }
       return {
         rows: [],
         changes: statement.countsRows ? changes : undefined,
-        insertId: this.#insertId(statement, changes, lastInsertRowid as bigint),
+        insertId: this.#insertId(statement, bound, rowidBefore, change),
       }
     } catch (error) {
       throw worded(error, statement)
+    } finally {
+      if (statement.setsRowid === 'perhaps') this.#sentinel.restore(rowidBefore, changed)
+      // What is known of a statement may no longer hold when the schema has changed.
+      if (statement.verb === 'other' || statement.verb === 'rollback to') this.forgetStatements()
     }
   }
 
@@ -107,8 +135,7 @@ export class StatementEngine {
     statement: PreparedStatement,
     bound: readonly unknown[],
     rows: Rows,
-    first: boolean,
-  ): SqliteResult<never> {
+  ): { result: readonly unknown[]; change: Change | undefined } {
     // A value that cannot be delivered must not leave the row behind, so the write is undone with it.
     const undoable = this.#int64 === 'number' && statement.countsRows
     if (undoable) this.#run('savepoint keelson_returning')
@@ -117,11 +144,7 @@ export class StatementEngine {
       const change = statement.countsRows ? this.#lastChange() : undefined
       this.#convert(statement, result)
       if (undoable) this.#run('release keelson_returning')
-      return {
-        rows: (first ? result.slice(0, 1) : result) as never[],
-        changes: change?.count,
-        insertId: change && this.#insertId(statement, change.count, change.rowid),
-      }
+      return { result, change }
     } catch (error) {
       // OR ROLLBACK and a full disk have ended the transaction, and the savepoint with it.
       if (undoable && this.database.inTransaction) {
@@ -132,16 +155,26 @@ export class StatementEngine {
     }
   }
 
-  #insertId(statement: PreparedStatement, changes: number, rowid: bigint): bigint | undefined {
-    if (statement.verb !== 'insert' || changes === 0) return undefined
-    if (statement.setsRowid === 'always') return rowid
-    if (statement.setsRowid === 'never') return undefined
-    const inserted = !this.#sentinel.holds(rowid)
-    if (statement.setsRowid === 'unknown') statement.setsRowid = inserted ? 'always' : 'never'
-    return inserted ? rowid : undefined
+  #insertId(
+    statement: PreparedStatement,
+    bound: readonly unknown[],
+    rowidBefore: bigint,
+    { count, rowid }: Change,
+  ): bigint | undefined {
+    if (statement.verb !== 'insert' || count === 0) return undefined
+    const isNew = rowid !== rowidBefore
+    if (statement.setsRowid === 'unwatched') return isNew ? rowid : undefined
+    if (statement.setsRowid === 'perhaps') return this.#sentinel.holds(rowid) ? undefined : rowid
+    if (statement.setsRowid === 'unknown') {
+      const isSet = isNew || insertSetsRowid(this.database, statement.sql, bound)
+      // Explaining a statement has set `changes()` to 0.
+      if (!isNew) this.#sentinel.put(rowid, count)
+      statement.setsRowid = isSet ? 'always' : 'never'
+    }
+    return statement.setsRowid === 'always' ? rowid : undefined
   }
 
-  #lastChange(): { count: number; rowid: bigint } {
+  #lastChange(): Change {
     const query = this.#cache.get('select changes(), last_insert_rowid()').as('arrays', true)
     const [count, rowid] = query.get() as [bigint, bigint]
     return { count: Number(count), rowid }
@@ -215,7 +248,7 @@ function mayBeInexact(
 }
 
 /** Words better-sqlite3's complaints about the number of parameters so that they say what to do. */
-function worded(error: unknown, { sql }: PreparedStatement): unknown {
+export function worded(error: unknown, { sql }: PreparedStatement): unknown {
   if (!(error instanceof RangeError && /parameter values were provided/.test(error.message)))
     return error
   return new ParameterError(

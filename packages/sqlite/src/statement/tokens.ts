@@ -7,7 +7,7 @@ export interface SqlToken {
 
 // https://www.sqlite.org/lang_keywords.html: an identifier may be quoted as "x", `x` or [x].
 const pattern =
-  /(\s+|--[^\n]*|\/\*[^]*?(?:\*\/|$))|('(?:[^']|'')*')|("(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|([?:@$]\w*)|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|([\d.][\w.]*|[^])/gy
+  /(\s+|--[^\n]*|\/\*[^]*?(?:\*\/|$))|('(?:[^']|'')*')|("(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|([?:@$]\w*)|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(\.?\d[\w.]*|[^])/gy
 
 /** Splits SQL text into tokens without judging it; any text gives tokens, also one that SQLite refuses. */
 export function* sqlTokens(sql: string): Generator<SqlToken> {

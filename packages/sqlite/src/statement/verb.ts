@@ -37,6 +37,8 @@ export function statementVerb(sql: string): StatementVerb {
   let behindWith = false
   let rollback = false
   for (const { kind, text } of sqlTokens(sql)) {
+    // SQLite passes over semicolons before a statement.
+    if (text === ';' && !rollback) continue
     if (text === '(') depth++
     else if (text === ')') depth--
     else if (rollback) {

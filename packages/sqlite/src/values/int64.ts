@@ -18,11 +18,8 @@ export function objectScan(columns: readonly string[]): InexactScan {
   )
   const reads = columns.map((name, index) => `v${index} = row[${JSON.stringify(name)}]`)
   if (columns.length === 0) return () => false
-  return (
-    compiled(
-      `for (const row of rows) { const ${reads.join(', ')}; if (${tests.join(' || ')}) return true } return false`,
-    ) ?? genericScan
-  )
+  const body = `for (const row of rows) { const ${reads.join(', ')}; if (${tests.join(' || ')}) return true } return false`
+  return compiled<InexactScan>(['rows'], body) ?? genericScan
 }
 
 /** A scan of array rows. */
@@ -66,6 +63,21 @@ export function convertRow(
   }
 }
 
+/** Does what `convertRow` does to object rows with these columns, compiled for them. */
+export function objectConverter(columns: readonly string[], policy: Int64Policy): (row: unknown) => void {
+  const body = columns.map((name) => {
+    const key = JSON.stringify(name)
+    return `if (typeof row[${key}] === 'bigint') row[${key}] = convert(row[${key}], ${key})`
+  })
+  const run = compiled<(row: unknown, convert: (value: bigint, column: string) => unknown) => void>(
+    ['row', 'convert'],
+    body.join('\n'),
+  )
+  if (run === undefined) return (row) => convertRow(row, policy, () => columns)
+  const convert = (value: bigint, column: string): unknown => convertInt64(value, policy, () => column)
+  return (row) => run(row, convert)
+}
+
 function convertInt64(
   value: bigint,
   policy: Int64Policy,
@@ -90,11 +102,12 @@ function isInexact(value: unknown): boolean {
   return typeof value === 'number' && (value >= firstInexact || value <= -firstInexact)
 }
 
-function compiled(body: string): InexactScan | undefined {
+/** @returns undefined where Node was started with --disallow-code-generation-from-strings */
+function compiled<F>(parameters: readonly string[], body: string): F | undefined {
   try {
-    return new Function('rows', body) as InexactScan
+    // oxlint-disable-next-line typescript/no-implied-eval -- made of column names, each a JSON string literal
+    return new Function(...parameters, body) as F
   } catch (error) {
-    // Node was started with --disallow-code-generation-from-strings.
     if (error instanceof EvalError) return undefined
     throw error
   }
