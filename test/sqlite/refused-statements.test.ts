@@ -426,3 +426,30 @@ test('an error shows no more of a statement than one line', async () => {
   expect(error.message).not.toMatch(/\n/)
   expect(error.message.length).toBeLessThan(300)
 })
+
+describe('placeholders', () => {
+  test.each(['?1', ':name', '@name', '$name'])(
+    'written %s are refused with the way to write them',
+    async (placeholder) => {
+      const database = await withPerson()
+      const error = await refusal(database, `update person set name = ${placeholder}`, ['Grace'])
+      expect(error).toBeInstanceOf(ParameterError)
+      expect(error.message).toContain(`write \`?\` instead of \`${placeholder}\``)
+    },
+  )
+})
+
+describe('options of a statement', () => {
+  test.each([
+    [{ row: 'arrays' }, 'UNKNOWN_OPTION'],
+    [{ rows: 'array' }, 'INVALID_OPTION'],
+  ])('%o are refused by execute() and stream()', async (options, code) => {
+    const database = await withPerson()
+    expect(await rejection(database.execute('select 1', [], options as object))).toMatchObject({
+      code,
+    })
+    expect(await rejection(() => database.stream('select 1', [], options as object))).toMatchObject(
+      { code },
+    )
+  })
+})

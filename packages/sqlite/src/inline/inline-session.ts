@@ -1,4 +1,4 @@
-/** One subject, over 300 lines: the state of a session decides what each of its calls may do. */
+/** Over 300 lines, being one subject: the state of a session decides what each of its calls may do. */
 import {
   ConnectionBusyError,
   queryChannel,
@@ -28,6 +28,7 @@ import { Migration, migrationTimeoutMs } from './migration.ts'
 import { control, ownReader, ownWriter, type Owned } from './ownership.ts'
 import { Patience } from './patience.ts'
 import { queryEvent, traceQuery, type EventSource } from './query-trace.ts'
+import { checkExecuteOptions } from './statement-options.ts'
 import { refuseControl, setsForeignKeys } from './statement-rules.ts'
 import { TransactionTrace } from './transaction-trace.ts'
 
@@ -70,6 +71,7 @@ export class InlineSession implements SqliteSession, Endable {
   ): Promise<R> {
     const map = (options as MappedExecuteOptions<Row, R> | undefined)?.map ?? unmapped<R>
     try {
+      if (options !== undefined) checkExecuteOptions(options)
       if (!queryChannel.hasSubscribers)
         return this.#execute(sql, parameters, options, map, undefined)
       const event = queryEvent('query', this.#source, this.#engine, sql, parameters)

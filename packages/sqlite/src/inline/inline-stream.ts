@@ -1,16 +1,15 @@
 /** One subject, over 300 lines: where a stream's rows come from decides how it ends, in each of its states. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { invalidOption, queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
+import { queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
-import { QueryTimeoutError, SqliteStatementError } from '../errors.ts'
+import { QueryTimeoutError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
-import type { StatementEngine } from '../statement/statement-engine.ts'
-import { judge } from './autocommit.ts'
-import { retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
-import { control, type Owned } from './ownership.ts'
+import type { Owned } from './ownership.ts'
 import { queryEvent, traceStreamEnd, traceStreamStart, type EventSource } from './query-trace.ts'
+import { checkStreamOptions } from './statement-options.ts'
+import { sourceOfItsOwn, sourceOnOwned, type StreamSource } from './stream-source.ts'
 
 /** After this many milliseconds of work the event loop gets its turn. */
 const sliceMs = 5
@@ -23,13 +22,6 @@ export interface StreamSession {
   refuse(statement: PreparedStatement): void
   failed(error: unknown): void
   ended(stream: InlineStream): void
-}
-
-/** Where the rows come from, and how to let go of it. */
-interface Source {
-  readonly engine: StatementEngine
-  readonly statement: PreparedStatement
-  finish(outcome: 'kept' | 'undone'): void
 }
 
 /**
@@ -60,15 +52,13 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
     options: StreamOptions,
     session: StreamSession,
   ) {
-    const { chunkRows = 500 } = options
-    if (!Number.isInteger(chunkRows) || chunkRows < 1)
-      invalidOption('stream()', 'chunkRows', chunkRows, 'a whole number from 1')
+    checkStreamOptions(options)
     this.sql = sql
     this.#engine = engine
     this.#session = session
     this.#parameters = parameters
     this.#rows = options.rows ?? 'objects'
-    this.#chunkRows = chunkRows
+    this.#chunkRows = options.chunkRows ?? 500
     this.#signal = options.signal
     this.#chunks = this.#read()
   }
@@ -109,7 +99,7 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
       this.#signal === undefined
         ? this.#ending.signal
         : AbortSignal.any([this.#signal, this.#ending.signal])
-    let source: Source | undefined
+    let source: StreamSource | undefined
     let outcome: QueryOutcome = 'early'
     this.#traceStart()
     try {
@@ -156,7 +146,7 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
   }
 
   async *#chunksOf(
-    { engine, statement }: Source,
+    { engine, statement }: StreamSource,
     signal: AbortSignal,
   ): AsyncGenerator<unknown[], void> {
     const { queryTimeoutMs } = this.#engine.options
@@ -201,113 +191,25 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
     }
   }
 
-  async #open(signal: AbortSignal): Promise<Source> {
+  async #open(signal: AbortSignal): Promise<StreamSource> {
+    const { sql } = this
     const owned = this.#session.owned()
+    const check = (statement: PreparedStatement): void => this.#session.refuse(statement)
     if (owned !== undefined) {
       this.#isOwned = true
-      owned.holder.lastSql = this.sql
-      return this.#onOwned(owned)
+      owned.holder.lastSql = sql
+      return sourceOnOwned(owned, { sql, check })
     }
-    this.#engine.assertOpen()
-    const { statement, tryReader } = judge(this.#engine, this.sql, this.#parameters)
-    if (statement !== undefined) this.#check(statement)
-    const holder = new Holder('stream', this.sql)
-    this.#holder = holder
-    return this.#engine.untilClosed(this.#ending, async () => {
-      const source = tryReader ? await this.#onReader(signal) : undefined
-      if (source !== undefined) return source
-      await this.#engine.gate.enter(holder, this.sql, signal)
-      const leave = (): void => this.#engine.gate.leave(holder)
-      try {
-        signal.throwIfAborted()
-        this.#engine.opened(this)
-        return await this.#onWriter(statement ?? this.#prepare(this.#engine.writer), leave, signal)
-      } catch (error) {
-        leave()
-        throw error
-      }
-    })
-  }
-
-  /** @returns undefined for a statement that writes */
-  async #onReader(signal: AbortSignal): Promise<Source | undefined> {
-    const lease = await this.#engine.readers!.acquire({ signal, purpose: this.sql })
-    try {
-      signal.throwIfAborted()
-      const { resource: engine } = lease
-      const statement = this.#prepare(engine)
-      if (statement.isRead) {
-        this.#engine.opened(this)
-        return { engine, statement, finish: () => lease.release() }
-      }
-    } catch (error) {
-      lease.release()
-      throw error
-    }
-    lease.release()
-    return undefined
-  }
-
-  #onOwned({ engine, isWriter }: Owned): Source {
-    const statement = this.#prepare(engine)
-    if (statement.isRead || !isWriter) return { engine, statement, finish: () => {} }
-    control({ engine }, 'savepoint keelson_stream')
-    return {
-      engine,
-      statement,
-      finish: (outcome) => {
-        if (!engine.database.inTransaction) return
-        if (outcome === 'undone') control({ engine }, 'rollback to keelson_stream')
-        control({ engine }, 'release keelson_stream')
-      },
-    }
-  }
-
-  /** A statement that writes is undone when the stream fails, and kept when its consumer merely stops reading. */
-  async #onWriter(
-    statement: PreparedStatement,
-    leave: () => void,
-    signal: AbortSignal,
-  ): Promise<Source> {
-    const { writer: engine, snapshot, options } = this.#engine
-    snapshot?.endAll()
-    if (statement.isRead) return { engine, statement, finish: leave }
-    await retryWhileBusy(
-      () => control({ engine }, 'begin immediate'),
-      options.busyTimeoutMs,
+    this.#holder = new Holder('stream', sql)
+    return sourceOfItsOwn({
+      engine: this.#engine,
+      sql,
+      parameters: this.#parameters,
+      check,
+      holder: this.#holder,
+      ending: this.#ending,
       signal,
-    )
-    return {
-      engine,
-      statement,
-      finish: (outcome) => {
-        try {
-          if (engine.database.inTransaction)
-            control({ engine }, outcome === 'kept' ? 'commit' : 'rollback')
-        } catch (error) {
-          // A deferred foreign key keeps the transaction from being committed, and leaves it open.
-          if (engine.database.inTransaction) control({ engine }, 'rollback')
-          throw error
-        } finally {
-          leave()
-        }
-      },
-    }
-  }
-
-  #prepare(engine: StatementEngine): PreparedStatement {
-    const statement = engine.prepare(this.sql)
-    this.#check(statement)
-    return statement
-  }
-
-  #check(statement: PreparedStatement): void {
-    this.#session.refuse(statement)
-    if (!statement.reader) {
-      throw new SqliteStatementError(
-        'NO_ROWS_TO_STREAM',
-        `${excerpt(this.sql)} returns no rows, so there is nothing to stream. Execute it, or add RETURNING.`,
-      )
-    }
+      opened: () => this.#engine.opened(this),
+    })
   }
 }

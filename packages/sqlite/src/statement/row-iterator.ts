@@ -27,7 +27,9 @@ export class RowIterator {
   next(): unknown {
     const { done, value } = this.#iterator.next()
     if (done === true) return undefined
-    const row = this.#statement.needsObjects ? this.#statement.deliver(this.#rows, [value])[0] : value
+    const row = this.#statement.needsObjects
+      ? this.#statement.deliver(this.#rows, [value])[0]
+      : value
     this.#convert ??= this.#converterFor(row as object)
     this.#convert(row)
     return row

@@ -6,6 +6,7 @@ import { bindableParameters } from '../values/parameters.ts'
 import { excerpt, type PreparedStatement } from './prepared-statement.ts'
 import { RowIterator } from './row-iterator.ts'
 import { insertSetsRowid, RowidSentinel } from './rowid-sentinel.ts'
+import { sqlTokens } from './tokens.ts'
 import { StatementCache } from './statement-cache.ts'
 
 type Rows = 'objects' | 'arrays'
@@ -249,11 +250,20 @@ function mayBeInexact(
 
 /** Words better-sqlite3's complaints about the number of parameters so that they say what to do. */
 export function worded(error: unknown, { sql }: PreparedStatement): unknown {
-  if (!(error instanceof RangeError && /parameter values were provided/.test(error.message)))
+  const isCount =
+    error instanceof RangeError && /parameter values were provided/.test(error.message)
+  if (!isCount && !(error instanceof TypeError && /named parameters/.test(error.message)))
     return error
+  const named = [...sqlTokens(sql)].find(({ kind, text }) => kind === 'placeholder' && text !== '?')
+  const advice =
+    named === undefined
+      ? 'Give one value for each placeholder.'
+      : `Values are bound by position here: write \`?\` instead of \`${named.text}\`, once for each value.`
   return new ParameterError(
     'PARAMETER_COUNT',
-    `${error.message.replace(/\.?$/, '')} for ${excerpt(sql)}. Give one value for each placeholder.`,
-    { cause: error },
+    `${error.message.replace(/\.?$/, '')} for ${excerpt(sql)}. ${advice}`,
+    {
+      cause: error,
+    },
   )
 }

@@ -64,7 +64,10 @@ export function convertRow(
 }
 
 /** Does what `convertRow` does to object rows with these columns, compiled for them. */
-export function objectConverter(columns: readonly string[], policy: Int64Policy): (row: unknown) => void {
+export function objectConverter(
+  columns: readonly string[],
+  policy: Int64Policy,
+): (row: unknown) => void {
   const body = columns.map((name) => {
     const key = JSON.stringify(name)
     return `if (typeof row[${key}] === 'bigint') row[${key}] = convert(row[${key}], ${key})`
@@ -74,7 +77,8 @@ export function objectConverter(columns: readonly string[], policy: Int64Policy)
     body.join('\n'),
   )
   if (run === undefined) return (row) => convertRow(row, policy, () => columns)
-  const convert = (value: bigint, column: string): unknown => convertInt64(value, policy, () => column)
+  const convert = (value: bigint, column: string): unknown =>
+    convertInt64(value, policy, () => column)
   return (row) => run(row, convert)
 }
 

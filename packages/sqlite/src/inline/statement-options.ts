@@ -1,0 +1,27 @@
+import { checkOptionNames, invalidOption } from '@keelson/core'
+import type { ExecuteOptions, StreamOptions } from '../contract.ts'
+
+/** Frozen options that have been checked: the ORM adapters pass the same few with every statement. */
+const checked = new WeakSet<object>()
+
+/** @throws {OptionError} for an option that nobody reads, and for a kind of rows that does not exist */
+export function checkExecuteOptions(options: ExecuteOptions): void {
+  if (checked.has(options)) return
+  checkOptionNames('execute()', options, ['rows', 'first', 'signal', 'map'])
+  checkRows('execute()', options.rows)
+  if (Object.isFrozen(options)) checked.add(options)
+}
+
+/** @throws {OptionError} likewise, and for a chunk without rows */
+export function checkStreamOptions(options: StreamOptions): void {
+  checkOptionNames('stream()', options, ['rows', 'chunkRows', 'signal'])
+  checkRows('stream()', options.rows)
+  const { chunkRows } = options
+  if (chunkRows !== undefined && (!Number.isInteger(chunkRows) || chunkRows < 1))
+    invalidOption('stream()', 'chunkRows', chunkRows, 'a whole number from 1')
+}
+
+function checkRows(where: string, rows: unknown): void {
+  if (rows !== undefined && rows !== 'objects' && rows !== 'arrays')
+    invalidOption(where, 'rows', rows, "'objects' or 'arrays'")
+}

@@ -1,0 +1,130 @@
+import { SqliteStatementError } from '../errors.ts'
+import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import type { StatementEngine } from '../statement/statement-engine.ts'
+import { judge } from './autocommit.ts'
+import { retryWhileBusy } from './busy-retry.ts'
+import type { Holder } from './holder.ts'
+import type { InlineEngine } from './inline-engine.ts'
+import { control, type Owned } from './ownership.ts'
+
+/** Where the rows of a stream come from, and how to let go of it. */
+export interface StreamSource {
+  readonly engine: StatementEngine
+  readonly statement: PreparedStatement
+  /** A statement that writes is undone when the stream fails, and kept when its consumer merely stops reading. */
+  finish(outcome: 'kept' | 'undone'): void
+}
+
+interface Wanted {
+  readonly sql: string
+  /** Refuses a statement that may not run here. */
+  readonly check: (statement: PreparedStatement) => void
+}
+
+interface WantedByItself extends Wanted {
+  readonly engine: InlineEngine
+  readonly parameters: readonly unknown[]
+  readonly holder: Holder
+  /** Aborted when the stream or the database is closed. */
+  readonly ending: AbortController
+  /** Aborted then, and by the caller. */
+  readonly signal: AbortSignal
+  /** Call as soon as a connection is taken, so that closing the database finds it. */
+  readonly opened: () => void
+}
+
+/** In a transaction: on its connection, in a savepoint if it writes. */
+export function sourceOnOwned({ engine, isWriter }: Owned, wanted: Wanted): StreamSource {
+  const statement = prepared(engine, wanted)
+  if (statement.isRead || !isWriter) return { engine, statement, finish: () => {} }
+  control({ engine }, 'savepoint keelson_stream')
+  return {
+    engine,
+    statement,
+    finish: (outcome) => {
+      if (!engine.database.inTransaction) return
+      if (outcome === 'undone') control({ engine }, 'rollback to keelson_stream')
+      control({ engine }, 'release keelson_stream')
+    },
+  }
+}
+
+/** Outside one: on a read connection of its own, or in its turn on the one that writes. */
+export async function sourceOfItsOwn(wanted: WantedByItself): Promise<StreamSource> {
+  const { engine, sql, parameters, holder, ending, signal } = wanted
+  engine.assertOpen()
+  const { statement, tryReader } = judge(engine, sql, parameters)
+  if (statement !== undefined) checked(statement, wanted)
+  return engine.untilClosed(ending, async () => {
+    const source = tryReader ? await onReader(wanted) : undefined
+    if (source !== undefined) return source
+    await engine.gate.enter(holder, sql, signal)
+    try {
+      signal.throwIfAborted()
+      wanted.opened()
+      return await onWriter(statement ?? prepared(engine.writer, wanted), wanted)
+    } catch (error) {
+      engine.gate.leave(holder)
+      throw error
+    }
+  })
+}
+
+/** @returns undefined for a statement that writes */
+async function onReader(wanted: WantedByItself): Promise<StreamSource | undefined> {
+  const { signal, sql: purpose } = wanted
+  const lease = await wanted.engine.readers!.acquire({ signal, purpose })
+  try {
+    signal.throwIfAborted()
+    const { resource: engine } = lease
+    const statement = prepared(engine, wanted)
+    if (statement.isRead) {
+      wanted.opened()
+      return { engine, statement, finish: () => lease.release() }
+    }
+  } catch (error) {
+    lease.release()
+    throw error
+  }
+  lease.release()
+  return undefined
+}
+
+async function onWriter(
+  statement: PreparedStatement,
+  { engine: { writer: engine, snapshot, options, gate }, holder, signal }: WantedByItself,
+): Promise<StreamSource> {
+  const leave = (): void => gate.leave(holder)
+  snapshot?.endAll()
+  if (statement.isRead) return { engine, statement, finish: leave }
+  await retryWhileBusy(() => control({ engine }, 'begin immediate'), options.busyTimeoutMs, signal)
+  return {
+    engine,
+    statement,
+    finish: (outcome) => {
+      try {
+        if (engine.database.inTransaction)
+          control({ engine }, outcome === 'kept' ? 'commit' : 'rollback')
+      } catch (error) {
+        // A deferred foreign key keeps the transaction from being committed, and leaves it open.
+        if (engine.database.inTransaction) control({ engine }, 'rollback')
+        throw error
+      } finally {
+        leave()
+      }
+    },
+  }
+}
+
+function prepared(engine: StatementEngine, wanted: Wanted): PreparedStatement {
+  return checked(engine.prepare(wanted.sql), wanted)
+}
+
+function checked(statement: PreparedStatement, { sql, check }: Wanted): PreparedStatement {
+  check(statement)
+  if (statement.reader) return statement
+  throw new SqliteStatementError(
+    'NO_ROWS_TO_STREAM',
+    `${excerpt(sql)} returns no rows, so there is nothing to stream. Execute it, or add RETURNING.`,
+  )
+}
