@@ -9,54 +9,47 @@ import type { Patience } from './patience.ts'
 import { statementVerb } from '../statement/verb.ts'
 import { refuseControl } from './statement-rules.ts'
 
+/** One call of `execute()` outside a transaction. */
+export interface AutocommitCall<R> {
+  readonly engine: InlineEngine
+  readonly patience: Patience
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+  readonly options: ExecuteOptions | undefined
+  readonly map: (result: SqliteResult<never>) => R
+  /** What is published of it, if anybody listens. */
+  readonly event: QueryEvent | undefined
+}
+
 /**
  * Runs a statement outside a transaction: at once where the write connection is free, else on a read connection if it
  * only reads, else in its turn.
  */
-export function executeAutocommit<R>(
-  engine: InlineEngine,
-  patience: Patience,
-  sql: string,
-  parameters: readonly unknown[],
-  options: ExecuteOptions | undefined,
-  map: (result: SqliteResult<never>) => R,
-  event: QueryEvent | undefined,
-): Promise<R> {
+export function executeAutocommit<R>(call: AutocommitCall<R>): Promise<R> {
+  const { engine, sql } = call
   engine.assertOpen()
-  if (engine.gate.holder !== undefined)
-    return executeWaiting(engine, patience, sql, parameters, options, map, event)
+  if (engine.gate.holder !== undefined) return executeWaiting(call)
   const statement = engine.writer.prepare(sql)
   if (!statement.isRead) refuseControl(statement, false)
   try {
-    return Promise.resolve(map(runOnWriter(engine, statement, parameters, options)))
+    return Promise.resolve(call.map(runOnWriter(call, statement)))
   } catch (error) {
     if (!isPassingBusy(error) || engine.options.busyTimeoutMs === 0) throw error
-    return executeWaiting(engine, patience, sql, parameters, options, map, event)
+    return executeWaiting(call)
   }
 }
 
-async function executeWaiting<R>(
-  engine: InlineEngine,
-  patience: Patience,
-  sql: string,
-  parameters: readonly unknown[],
-  options: ExecuteOptions | undefined,
-  map: (result: SqliteResult<never>) => R,
-  event: QueryEvent | undefined,
-): Promise<R> {
+async function executeWaiting<R>(call: AutocommitCall<R>): Promise<R> {
+  const { engine, patience, sql, parameters, options } = call
   const { statement, tryReader } = judge(engine, sql, parameters)
   if (statement !== undefined) refuseControl(statement, false)
   const { busyTimeoutMs } = engine.options
   const result = await patience.during(sql, options?.signal, async (signal) => {
     if (tryReader && engine.gate.holder !== undefined) {
       const lease = await engine.readers!.acquire({ signal, purpose: sql })
-      if (event !== undefined) event.waitMs = performance.now() - event.startMs
+      noteWait(call.event)
       try {
-        const read = await retryWhileBusy(
-          () => readOn(lease.resource, sql, parameters, options, engine),
-          busyTimeoutMs,
-          signal,
-        )
+        const read = await retryWhileBusy(() => readOn(lease.resource, call), busyTimeoutMs, signal)
         if (read !== undefined) return read
       } finally {
         lease.release()
@@ -64,18 +57,20 @@ async function executeWaiting<R>(
     }
     const holder = new Holder('statement', sql)
     await engine.gate.enter(holder, sql, signal)
-    if (event !== undefined) event.waitMs = performance.now() - event.startMs
+    noteWait(call.event)
     try {
-      return await retryWhileBusy(
-        () => runOnWriter(engine, statement ?? preparedLate(engine, sql), parameters, options),
-        busyTimeoutMs,
-        signal,
-      )
+      const attempt = (): SqliteResult<never> =>
+        runOnWriter(call, statement ?? preparedLate(engine, sql))
+      return await retryWhileBusy(attempt, busyTimeoutMs, signal)
     } finally {
       engine.gate.leave(holder)
     }
   })
-  return map(result)
+  return call.map(result)
+}
+
+function noteWait(event: QueryEvent | undefined): void {
+  if (event !== undefined) event.waitMs = performance.now() - event.startMs
 }
 
 /**
@@ -107,10 +102,8 @@ function preparedLate(engine: InlineEngine, sql: string): PreparedStatement {
 }
 
 function runOnWriter(
-  engine: InlineEngine,
+  { engine, parameters, options }: AutocommitCall<unknown>,
   statement: PreparedStatement,
-  parameters: readonly unknown[],
-  options: ExecuteOptions | undefined,
 ): SqliteResult<never> {
   const rows = options?.rows ?? 'objects'
   const first = options?.first ?? false
@@ -122,10 +115,7 @@ function runOnWriter(
 /** @returns undefined for a statement that writes */
 function readOn(
   reader: InlineEngine['writer'],
-  sql: string,
-  parameters: readonly unknown[],
-  options: ExecuteOptions | undefined,
-  engine: InlineEngine,
+  { engine, sql, parameters, options }: AutocommitCall<unknown>,
 ): SqliteResult<never> | undefined {
   const statement = reader.prepare(sql)
   if (!statement.isRead) return undefined

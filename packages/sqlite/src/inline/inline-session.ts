@@ -269,7 +269,15 @@ export class InlineSession implements SqliteSession, Endable {
         ? undefined
         : this.#ownedForStatement(sql)
     if (owned === undefined) {
-      return executeAutocommit(this.#engine, this.#patience, sql, parameters, options, map, event)
+      return executeAutocommit({
+        engine: this.#engine,
+        patience: this.#patience,
+        sql,
+        parameters,
+        options,
+        map,
+        event,
+      })
     }
     const run = (): R => map(this.#executeOwned(owned, sql, parameters, options))
     if (this.#migration !== undefined && !this.inTransaction) return this.#migration.autocommit(run)
