@@ -295,7 +295,10 @@ test('a connection that was opened for reading refuses to write', () => {
   }
 })
 
-test('an authorizer refuses', () => {
+// node:sqlite learned both after Node 22.
+const authorizes = 'setAuthorizer' in DatabaseSync.prototype
+
+test.skipIf(!authorizes)('an authorizer refuses', () => {
   const database = new DatabaseSync(':memory:')
   database.setAuthorizer(() => 1)
   expect(describeError(thrownBy(() => database.exec('select 1')))).toMatchObject({
@@ -352,7 +355,7 @@ test('what the drivers refuse by themselves', () => {
     ['value', () => bs3.prepare('select ?').get(2n ** 70n)],
     ['connection', () => closed.prepare('select 1')],
     ['connection', () => new Database('/missing/directory/x.db')],
-    ['misuse', () => node.prepare('')],
+    ...(authorizes ? [['misuse', () => node.prepare('')] as const] : []),
     ['misuse', () => node.prepare('select :a').get({ b: 1 })],
     ['misuse', () => node.prepare('select ?').get(1, 2)],
     ['value', () => node.prepare('select ?').get(2n ** 70n)],
