@@ -146,3 +146,29 @@ describe('a better-sqlite3 database that was handed in', () => {
     await database.close()
   })
 })
+
+describe('a better-sqlite3 database that its owner uses too', () => {
+  test('takes no write into a transaction that the owner began', async () => {
+    const raw = handle()
+    const database = open({ database: raw })
+    raw.exec('begin')
+    const error = await rejection(database.execute('insert into t values (2)'))
+    expect(error).toBeInstanceOf(ConnectionBusyError)
+    expect(error.message).toContain('begun on the handle itself')
+    raw.exec('rollback')
+    await run(database, 'insert into t values (3)')
+    expect(await column(database, 'select a from t order by a')).toEqual([1, 3])
+  })
+
+  test('cannot be handed in again before the first use of it has been closed', async () => {
+    const raw = handle()
+    const database = openSqlite({ database: raw })
+    const session = database.connect()
+    await session.begin()
+    const closing = database.close({ deadlineMs: 20 })
+    expect(await rejection(() => openSqlite({ database: raw }))).toBeInstanceOf(SqliteOpenError)
+    await closing
+    const again = open({ database: raw })
+    expect(await value(again, 'select count(*) from t')).toBe(1)
+  })
+})

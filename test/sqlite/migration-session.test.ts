@@ -137,3 +137,61 @@ describe('a migration', () => {
     await database.connect().endMigration()
   })
 })
+
+describe('a migration outside a transaction', () => {
+  test('keeps enforcement off although one of its steps turns it on again', async () => {
+    const database = await withFamily()
+    const session = database.connect()
+    await session.beginMigration()
+    await run(session, 'pragma foreign_keys = off', 'pragma foreign_keys = on', ...rebuild)
+    await session.endMigration()
+    await session.release()
+    expect(await value(database, 'select count(*) from child')).toBe(3)
+    expect(await value(database, 'pragma foreign_keys')).toBe(1)
+  })
+
+  test('runs statements that were not awaited one by one', async () => {
+    const database = await withFamily()
+    const session = database.connect()
+    await session.beginMigration()
+    await Promise.all([
+      session.execute('create table one (a)'),
+      session.execute('create table two (a)'),
+    ])
+    await session.endMigration()
+    await session.release()
+    expect(
+      await column(
+        database,
+        "select name from sqlite_schema where name in ('one', 'two') order by name",
+      ),
+    ).toEqual(['one', 'two'])
+  })
+
+  test('warns of rows it left without a parent where an error must keep its place', async () => {
+    const database = await withFamily()
+    const session = database.connect()
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    await session.beginMigration()
+    await rejection(session.execute('insert into missing values (1)'))
+    await run(session, 'delete from parent where id = 1')
+    await session.endMigration()
+    await session.release()
+    expect(await warned).toBeInstanceOf(MigrationForeignKeyError)
+  })
+})
+
+describe('a migration that is ended while its transaction begins', () => {
+  test('restores enforcement and lets others write', async () => {
+    const database = await withFamily()
+    const session = database.connect()
+    await session.beginMigration()
+    const begun = session.begin()
+    await session.endMigration()
+    await begun
+    await session.release()
+    expect(await value(database, 'pragma foreign_keys')).toBe(1)
+    await run(database, "insert into parent values (3, 'c')")
+    expect(await value(database, 'select count(*) from parent')).toBe(3)
+  })
+})

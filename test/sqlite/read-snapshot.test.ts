@@ -238,3 +238,23 @@ test('a database in memory reads its own writes', async () => {
     expect(await column(database, 'select count(*) from t')).toEqual([rows])
   }
 })
+
+describe('the snapshot of a macrotask', () => {
+  test('is ended by a transaction that another database of this process commits', async () => {
+    const a = await withTable()
+    const b = open({ path: a.path })
+    await a.transaction(async (tx) => {
+      await run(tx, 'insert into t values (2)')
+      expect([await count(b), await count(b), await count(b)]).toEqual([1, 1, 1])
+    })
+    expect(await count(b)).toBe(2)
+  })
+
+  test('does not keep a PRAGMA from taking effect', async () => {
+    const database = await withTable()
+    await count(database)
+    await count(database)
+    await run(database, 'pragma foreign_keys = off')
+    expect(await value(database, 'pragma foreign_keys')).toBe(0)
+  })
+})

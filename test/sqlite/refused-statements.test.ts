@@ -453,3 +453,28 @@ describe('options of a statement', () => {
     )
   })
 })
+
+describe('settings that were verified', () => {
+  test.each([
+    'pragma journal_mode = delete',
+    'PRAGMA busy_timeout(2000)',
+    '/* x */ pragma main.synchronous = off',
+  ])('are not changed by %s', async (sql) => {
+    const database = await withPerson()
+    expect((await refusal(database, sql)).code).toBe('SETTING_PRAGMA')
+    expect(await value(database, 'pragma journal_mode')).toBe('wal')
+    expect(await value(database, 'pragma busy_timeout')).toBe(0)
+  })
+})
+
+describe('parameters', () => {
+  test.each([[{ name: 'Grace' }], [null], ['Grace']])(
+    '%o are refused, being no array',
+    async (parameters) => {
+      const database = await withPerson()
+      const error = await refusal(database, 'update person set name = ?', parameters as never)
+      expect(error.code).toBe('PARAMETER_TYPE')
+      expect(error.message).toContain('Pass an array')
+    },
+  )
+})

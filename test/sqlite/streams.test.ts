@@ -568,3 +568,42 @@ describe('many rows', () => {
     expect(writes).toBe(20)
   })
 })
+
+describe('a stream that its consumer neglects', () => {
+  test('frees the write connection as soon as its signal is aborted', async () => {
+    const database = await withRows(100, { path: ':memory:' })
+    const controller = new AbortController()
+    const stream = database.stream(all, [], { chunkRows: 10, signal: controller.signal })
+    await stream.next()
+    controller.abort(new Error('enough'))
+    await run(database, 'delete from t')
+    expect((await rejection(stream.next())).message).toBe('enough')
+  })
+
+  test('can be closed while it still waits for the connection', async () => {
+    const database = await withRows(10, { path: ':memory:', busyTimeoutMs: 60_000 })
+    await database.transaction(async () => {
+      const stream = database.stream(all)
+      const waiting = stream.next()
+      await stream.return!()
+      expect(await waiting).toEqual({ done: true, value: undefined })
+    })
+  })
+
+  test('does not wait for longer than queryTimeoutMs', async () => {
+    const database = await withRows(10, { path: ':memory:', queryTimeoutMs: 20 })
+    await database.transaction(async () => {
+      expect(await rejection(database.stream(all).next())).toMatchObject({ code: 'QUERY_TIMEOUT' })
+    })
+  })
+
+  test('is named when it and others have all the read connections', async () => {
+    const database = await withRows(100, { readers: 1, busyTimeoutMs: 30 })
+    const stream = database.stream(all, [], { chunkRows: 10 })
+    await stream.next()
+    const error = await rejection(database.stream(all).next())
+    expect(error).toBeInstanceOf(ConnectionBusyError)
+    expect(error.message).toContain('with the option `readers`')
+    await stream.return!()
+  })
+})

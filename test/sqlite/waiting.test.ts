@@ -112,7 +112,7 @@ describe('who waits too long', () => {
     expect(error).toBeInstanceOf(ConnectionBusyError)
     expect(error.code).toBe('CONNECTION_BUSY')
     expect(error.message).toMatch(
-      /^Gave up after waiting \d+ ms to run `insert into t values \('waiting'\)`\./,
+      /^Gave up after waiting \d+ ms to run `insert into t values \('waiting'\)` at \S*waiting\.test\.ts:\d+:\d+\./,
     )
     expect(error.message).toMatch(
       /owned by a transaction, open for \d+ ms, begun at \S*waiting\.test\.ts:\d+:\d+, last statement: `insert into t values \('the last thing'\)`/,

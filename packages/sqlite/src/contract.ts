@@ -70,6 +70,11 @@ export interface SqliteResult<Row = Record<string, unknown>> {
 export interface SqliteSession {
   /** `true` from `begin()` until `commit()`, `rollback()` or `release()` has ended the transaction. */
   readonly inTransaction: boolean
+  execute<Row = unknown[]>(
+    sql: string,
+    parameters: readonly unknown[],
+    options: ExecuteOptions & { readonly rows: 'arrays'; readonly map?: never },
+  ): Promise<SqliteResult<Row>>
   execute<Row = Record<string, unknown>>(
     sql: string,
     parameters?: readonly unknown[],

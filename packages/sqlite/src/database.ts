@@ -23,6 +23,12 @@ export interface SqliteDatabase {
   /** `false` from the moment `close()` is called. */
   readonly isOpen: boolean
 
+  /** The same with each row as an array, in the order of the columns. */
+  execute<Row = unknown[]>(
+    sql: string,
+    parameters: readonly unknown[],
+    options: ExecuteOptions & { readonly rows: 'arrays' },
+  ): Promise<SqliteResult<Row>>
   /**
    * Runs one statement in autocommit.
    *

@@ -25,6 +25,7 @@ export class SqliteStatementError extends KeelsonError {
     | 'EMPTY_STATEMENT'
     | 'NUL_IN_SQL'
     | 'FOREIGN_KEYS_PRAGMA'
+    | 'SETTING_PRAGMA'
     | 'TRANSACTION_OPEN'
     | 'NO_TRANSACTION'
     | 'NO_ROWS_TO_STREAM'
@@ -88,7 +89,7 @@ export class SqliteBackupError extends KeelsonError {
   }
 }
 
-/** A schema migration would have committed rows whose parent is missing. It was rolled back. */
+/** A schema migration would have committed rows whose parent is missing. It was rolled back, unless it ran outside a transaction. */
 export class MigrationForeignKeyError extends KeelsonError {
   declare readonly code: 'MIGRATION_FOREIGN_KEYS'
 

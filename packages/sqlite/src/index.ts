@@ -1,4 +1,13 @@
-export { describeError, type ErrorDescription } from '@keelson/core'
+export {
+  ConnectionBusyError,
+  DatabaseClosedError,
+  describeError,
+  type ErrorDescription,
+  KeelsonError,
+  OptionError,
+  TransactionAbortedError,
+  TransactionClosedError,
+} from '@keelson/core'
 export type {
   BeginOptions,
   ExecuteOptions,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { OptionError } from '@keelson/core'
+import { invalidOption, KeelsonError, OptionError } from '@keelson/core'
 import Database from 'better-sqlite3'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
 import type { SqliteDatabase } from './database.ts'
@@ -31,6 +31,13 @@ import { StatementEngine } from './statement/statement-engine.ts'
  */
 export function openSqlite(options: SqliteOptions | string): SqliteDatabase {
   const given = typeof options === 'string' ? { path: options } : options
+  if (typeof given !== 'object' || given === null)
+    invalidOption(
+      'openSqlite()',
+      'options',
+      given,
+      "a path, or an object of options such as { path: 'app.db' }",
+    )
   const resolved = resolveOptions(given)
   checkPragmas(resolved.pragmas)
   const { database, path } = given
@@ -127,10 +134,16 @@ function adopt(database: BetterSqlite3Database, options: ResolvedSqliteOptions):
   }
   const known = adopted.get(database)
   if (known?.isOpen === true) return known
+  if (known !== undefined) {
+    throw new SqliteOpenError(
+      'OPEN_FAILED',
+      'The better-sqlite3 database is in use by one that is being closed. Await its close() first.',
+    )
+  }
   const settled = { ...options, readOnly: options.readOnly || database.readonly }
-  const writer = new StatementEngine(database, settled)
+  const writer = new StatementEngine(database, settled, false)
   const engine = new InlineEngine(database.name, settled, writer, undefined)
-  const created = new InlineDatabase(engine, () => {})
+  const created = new InlineDatabase(engine, () => adopted.delete(database))
   adopted.set(database, created)
   return created
 }
@@ -156,7 +169,7 @@ function connect(path: string, options: ResolvedSqliteOptions, isReader: boolean
     applySettings(database, options, isReader)
     // From here on waiting is done by the driver, with the event loop free.
     database.pragma('busy_timeout = 0')
-    return new StatementEngine(database, options)
+    return new StatementEngine(database, options, true)
   } catch (error) {
     database.close()
     if ((error as { code?: string }).code !== 'SQLITE_NOTADB') throw error
@@ -172,6 +185,12 @@ function create(
   path: string,
   options: { readonly: boolean; timeout: number },
 ): BetterSqlite3Database {
+  // better-sqlite3 13 ends the process with a segmentation fault there.
+  if (Number(process.versions.node.split('.')[0]) < 22)
+    throw new KeelsonError(
+      'UNSUPPORTED_NODE',
+      `@keelson/sqlite runs on Node.js 22.12 or newer, and this is ${process.version}. Install a newer one.`,
+    )
   try {
     return new Database(path, options) as unknown as BetterSqlite3Database
   } catch (error) {

@@ -6,11 +6,11 @@ import type { ResolvedSqliteOptions } from './options.ts'
 
 /** Settings that an option of `openSqlite()` stands for: there is one source of configuration. */
 const byOption: Readonly<Record<string, string>> = {
-  journal_mode: 'none: a file is always in WAL mode',
-  foreign_keys: '`foreignKeys`',
-  synchronous: '`synchronous`',
-  busy_timeout: '`busyTimeoutMs`',
-  query_only: '`readOnly`, or a read-only transaction',
+  journal_mode: 'A file is always in WAL mode.',
+  foreign_keys: 'Use `foreignKeys`.',
+  synchronous: 'Use `synchronous`.',
+  busy_timeout: 'Use `busyTimeoutMs`.',
+  query_only: 'Use `readOnly`, or a read-only transaction.',
 }
 
 /** Names that SQLite reads as numbers, as its documentation lists them. https://www.sqlite.org/pragma.html */
@@ -64,7 +64,7 @@ export function checkPragmas(pragmas: ResolvedSqliteOptions['pragmas']): void {
       throw new OptionError(
         'INVALID_OPTION',
         `pragmas.${name}`,
-        `\`pragmas.${name}\` is not set here. Use ${option}.`,
+        `\`pragmas.${name}\` is not set here. ${option}`,
       )
     }
     const usable =

@@ -14,20 +14,19 @@ import type { TransactionEvent } from './transaction-event.ts'
  * no `uncaughtException` handler; the same on Node 22 and 24, for `bindStore` transforms too. No publisher can
  * prevent that. So a subscriber catches its own errors; the sinks of `@keelson/timing` are guarded and do not need to.
  */
-export const queryChannel: TracingChannel<unknown, QueryEvent> = tracingChannel<
-  unknown,
-  QueryEvent
->('keelson:query')
+export const queryChannel: TracingChannel<object, QueryEvent> = tracingChannel<object, QueryEvent>(
+  'keelson:query',
+)
 
 /** Transactions and savepoints, see `queryChannel`. */
-export const transactionChannel: TracingChannel<unknown, TransactionEvent> = tracingChannel<
-  unknown,
+export const transactionChannel: TracingChannel<object, TransactionEvent> = tracingChannel<
+  object,
   TransactionEvent
 >('keelson:transaction')
 
 /** Acquires of every `Pool`, see `queryChannel`. An acquire that did not have to wait is published all the same. */
-export const poolAcquireChannel: TracingChannel<unknown, PoolEvent> = tracingChannel<
-  unknown,
+export const poolAcquireChannel: TracingChannel<object, PoolEvent> = tracingChannel<
+  object,
   PoolEvent
 >('keelson:pool:acquire')
 
@@ -49,7 +48,7 @@ export const poolAcquireChannel: TracingChannel<unknown, PoolEvent> = tracingCha
  * return traceAsync(queryChannel, event, run)
  */
 export function traceAsync<E extends { error?: unknown }, R>(
-  channel: TracingChannel<unknown, E>,
+  channel: TracingChannel<object, E>,
   event: E,
   operation: () => Promise<R>,
   complete?: (event: E) => void,
@@ -96,7 +95,7 @@ export function traceAsync<E extends { error?: unknown }, R>(
  * @param operation fills its results into the event before it returns
  */
 export function traceSync<E extends { error?: unknown }, R>(
-  channel: TracingChannel<unknown, E>,
+  channel: TracingChannel<object, E>,
   event: E,
   operation: () => R,
 ): R {

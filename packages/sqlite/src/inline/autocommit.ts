@@ -1,6 +1,6 @@
-import type { QueryEvent } from '@keelson/core'
+import { ConnectionBusyError, type QueryEvent } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
-import type { PreparedStatement } from '../statement/prepared-statement.ts'
+import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementLimit } from '../statement/statement-engine.ts'
 import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
@@ -28,7 +28,7 @@ export interface AutocommitCall<R> {
 export function executeAutocommit<R>(call: AutocommitCall<R>): Promise<R> {
   const { engine, sql } = call
   engine.assertOpen()
-  if (engine.gate.holder !== undefined) return executeWaiting(call)
+  if (!engine.gate.isFree) return executeWaiting({ ...call, parameters: [...call.parameters] })
   const statement = engine.writer.prepare(sql)
   if (!statement.isRead) refuseControl(statement, false)
   try {
@@ -46,7 +46,7 @@ async function executeWaiting<R>(call: AutocommitCall<R>): Promise<R> {
   const { busyTimeoutMs } = engine.options
   const result = await patience.during(sql, options?.signal, async (signal) => {
     if (tryReader && engine.gate.holder !== undefined) {
-      const lease = await engine.readers!.acquire({ signal, purpose: sql })
+      const lease = await engine.borrowReader(sql, signal)
       noteWait(call.event)
       try {
         const read = await retryWhileBusy(() => readOn(lease.resource, call), busyTimeoutMs, signal)
@@ -107,9 +107,21 @@ function runOnWriter(
 ): SqliteResult<never> {
   const rows = options?.rows ?? 'objects'
   const first = options?.first ?? false
-  if (!statement.isRead) return engine.write(statement, parameters, rows, first)
+  if (!statement.isRead) {
+    if (engine.isAdopted && engine.writer.database.inTransaction)
+      throw foreignTransactionError(statement)
+    return engine.write(statement, parameters, rows, first)
+  }
   engine.snapshot?.touch()
   return engine.writer.read(statement, parameters, rows, first, statementLimit(engine, options))
+}
+
+/** A write that joined it would be reported as done, and undone when its owner rolls back. */
+function foreignTransactionError({ sql }: PreparedStatement): ConnectionBusyError {
+  return new ConnectionBusyError(
+    `Cannot run ${excerpt(sql)}: the better-sqlite3 database that was handed in is inside a transaction that was begun ` +
+      'on the handle itself. Commit it first, or run the statement on the handle.',
+  )
 }
 
 /** @returns undefined for a statement that writes */

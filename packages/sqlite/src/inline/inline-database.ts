@@ -12,6 +12,7 @@ import type { SqliteMaintenance } from '../maintenance/maintenance.ts'
 import { MaintenanceScheduler } from '../maintenance/scheduler.ts'
 import type { Maintain } from '../maintenance/schedule.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
+import { checkBeginOptions } from './begin-options.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import type { EventSource } from './query-trace.ts'
 import { InlineSession } from './inline-session.ts'
@@ -74,6 +75,8 @@ export class InlineDatabase implements SqliteDatabase {
     fn: (session: SqliteSession) => Promise<R>,
     options?: BeginOptions,
   ): Promise<R> {
+    if (typeof fn !== 'function') invalidOption('transaction()', 'fn', fn, 'an async function')
+    if (options !== undefined) checkBeginOptions('transaction()', options)
     const session = new InlineSession(this.#engine, 'driver', true)
     try {
       await session.begin(options)

@@ -1,8 +1,14 @@
 import { realpathSync } from 'node:fs'
-import { DatabaseClosedError, Pool } from '@keelson/core'
+import {
+  ConnectionBusyError,
+  DatabaseClosedError,
+  type Lease,
+  Pool,
+  PoolAcquireTimeoutError,
+} from '@keelson/core'
 import type { SqliteResult } from '../contract.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
-import type { PreparedStatement } from '../statement/prepared-statement.ts'
+import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
 import { readRoute } from '../statement/read-route.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { bindableParameters } from '../values/parameters.ts'
@@ -50,6 +56,7 @@ export class InlineEngine {
     this.gate = new WriteGate(options.busyTimeoutMs)
     this.snapshot =
       openReader === undefined ? undefined : new TickSnapshot(writer.database, realpathSync(path))
+    writer.beforePragma = () => this.snapshot?.end()
     this.readers =
       openReader &&
       new Pool<StatementEngine>({
@@ -132,6 +139,26 @@ export class InlineEngine {
     this.writer.prepare(sql).forRun().run()
   }
 
+  /**
+   * A read connection, as soon as one is free.
+   *
+   * @param purpose what it is for, for the error message of others
+   * @throws {ConnectionBusyError} after `busyTimeoutMs`, naming what has them all
+   */
+  async borrowReader(purpose: string, signal?: AbortSignal): Promise<Lease<StatementEngine>> {
+    try {
+      return await this.readers!.acquire({ signal, purpose: excerpt(purpose) })
+    } catch (error) {
+      if (!(error instanceof PoolAcquireTimeoutError)) throw error
+      throw new ConnectionBusyError(
+        `Gave up after ${this.options.busyTimeoutMs} ms (busyTimeoutMs) of waiting for one of the ${this.options.readers} ` +
+          `read connections to run ${excerpt(purpose)}. All are in use, by streams or read-only transactions: end those ` +
+          'that were forgotten, or allow more with the option `readers`.',
+        { cause: error },
+      )
+    }
+  }
+
   /** Takes its turn to write, then runs synchronously. */
   async exclusively<T>(what: string, run: () => T): Promise<T> {
     const holder = new Holder('maintenance', what)
@@ -150,10 +177,9 @@ export class InlineEngine {
   /** Runs a check on a read connection, or where there is none, in its turn on the only one. */
   async reading<T>(what: string, run: (connection: StatementEngine) => T): Promise<T> {
     this.assertOpen()
-    const { readers } = this
-    if (readers === undefined) return this.exclusively(what, () => run(this.writer))
+    if (this.readers === undefined) return this.exclusively(what, () => run(this.writer))
     return this.untilClosed(new AbortController(), async (signal) => {
-      const lease = await readers.acquire({ signal, purpose: what })
+      const lease = await this.borrowReader(what, signal)
       try {
         return await retryWhileBusy(() => run(lease.resource), this.options.busyTimeoutMs, signal)
       } finally {
@@ -184,6 +210,11 @@ export class InlineEngine {
       timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
     })
     clearTimeout(timer)
+  }
+
+  /** A handle that its owner uses too. */
+  get isAdopted(): boolean {
+    return !this.writer.guardsSettings
   }
 
   /** The first column of the first row. */

@@ -1,5 +1,6 @@
 /** Over 300 lines, being one subject: the state of a session decides what each of its calls may do. */
 import {
+  attachSuppressed,
   ConnectionBusyError,
   queryChannel,
   quoteIdentifier,
@@ -28,7 +29,7 @@ import { Migration, migrationTimeoutMs } from './migration.ts'
 import { control, ownReader, ownWriter, type Owned } from './ownership.ts'
 import { Patience } from './patience.ts'
 import { queryEvent, traceQuery, type EventSource } from './query-trace.ts'
-import { checkExecuteOptions } from './statement-options.ts'
+import { checkExecuteOptions, checkParameters } from './statement-options.ts'
 import { refuseControl, setsForeignKeys } from './statement-rules.ts'
 import { TransactionTrace } from './transaction-trace.ts'
 
@@ -47,6 +48,8 @@ export class InlineSession implements SqliteSession, Endable {
   #abortedBy: { readonly error: unknown } | undefined
   #migration: Migration | undefined
   #trace: TransactionTrace | undefined
+  /** Settles when the last `begin()` has, whatever came of it. */
+  #beginning: Promise<void> | undefined
   #queryOnly = false
   #closedBy: DatabaseClosedError | undefined
   #released = false
@@ -71,6 +74,7 @@ export class InlineSession implements SqliteSession, Endable {
   ): Promise<R> {
     const map = (options as MappedExecuteOptions<Row, R> | undefined)?.map ?? unmapped<R>
     try {
+      checkParameters(parameters)
       if (options !== undefined) checkExecuteOptions(options)
       if (!queryChannel.hasSubscribers)
         return this.#execute(sql, parameters, options, map, undefined)
@@ -90,6 +94,7 @@ export class InlineSession implements SqliteSession, Endable {
   ): AsyncIterableIterator<Row[]> {
     const stream = new InlineStream(this.#engine, sql, parameters, options, {
       source: this.#source,
+      patience: this.#patience,
       owned: () => this.#ownedForStatement(sql),
       refuse: (statement) => refuseControl(statement, this.inTransaction),
       failed: (error) => this.#afterError(error),
@@ -100,8 +105,14 @@ export class InlineSession implements SqliteSession, Endable {
     return stream as unknown as AsyncIterableIterator<Row[]>
   }
 
-  async begin(options: BeginOptions = {}): Promise<void> {
-    checkBeginOptions(options)
+  begin(options: BeginOptions = {}): Promise<void> {
+    const begun = this.#begin(options)
+    this.#beginning = begun.catch(() => {})
+    return begun
+  }
+
+  async #begin(options: BeginOptions): Promise<void> {
+    checkBeginOptions('begin()', options)
     this.#assertUsable()
     if (this.#transaction !== 'none') {
       throw new SqliteStatementError(
@@ -157,6 +168,7 @@ export class InlineSession implements SqliteSession, Endable {
         throw this.#abortedError()
       this.#migration?.checkForeignKeys()
       await retryWhileBusy(() => control(owned, 'commit'), this.#busyTimeoutMs)
+      if (owned.isWriter) this.#engine.snapshot?.endAll()
     } catch (error) {
       if (owned.engine.database.inTransaction) this.#transaction = 'open'
       else this.#finish('commit_failed', start, error)
@@ -166,8 +178,13 @@ export class InlineSession implements SqliteSession, Endable {
   }
 
   async rollback(): Promise<void> {
-    if (this.#transaction === 'none') return
     if (this.#transaction === 'beginning') throw beginningError('rollback()')
+    if (this.#transaction === 'ending') throw endingError('rollback()')
+    await this.#rollback()
+  }
+
+  async #rollback(): Promise<void> {
+    if (this.#transaction === 'none') return
     const start = performance.now()
     const owned = this.#owned!
     this.#transaction = 'ending'
@@ -205,6 +222,12 @@ export class InlineSession implements SqliteSession, Endable {
           'off and rebuilding a table would delete the rows that refer to it. Start it outside the transaction.',
       )
     }
+    if (this.#migration !== undefined || this.#owned !== undefined) {
+      throw new SqliteStatementError(
+        'TRANSACTION_OPEN',
+        'A migration has been started on this session already. End it first.',
+      )
+    }
     this.#owned = await ownWriter(this.#engine, 'migration', this.#patience)
     try {
       this.#assertUsable()
@@ -220,17 +243,23 @@ export class InlineSession implements SqliteSession, Endable {
     const migration = this.#migration
     if (migration === undefined) return
     try {
-      await this.rollback()
-      migration.end()
+      await this.#beginning
+      await this.#rollback()
     } finally {
-      this.#migration = undefined
-      this.#finish()
+      try {
+        await migration.end()
+      } finally {
+        this.#migration = undefined
+        this.#finish()
+      }
     }
   }
 
   cancel(reason: unknown): void {
     this.#patience.cancel(reason)
-    for (const stream of this.#streams ?? []) void stream.end(reason)
+    for (const stream of this.#streams ?? []) {
+      stream.end(reason).catch((later: unknown) => attachSuppressed(reason, later))
+    }
   }
 
   async release(): Promise<void> {
@@ -253,7 +282,7 @@ export class InlineSession implements SqliteSession, Endable {
 
   async #endAll(): Promise<void> {
     if (this.#migration !== undefined) await this.endMigration()
-    else if (this.#transaction !== 'beginning') await this.rollback()
+    else if (this.#transaction !== 'beginning') await this.#rollback()
   }
 
   #execute<R>(
@@ -309,6 +338,10 @@ export class InlineSession implements SqliteSession, Endable {
     const first = options?.first ?? false
     owned.holder.lastSql = sql
     try {
+      if (this.#migration !== undefined && setsForeignKeys(sql)) {
+        // Enforcement is off and comes back at the end of the migration, which is what the statement asks for.
+        return { rows: [], changes: undefined, insertId: undefined }
+      }
       const statement = owned.engine.prepare(sql)
       if (statement.isRead) {
         return owned.engine.read(
@@ -318,10 +351,6 @@ export class InlineSession implements SqliteSession, Endable {
           first,
           statementLimit(this.#engine, options),
         )
-      }
-      if (this.#migration !== undefined && setsForeignKeys(statement)) {
-        // Enforcement is off and comes back at the end of the migration, which is what the statement asks for.
-        return { rows: [], changes: undefined, insertId: undefined }
       }
       refuseControl(statement, this.inTransaction)
       return owned.isWriter
@@ -364,9 +393,7 @@ export class InlineSession implements SqliteSession, Endable {
 
   #assertTransaction(call: string): Owned {
     if (this.#transaction === 'ending') {
-      throw new TransactionClosedError(
-        `${call} while the transaction is already ending. Await the first call.`,
-      )
+      throw endingError(call)
     }
     if (this.#transaction === 'open') return this.#owned!
     if (this.#transaction === 'beginning') throw beginningError(call)
@@ -465,6 +492,12 @@ function beginningError(what: string): SqliteStatementError {
   return new SqliteStatementError(
     'NO_TRANSACTION',
     `${what} before begin() has finished. Await begin() first.`,
+  )
+}
+
+function endingError(call: string): TransactionClosedError {
+  return new TransactionClosedError(
+    `${call} while the transaction is already ending. Await the first call.`,
   )
 }
 

@@ -1,22 +1,28 @@
-/** One subject, over 300 lines: where a stream's rows come from decides how it ends, in each of its states. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
+import { attachSuppressed, queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { QueryTimeoutError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
 import { Holder } from './holder.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
 import type { Owned } from './ownership.ts'
+import type { Patience } from './patience.ts'
 import { queryEvent, traceStreamEnd, traceStreamStart, type EventSource } from './query-trace.ts'
-import { checkStreamOptions } from './statement-options.ts'
+import { checkParameters, checkStreamOptions } from './statement-options.ts'
 import { sourceOfItsOwn, sourceOnOwned, type StreamSource } from './stream-source.ts'
 
 /** After this many milliseconds of work the event loop gets its turn. */
 const sliceMs = 5
 
+/** Why a stream ends whose consumer closes it while it still waits for a connection. */
+const leftEarly = new DOMException('The stream was closed before it began.', 'AbortError')
+
+const done: IteratorResult<unknown[], undefined> = Object.freeze({ done: true, value: undefined })
+
 /** What a stream needs of the session it belongs to. */
 export interface StreamSession {
   readonly source: EventSource
+  readonly patience: Patience
   /** The connection of the open transaction, if there is one. */
   owned(): Owned | undefined
   refuse(statement: PreparedStatement): void
@@ -40,6 +46,8 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
   readonly #chunks: AsyncGenerator<unknown[], void>
   #holder: Holder | undefined
   #isOwned = false
+  #isOpening = false
+  #wasTold = false
   #event: QueryEvent | undefined
   #delivered = 0
   /** Milliseconds spent in SQLite, without those of the consumer. */
@@ -52,6 +60,7 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
     options: StreamOptions,
     session: StreamSession,
   ) {
+    checkParameters(parameters)
     checkStreamOptions(options)
     this.sql = sql
     this.#engine = engine
@@ -73,16 +82,25 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
   }
 
   async next(): Promise<IteratorResult<unknown[], undefined>> {
-    const result = await this.#chunks.next()
+    const result = await this.#chunks.next().catch((error: unknown) => {
+      if (error !== leftEarly) throw error
+      return done
+    })
+    const { aborted, reason } = this.#ending.signal
     // Rows that an ended stream still has are not handed out: its end must not look like the end of the data.
-    this.#ending.signal.throwIfAborted()
-    return result as IteratorResult<unknown[], undefined>
+    if (aborted && reason !== leftEarly && !this.#wasTold) {
+      this.#wasTold = true
+      throw reason
+    }
+    return aborted ? done : (result as IteratorResult<unknown[], undefined>)
   }
 
   async return(): Promise<IteratorResult<unknown[], undefined>> {
+    // Else this would wait for the connection too.
+    if (this.#isOpening) this.#ending.abort(leftEarly)
     await this.#chunks.return()
     this.#session.ended(this)
-    return { done: true, value: undefined }
+    return done
   }
 
   describe(): string {
@@ -94,27 +112,34 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
     await this.return()
   }
 
+  readonly #abort = (): void => {
+    const { reason } = this.#signal!
+    this.end(reason).catch((later: unknown) => attachSuppressed(reason, later))
+  }
+
   async *#read(): AsyncGenerator<unknown[], void> {
-    const signal =
-      this.#signal === undefined
-        ? this.#ending.signal
-        : AbortSignal.any([this.#signal, this.#ending.signal])
+    const { signal } = this.#ending
+    this.#signal?.addEventListener('abort', this.#abort, { once: true })
     let source: StreamSource | undefined
     let outcome: QueryOutcome = 'early'
     this.#traceStart()
     try {
-      signal.throwIfAborted()
+      this.#signal?.throwIfAborted()
+      this.#isOpening = true
       source = await this.#open(signal)
+      this.#isOpening = false
       this.#engine.opened(this)
       if (this.#event !== undefined) this.#event.waitMs = performance.now() - this.#event.startMs
       yield* this.#chunksOf(source, signal)
       outcome = 'ok'
     } catch (error) {
+      this.#wasTold ||= error === signal.reason
       outcome = 'error'
       if (this.#event !== undefined) this.#event.error = error
       throw error
     } finally {
-      if (this.#ending.signal.aborted) outcome = 'aborted'
+      if (signal.aborted) outcome = 'aborted'
+      this.#signal?.removeEventListener('abort', this.#abort)
       this.#engine.ended(this)
       try {
         source?.finish(outcome === 'ok' || outcome === 'early' ? 'kept' : 'undone')
@@ -201,15 +226,16 @@ export class InlineStream implements AsyncIterableIterator<unknown[]>, Endable {
       return sourceOnOwned(owned, { sql, check })
     }
     this.#holder = new Holder('stream', sql)
-    return sourceOfItsOwn({
+    const wanted = {
       engine: this.#engine,
       sql,
       parameters: this.#parameters,
       check,
       holder: this.#holder,
-      ending: this.#ending,
-      signal,
       opened: () => this.#engine.opened(this),
-    })
+    }
+    return this.#session.patience.during(sql, signal, (either) =>
+      sourceOfItsOwn({ ...wanted, signal: either }),
+    )
   }
 }

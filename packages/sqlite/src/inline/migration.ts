@@ -15,7 +15,7 @@ export class Migration {
   readonly #engine: InlineEngine
   readonly #enforced: boolean
   readonly #before: ReadonlyMap<string, number>
-  #lock: MigrationLock | undefined
+  #lock: Promise<MigrationLock> | undefined
   #unchecked = false
   #failed = false
 
@@ -49,18 +49,28 @@ export class Migration {
    */
   async autocommit<T>(run: () => T): Promise<T> {
     this.#unchecked = true
-    if (this.#lock === undefined && this.#engine.readers !== undefined) {
-      this.#lock = await MigrationLock.acquire(this.#engine.path, migrationTimeoutMs)
+    if (this.#engine.readers !== undefined) {
+      this.#lock ??= MigrationLock.acquire(this.#engine.path, migrationTimeoutMs)
+      await this.#lock
     }
     return retryWhileBusy(run, migrationTimeoutMs)
   }
 
   /** Restores enforcement. @throws {MigrationForeignKeyError} when unchecked statements left violations */
-  end(): void {
-    this.#lock?.release()
+  async end(): Promise<void> {
+    // That it could not be had was told to the statement that wanted it.
+    const lock = await this.#lock?.catch(() => undefined)
+    lock?.release()
     if (!this.#enforced) return
     this.#enforce(true)
-    if (this.#unchecked && !this.#failed) this.checkForeignKeys()
+    if (!this.#unchecked) return
+    try {
+      this.checkForeignKeys()
+    } catch (error) {
+      if (!this.#failed) throw error
+      // The migration may be ending because of that failure, whose error this one must not replace.
+      process.emitWarning(error as Error)
+    }
   }
 
   #enforce(on: boolean): void {

@@ -38,7 +38,7 @@ export async function ownReader(
   const holder = new Holder('transaction')
   engine.assertOpen()
   const lease = await patience.during('begin (read only)', signal, (either) =>
-    engine.readers!.acquire({ signal: either, purpose: 'read-only transaction' }),
+    engine.borrowReader('begin (read only)', either),
   )
   return { engine: lease.resource, holder, isWriter: false, giveBack: () => lease.release() }
 }

@@ -66,7 +66,9 @@ export class Patience {
   }
 
   #timeout(sql: string, queryTimeoutMs: number): QueryTimeoutError {
-    const holder = this.#engine.gate.holder?.describe() ?? 'another process'
+    const { holder: owner } = this.#engine.gate
+    const holder =
+      owner === undefined || owner.kind === 'statement' ? 'another process' : owner.describe()
     return new QueryTimeoutError(
       `${excerpt(sql)} was still waiting after ${queryTimeoutMs} ms (queryTimeoutMs) and has not run. ` +
         `The write connection is owned by ${holder}. Allow more time, or end what holds it.`,

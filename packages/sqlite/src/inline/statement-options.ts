@@ -1,5 +1,6 @@
-import { checkOptionNames, invalidOption } from '@keelson/core'
+import { checkOptionNames, describeValue, invalidOption } from '@keelson/core'
 import type { ExecuteOptions, StreamOptions } from '../contract.ts'
+import { ParameterError } from '../errors.ts'
 
 /** Frozen options that have been checked: the ORM adapters pass the same few with every statement. */
 const checked = new WeakSet<object>()
@@ -19,6 +20,15 @@ export function checkStreamOptions(options: StreamOptions): void {
   const { chunkRows } = options
   if (chunkRows !== undefined && (!Number.isInteger(chunkRows) || chunkRows < 1))
     invalidOption('stream()', 'chunkRows', chunkRows, 'a whole number from 1')
+}
+
+/** @throws {ParameterError} for anything but an array: an object would be bound by name, past every check */
+export function checkParameters(parameters: unknown): void {
+  if (Array.isArray(parameters)) return
+  throw new ParameterError(
+    'PARAMETER_TYPE',
+    `The parameters are ${describeValue(parameters)}. Pass an array with one value for each \`?\`, in order.`,
+  )
 }
 
 function checkRows(where: string, rows: unknown): void {

@@ -1,6 +1,6 @@
 import { SqliteStatementError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
-import { pragmaAssignment } from '../statement/verb.ts'
+import { pragmaAssignment, statementVerb } from '../statement/verb.ts'
 
 /**
  * Refuses text that would begin or end a transaction behind the driver's back, and a setting that SQLite ignores
@@ -23,7 +23,7 @@ export function refuseControl(statement: PreparedStatement, inTransaction: boole
       `${excerpt(sql)} outside a transaction. Begin one first.`,
     )
   }
-  if (inTransaction && setsForeignKeys(statement)) {
+  if (inTransaction && verb === 'pragma' && setsForeignKeys(sql)) {
     throw new SqliteStatementError(
       'FOREIGN_KEYS_PRAGMA',
       `${excerpt(sql)} has no effect inside a transaction (https://www.sqlite.org/pragma.html#pragma_foreign_keys). ` +
@@ -33,8 +33,8 @@ export function refuseControl(statement: PreparedStatement, inTransaction: boole
 }
 
 /** `PRAGMA foreign_keys = ...`; merely reading it is no setting. */
-export function setsForeignKeys({ verb, sql }: PreparedStatement): boolean {
-  if (verb !== 'pragma') return false
+export function setsForeignKeys(sql: string): boolean {
+  if (!/pragma/i.test(sql) || statementVerb(sql) !== 'pragma') return false
   const pragma = pragmaAssignment(sql)
   return pragma?.name === 'foreign_keys' && pragma.value !== undefined
 }

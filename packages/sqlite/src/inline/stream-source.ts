@@ -1,3 +1,4 @@
+import { attachSuppressed } from '@keelson/core'
 import { SqliteStatementError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
@@ -6,6 +7,7 @@ import { retryWhileBusy } from './busy-retry.ts'
 import type { Holder } from './holder.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import { control, type Owned } from './ownership.ts'
+import type { WriteGate } from './write-gate.ts'
 
 /** Where the rows of a stream come from, and how to let go of it. */
 export interface StreamSource {
@@ -25,9 +27,7 @@ interface WantedByItself extends Wanted {
   readonly engine: InlineEngine
   readonly parameters: readonly unknown[]
   readonly holder: Holder
-  /** Aborted when the stream or the database is closed. */
-  readonly ending: AbortController
-  /** Aborted then, and by the caller. */
+  /** Aborted when the stream or the database is closed, and when it waits for too long. */
   readonly signal: AbortSignal
   /** Call as soon as a connection is taken, so that closing the database finds it. */
   readonly opened: () => void
@@ -51,29 +51,27 @@ export function sourceOnOwned({ engine, isWriter }: Owned, wanted: Wanted): Stre
 
 /** Outside one: on a read connection of its own, or in its turn on the one that writes. */
 export async function sourceOfItsOwn(wanted: WantedByItself): Promise<StreamSource> {
-  const { engine, sql, parameters, holder, ending, signal } = wanted
+  const { engine, sql, parameters, holder, signal } = wanted
   engine.assertOpen()
   const { statement, tryReader } = judge(engine, sql, parameters)
   if (statement !== undefined) checked(statement, wanted)
-  return engine.untilClosed(ending, async () => {
-    const source = tryReader ? await onReader(wanted) : undefined
-    if (source !== undefined) return source
-    await engine.gate.enter(holder, sql, signal)
-    try {
-      signal.throwIfAborted()
-      wanted.opened()
-      return await onWriter(statement ?? prepared(engine.writer, wanted), wanted)
-    } catch (error) {
-      engine.gate.leave(holder)
-      throw error
-    }
-  })
+  const source = tryReader ? await onReader(wanted) : undefined
+  if (source !== undefined) return source
+  await engine.gate.enter(holder, sql, signal)
+  try {
+    signal.throwIfAborted()
+    wanted.opened()
+    return await onWriter(statement ?? prepared(engine.writer, wanted), wanted)
+  } catch (error) {
+    engine.gate.leave(holder)
+    throw error
+  }
 }
 
 /** @returns undefined for a statement that writes */
 async function onReader(wanted: WantedByItself): Promise<StreamSource | undefined> {
-  const { signal, sql: purpose } = wanted
-  const lease = await wanted.engine.readers!.acquire({ signal, purpose })
+  const { signal, sql } = wanted
+  const lease = await wanted.engine.borrowReader(sql, signal)
   try {
     signal.throwIfAborted()
     const { resource: engine } = lease
@@ -105,14 +103,25 @@ async function onWriter(
       try {
         if (engine.database.inTransaction)
           control({ engine }, outcome === 'kept' ? 'commit' : 'rollback')
+        snapshot?.endAll()
       } catch (error) {
         // A deferred foreign key keeps the transaction from being committed, and leaves it open.
-        if (engine.database.inTransaction) control({ engine }, 'rollback')
+        rollBack(engine, gate, error)
         throw error
       } finally {
         leave()
       }
     },
+  }
+}
+
+function rollBack(engine: StatementEngine, gate: WriteGate, error: unknown): void {
+  try {
+    if (engine.database.inTransaction) control({ engine }, 'rollback')
+  } catch (later) {
+    attachSuppressed(error, later)
+    // Nobody may write on a connection whose state is unknown.
+    gate.close(error as Error)
   }
 }
 

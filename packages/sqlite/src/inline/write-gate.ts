@@ -1,10 +1,12 @@
 import { ConnectionBusyError } from '@keelson/core'
 import { excerpt } from '../statement/prepared-statement.ts'
+import { callSite, captureCallSite } from './call-site.ts'
 import type { Holder } from './holder.ts'
 
 interface Waiter {
   readonly holder: Holder
   readonly sql: string
+  readonly site: Error
   readonly since: number
   readonly timeoutMs: number
   readonly admit: () => void
@@ -27,6 +29,12 @@ export class WriteGate {
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
+  }
+
+  /** @throws the error of `close()` */
+  get isFree(): boolean {
+    if (this.#closed !== undefined) throw this.#closed
+    return this.#holder === undefined
   }
 
   get holder(): Holder | undefined {
@@ -54,10 +62,19 @@ export class WriteGate {
   ): Promise<void> {
     signal?.throwIfAborted()
     if (this.tryEnter(holder)) return
+    const site = captureCallSite()
     let abort: (() => void) | undefined
     try {
       await new Promise<void>((admit, refuse) => {
-        const waiter: Waiter = { holder, sql, since: performance.now(), timeoutMs, admit, refuse }
+        const waiter: Waiter = {
+          holder,
+          sql,
+          site,
+          since: performance.now(),
+          timeoutMs,
+          admit,
+          refuse,
+        }
         this.#queue.push(waiter)
         if (this.#timer === undefined || this.#givesUpAt(waiter) < this.#watchesUntil) this.#watch()
         if (signal !== undefined) {
@@ -135,9 +152,14 @@ export class WriteGate {
   }
 }
 
+function at({ site }: Waiter): string {
+  const place = callSite(site)
+  return place === undefined ? '' : ` at ${place}`
+}
+
 function busyError(waiter: Waiter, holder: Holder): ConnectionBusyError {
   return new ConnectionBusyError(
-    `Gave up after waiting ${Math.round(performance.now() - waiter.since)} ms to run ${excerpt(waiter.sql)}. ` +
+    `Gave up after waiting ${Math.round(performance.now() - waiter.since)} ms to run ${excerpt(waiter.sql)}${at(waiter)}. ` +
       `The write connection is owned by ${holder.describe()}. ` +
       'A statement that belongs to that transaction must run on its handle (trx, tx); a transaction or stream that ' +
       'was forgotten must be ended; for one that takes long, raise busyTimeoutMs.',

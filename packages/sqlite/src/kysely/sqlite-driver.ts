@@ -130,7 +130,15 @@ export class SqliteDriver implements Driver {
 
   async destroy(): Promise<void> {
     const database = this.#database
-    if (database !== undefined && this.#isOwner) await database.close()
+    if (database !== undefined && this.#isOwner) {
+      const { forced } = await database.close()
+      for (const each of forced) {
+        process.emitWarning(
+          `destroy() ended by force what was still open: ${each}.`,
+          'KeelsonForcedCloseWarning',
+        )
+      }
+    }
     this.#database = undefined
     this.#idle.length = 0
   }

@@ -64,12 +64,17 @@ export class RowidSentinel {
     this.#database
       .prepare('create temp table if not exists keelson_rowid (id integer primary key)')
       .run()
+    const empty = this.#database.prepare('delete from temp.keelson_rowid')
     const once = this.#database.prepare('insert or replace into temp.keelson_rowid values (?)')
     const often = this.#database.prepare(
       'with recursive time(n) as (select 1 union all select n + 1 from time where n < ?) ' +
         'insert or replace into temp.keelson_rowid select ? from time',
     )
-    return (rowid, times) => void (times === 1 ? once.run(rowid) : often.run(times, rowid))
+    return (rowid, times) => {
+      empty.run()
+      if (times === 1) once.run(rowid)
+      else often.run(times, rowid)
+    }
   }
 }
 

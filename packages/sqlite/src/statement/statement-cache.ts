@@ -5,12 +5,15 @@ import { PreparedStatement } from './prepared-statement.ts'
 export class StatementCache {
   readonly #database: BetterSqlite3Database
   readonly #size: number
+  readonly #check: (sql: string) => void
   readonly #statements = new Map<string, PreparedStatement>()
   #last: PreparedStatement | undefined
 
-  constructor(database: BetterSqlite3Database, size: number) {
+  /** @param check sees the text of every statement before SQLite does, and throws to refuse it */
+  constructor(database: BetterSqlite3Database, size: number, check: (sql: string) => void) {
     this.#database = database
     this.#size = size
+    this.#check = check
   }
 
   get(sql: string): PreparedStatement {
@@ -18,6 +21,7 @@ export class StatementCache {
     if (this.#last?.sql === sql && !this.#last.isStepping) return this.#last
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
+      this.#check(sql)
       statement = new PreparedStatement(this.#database, sql)
       // Many a PRAGMA does its work while it is prepared, and none when a prepared one is run again.
       if (statement.verb === 'pragma') return statement

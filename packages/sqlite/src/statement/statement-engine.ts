@@ -4,9 +4,11 @@ import { ParameterError, QueryTimeoutError } from '../errors.ts'
 import { convertRow, genericScan } from '../values/int64.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import { excerpt, type PreparedStatement } from './prepared-statement.ts'
+import { refuseGuardedSetting } from './guarded-settings.ts'
 import { RowIterator } from './row-iterator.ts'
 import { insertSetsRowid, RowidSentinel } from './rowid-sentinel.ts'
 import { sqlTokens } from './tokens.ts'
+import { statementVerb } from './verb.ts'
 import { StatementCache } from './statement-cache.ts'
 
 type Rows = 'objects' | 'arrays'
@@ -29,17 +31,28 @@ export interface StatementLimit {
  */
 export class StatementEngine {
   readonly database: BetterSqlite3Database
+  readonly guardsSettings: boolean
+  /** Called before a PRAGMA is prepared. */
+  beforePragma: (() => void) | undefined
   readonly #int64: Int64Policy
   readonly #cache: StatementCache
   readonly #sentinel: RowidSentinel
 
+  /** @param guardsSettings refuses to change those that were verified when the connection was opened */
   constructor(
     database: BetterSqlite3Database,
     options: { int64: Int64Policy; statementCacheSize: number },
+    guardsSettings: boolean,
   ) {
     this.database = database
     this.#int64 = options.int64
-    this.#cache = new StatementCache(database, options.statementCacheSize)
+    this.guardsSettings = guardsSettings
+    this.#cache = new StatementCache(database, options.statementCacheSize, (sql) => {
+      if (!/pragma/i.test(sql) || statementVerb(sql) !== 'pragma') return
+      if (guardsSettings) refuseGuardedSetting(sql)
+      // Many a PRAGMA does its work while it is prepared, and some do none inside a transaction.
+      this.beforePragma?.()
+    })
     this.#sentinel = new RowidSentinel(database)
   }
 
