@@ -448,3 +448,18 @@ describe('other statements', () => {
     }
   })
 })
+
+describe('a statement that waited for a transaction', () => {
+  test('reports no row id when the transaction has rebuilt its table without one', async () => {
+    const database = open()
+    await run(database, 'create table t (k text primary key)', "insert into t values ('a')")
+    const insert = "insert into t values ('b')"
+    await run(database, insert, "delete from t where k = 'b'")
+    const { waited } = await database.transaction(async (tx) => {
+      const pending = database.execute(insert)
+      await run(tx, 'drop table t', 'create table t (k text primary key) without rowid')
+      return { waited: pending }
+    })
+    expect(await waited).toMatchObject({ changes: 1, insertId: undefined })
+  })
+})

@@ -217,3 +217,10 @@ describe('readOnly', () => {
     expect(await column(database, 'select a from t')).toEqual([1, 2])
   })
 })
+
+describe('the pragmas option', () => {
+  test.each(['x', 7, ['cache_size']])('is refused when it is %o', async (pragmas) => {
+    const error = await rejection(() => open({ pragmas: pragmas as never }))
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'pragmas' })
+  })
+})

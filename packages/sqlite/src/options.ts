@@ -91,6 +91,17 @@ const names = [
 /** Fills in defaults and refuses what cannot be used, before anything is opened. */
 export function resolveOptions(options: SqliteOptions): ResolvedSqliteOptions {
   checkOptionNames(where, options, names)
+  const { pragmas } = options
+  if (
+    pragmas !== undefined &&
+    (typeof pragmas !== 'object' || pragmas === null || Array.isArray(pragmas))
+  )
+    invalidOption(
+      where,
+      'pragmas',
+      pragmas,
+      'an object of settings by name, such as { cache_size: -64000 }',
+    )
   return Object.freeze({
     mode: oneOf(options, 'mode', ['inline'], 'inline'),
     readers: wholeNumber(options, 'readers', 1, 64, 4),
@@ -101,7 +112,7 @@ export function resolveOptions(options: SqliteOptions): ResolvedSqliteOptions {
     statementCacheSize: wholeNumber(options, 'statementCacheSize', 1, 100_000, 500),
     int64: oneOf(options, 'int64', ['number', 'bigint', 'string', 'lossyNumber'], 'number'),
     behavior: oneOf(options, 'behavior', ['immediate', 'deferred', 'exclusive'], 'immediate'),
-    pragmas: Object.freeze({ ...options.pragmas }),
+    pragmas: Object.freeze({ ...pragmas }),
     directory: options.directory,
     queryTimeoutMs:
       options.queryTimeoutMs === undefined

@@ -202,3 +202,9 @@ test('works under plugins, schemas and a second Kysely on the same instance', as
   await db.withSchema('main').insertInto('person').values({ name: 'Ada' }).execute()
   expect(await names(db.withoutPlugins())).toEqual(['Ada'])
 })
+
+test.each(['app.db', null])('a config that is %o is refused with the way to write it', (config) => {
+  expect(() => new SqliteDialect(config as never)).toThrow(
+    "It takes an object, such as { path: 'app.db' }",
+  )
+})

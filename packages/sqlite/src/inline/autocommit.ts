@@ -59,8 +59,7 @@ async function executeWaiting<R>(call: AutocommitCall<R>): Promise<R> {
     await engine.gate.enter(holder, sql, signal)
     noteWait(call.event)
     try {
-      const attempt = (): SqliteResult<never> =>
-        runOnWriter(call, statement ?? preparedLate(engine, sql))
+      const attempt = (): SqliteResult<never> => runOnWriter(call, preparedLate(engine, sql))
       return await retryWhileBusy(attempt, busyTimeoutMs, signal)
     } finally {
       engine.gate.leave(holder)

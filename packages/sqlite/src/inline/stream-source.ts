@@ -61,7 +61,7 @@ export async function sourceOfItsOwn(wanted: WantedByItself): Promise<StreamSour
   try {
     signal.throwIfAborted()
     wanted.opened()
-    return await onWriter(statement ?? prepared(engine.writer, wanted), wanted)
+    return await onWriter(prepared(engine.writer, wanted), wanted)
   } catch (error) {
     engine.gate.leave(holder)
     throw error

@@ -45,6 +45,8 @@ const where = 'new SqliteDialect()'
  * @throws {OptionError} for an unknown option, an impossible value, and a config without or with two databases
  */
 export function checkConfig(config: SqliteDialectConfig): SqliteDialectConfig {
+  if (typeof config !== 'object' || config === null)
+    invalidOption(where, 'config', config, "an object, such as { path: 'app.db' }")
   const { database, onCreateConnection, ...options } = config
   checkOptionNames(where, config, [
     'path',
