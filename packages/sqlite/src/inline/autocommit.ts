@@ -6,7 +6,7 @@ import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import type { Patience } from './patience.ts'
-import { statementVerb } from '../statement/verb.ts'
+import { isPragma } from '../statement/verb.ts'
 import { refuseControl } from './statement-rules.ts'
 
 /** One call of `execute()` outside a transaction. */
@@ -83,7 +83,7 @@ export function judge(
   parameters: readonly unknown[],
 ): { statement: PreparedStatement | undefined; tryReader: boolean } {
   // Preparing it would already do its work, in the transaction of another.
-  if (statementVerb(sql) === 'pragma') return { statement: undefined, tryReader: false }
+  if (isPragma(sql)) return { statement: undefined, tryReader: false }
   try {
     const statement = engine.writer.prepare(sql)
     return { statement, tryReader: engine.mayUseReader(statement, parameters) }

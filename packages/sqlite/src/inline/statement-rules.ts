@@ -1,6 +1,6 @@
 import { SqliteStatementError } from '../errors.ts'
 import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
-import { pragmaAssignment, statementVerb } from '../statement/verb.ts'
+import { isPragma, pragmaAssignment } from '../statement/verb.ts'
 
 /**
  * Refuses text that would begin or end a transaction behind the driver's back, and a setting that SQLite ignores
@@ -34,7 +34,7 @@ export function refuseControl(statement: PreparedStatement, inTransaction: boole
 
 /** `PRAGMA foreign_keys = ...`; merely reading it is no setting. */
 export function setsForeignKeys(sql: string): boolean {
-  if (!/pragma/i.test(sql) || statementVerb(sql) !== 'pragma') return false
+  if (!isPragma(sql)) return false
   const pragma = pragmaAssignment(sql)
   return pragma?.name === 'foreign_keys' && pragma.value !== undefined
 }

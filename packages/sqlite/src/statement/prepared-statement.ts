@@ -11,7 +11,7 @@ export class PreparedStatement {
   readonly reader: boolean
   /** SQLite counts the rows it changes. */
   readonly countsRows: boolean
-  /** A read that may run on any connection, unless `routeOf` says otherwise. */
+  /** A read that may run on any connection, unless `readRoute` says otherwise. */
   readonly isRead: boolean
   /**
    * Whether an INSERT sets `last_insert_rowid()`. An upsert does so only when it inserts; one that asks for it cannot

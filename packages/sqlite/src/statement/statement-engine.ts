@@ -8,7 +8,7 @@ import { refuseGuardedSetting } from './guarded-settings.ts'
 import { RowIterator } from './row-iterator.ts'
 import { insertSetsRowid, RowidSentinel } from './rowid-sentinel.ts'
 import { sqlTokens } from './tokens.ts'
-import { statementVerb } from './verb.ts'
+import { isPragma } from './verb.ts'
 import { StatementCache } from './statement-cache.ts'
 
 type Rows = 'objects' | 'arrays'
@@ -48,7 +48,7 @@ export class StatementEngine {
     this.#int64 = options.int64
     this.guardsSettings = guardsSettings
     this.#cache = new StatementCache(database, options.statementCacheSize, (sql) => {
-      if (!/pragma/i.test(sql) || statementVerb(sql) !== 'pragma') return
+      if (!isPragma(sql)) return
       if (guardsSettings) refuseGuardedSetting(sql)
       // Many a PRAGMA does its work while it is prepared, and some do none inside a transaction.
       this.beforePragma?.()

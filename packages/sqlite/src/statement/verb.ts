@@ -57,6 +57,11 @@ export function statementVerb(sql: string): StatementVerb {
   return rollback ? 'rollback' : 'other'
 }
 
+/** `statementVerb(sql) === 'pragma'`, without a look at every word of the many statements that are none. */
+export function isPragma(sql: string): boolean {
+  return /pragma/i.test(sql) && statementVerb(sql) === 'pragma'
+}
+
 /** The name and the assigned text of `PRAGMA name = value`, in lower case; `value` is undefined for a mere read. */
 export function pragmaAssignment(
   sql: string,
