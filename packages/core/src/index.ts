@@ -1,3 +1,4 @@
+export { callSite, captureCallSite } from './call-site.ts'
 export type {
   Catalogue,
   CatalogueCheck,
@@ -36,6 +37,8 @@ export {
   DatabaseClosedError,
   KeelsonError,
   OptionError,
+  QueryTimeoutError,
+  SavepointsNotSupportedError,
   TransactionAbortedError,
   TransactionClosedError,
 } from './errors/keelson-error.ts'
@@ -45,6 +48,7 @@ export {
   PoolLeaseError,
   PoolQueueFullError,
 } from './errors/pool-errors.ts'
+export { Int64RangeError, ParameterError } from './errors/value-errors.ts'
 export {
   poolAcquireChannel,
   queryChannel,
@@ -55,8 +59,17 @@ export {
 export { nextEventId } from './events/event-id.ts'
 export type { PoolEvent } from './events/pool-event.ts'
 export type { QueryEvent, QueryFingerprint, QueryOutcome } from './events/query-event.ts'
+export {
+  newQueryEvent,
+  type QueryStart,
+  traceQuery,
+  traceStreamEnd,
+  traceStreamStart,
+} from './events/query-trace.ts'
 export type { Signal } from './events/signal.ts'
 export type { TransactionEvent, TransactionOutcome } from './events/transaction-event.ts'
+export { TransactionTrace, type TransactionStart } from './events/transaction-trace.ts'
+export { excerpt } from './excerpt.ts'
 export { checkIdentifier, type IdentifierOptions, quoteIdentifier } from './identifier.ts'
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'
 export type { LeakReport } from './pool/leak-watch.ts'

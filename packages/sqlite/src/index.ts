@@ -3,8 +3,11 @@ export {
   DatabaseClosedError,
   describeError,
   type ErrorDescription,
+  Int64RangeError,
   KeelsonError,
   OptionError,
+  ParameterError,
+  QueryTimeoutError,
   TransactionAbortedError,
   TransactionClosedError,
 } from '@keelson/core'
@@ -21,10 +24,7 @@ export type {
 export type { BetterSqlite3Database, BetterSqlite3Statement } from './better-sqlite3.ts'
 export type { SqliteCloseReport, SqliteDatabase } from './database.ts'
 export {
-  Int64RangeError,
   MigrationForeignKeyError,
-  ParameterError,
-  QueryTimeoutError,
   SqliteBackupError,
   SqliteOpenError,
   SqliteStatementError,

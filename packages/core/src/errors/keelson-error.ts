@@ -69,3 +69,21 @@ export class DatabaseClosedError extends KeelsonError {
     super('DATABASE_CLOSED', message, options)
   }
 }
+
+/** A statement ran into `queryTimeoutMs`. A write that ran into it has not been carried out. */
+export class QueryTimeoutError extends KeelsonError {
+  declare readonly code: 'QUERY_TIMEOUT'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('QUERY_TIMEOUT', message, options)
+  }
+}
+
+/** A nested transaction was asked for on an engine that has no savepoints. Nothing was sent to it. */
+export class SavepointsNotSupportedError extends KeelsonError {
+  declare readonly code: 'SAVEPOINTS_NOT_SUPPORTED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('SAVEPOINTS_NOT_SUPPORTED', message, options)
+  }
+}

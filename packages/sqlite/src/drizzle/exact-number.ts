@@ -1,4 +1,4 @@
-import { Int64RangeError } from '../errors.ts'
+import { Int64RangeError } from '@keelson/core'
 
 /**
  * Makes a number of an INTEGER that the `int64` policy delivers as a bigint or as text; any other value stays as it is.

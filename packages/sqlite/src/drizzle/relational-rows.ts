@@ -1,6 +1,6 @@
+import { Int64RangeError } from '@keelson/core'
 import { Column, is } from 'drizzle-orm'
 import type { Int64Policy } from '../contract.ts'
-import { Int64RangeError } from '../errors.ts'
 import type { RelationalSelection, SqliteDrizzleDialect } from './dialect.ts'
 import { exactNumber } from './exact-number.ts'
 import { decoderOf } from './internals.ts'

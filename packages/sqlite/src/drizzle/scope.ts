@@ -1,7 +1,12 @@
-import { attachSuppressed, TransactionAbortedError, TransactionClosedError } from '@keelson/core'
+import {
+  attachSuppressed,
+  TransactionAbortedError,
+  TransactionClosedError,
+  callSite,
+  captureCallSite,
+  excerpt,
+} from '@keelson/core'
 import type { ExecuteOptions, SqliteResult, SqliteSession, StreamOptions } from '../contract.ts'
-import { callSite, captureCallSite } from '../inline/call-site.ts'
-import { excerpt } from '../statement/prepared-statement.ts'
 import type { Outlet } from './outlet.ts'
 import { ScopeGate } from './scope-gate.ts'
 

@@ -1,4 +1,10 @@
-import { attachSuppressed, checkOptionNames, invalidOption, OptionError } from '@keelson/core'
+import {
+  attachSuppressed,
+  checkOptionNames,
+  invalidOption,
+  OptionError,
+  captureCallSite,
+} from '@keelson/core'
 import type { Query, SQL } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
@@ -10,7 +16,6 @@ import type {
 } from 'drizzle-orm/sqlite-core'
 import type { BeginOptions, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { captureCallSite } from '../inline/call-site.ts'
 import type { SqliteDrizzleDialect } from './dialect.ts'
 import { exactNumber } from './exact-number.ts'
 import { preparedFrom, rawQueryOf, setEntityKind, SQLiteSession } from './internals.ts'

@@ -1,6 +1,6 @@
-import { ConnectionBusyError, type QueryEvent } from '@keelson/core'
+import { ConnectionBusyError, type QueryEvent, excerpt } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
-import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementLimit } from '../statement/statement-engine.ts'
 import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import { Holder } from './holder.ts'

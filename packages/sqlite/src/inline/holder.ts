@@ -1,5 +1,4 @@
-import { callSite, captureCallSite } from './call-site.ts'
-import { excerpt } from '../statement/prepared-statement.ts'
+import { callSite, captureCallSite, excerpt } from '@keelson/core'
 
 /** Who owns a connection, for the error messages of those who wait for it. */
 export class Holder {

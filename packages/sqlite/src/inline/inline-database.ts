@@ -14,7 +14,7 @@ import type { Maintain } from '../maintenance/schedule.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
 import { checkBeginOptions } from './begin-options.ts'
 import type { InlineEngine } from './inline-engine.ts'
-import type { EventSource } from './query-trace.ts'
+import type { EventSource } from './query-event.ts'
 import { InlineSession } from './inline-session.ts'
 
 /** Marks a database of ours, also one that another copy of this package made. */

@@ -5,10 +5,11 @@ import {
   type Lease,
   Pool,
   PoolAcquireTimeoutError,
+  excerpt,
 } from '@keelson/core'
 import type { SqliteResult } from '../contract.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
-import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import { readRoute } from '../statement/read-route.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { bindableParameters } from '../values/parameters.ts'

@@ -9,6 +9,9 @@ import {
   TransactionClosedError,
   type DatabaseClosedError,
   type QueryEvent,
+  TransactionTrace,
+  excerpt,
+  traceQuery,
 } from '@keelson/core'
 import type {
   BeginOptions,
@@ -19,7 +22,6 @@ import type {
   StreamOptions,
 } from '../contract.ts'
 import { SqliteStatementError } from '../errors.ts'
-import { excerpt } from '../statement/prepared-statement.ts'
 import { executeAutocommit, statementLimit } from './autocommit.ts'
 import { checkBeginOptions } from './begin-options.ts'
 import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
@@ -28,10 +30,9 @@ import { InlineStream } from './inline-stream.ts'
 import { Migration, migrationTimeoutMs } from './migration.ts'
 import { control, ownReader, ownWriter, type Owned } from './ownership.ts'
 import { Patience } from './patience.ts'
-import { queryEvent, traceQuery, type EventSource } from './query-trace.ts'
+import { queryEvent, type EventSource } from './query-event.ts'
 import { checkExecuteOptions, checkParameters } from './statement-options.ts'
 import { refuseControl, setsForeignKeys } from './statement-rules.ts'
-import { TransactionTrace } from './transaction-trace.ts'
 
 /** See `SqliteSession`. SQLite answers on the calling thread; only waiting is asynchronous. */
 export class InlineSession implements SqliteSession, Endable {
@@ -124,7 +125,12 @@ export class InlineSession implements SqliteSession, Endable {
     const readOnly = options.accessMode === 'read only'
     const onReader = readOnly && engine.readers !== undefined && this.#migration === undefined
     const trace = transactionChannel.hasSubscribers
-      ? new TransactionTrace(engine.path, !onReader)
+      ? new TransactionTrace({
+          system: 'sqlite',
+          db: engine.path,
+          conn: onReader ? 1 : 0,
+          isolation: 'serializable',
+        })
       : undefined
     this.#transaction = 'beginning'
     try {

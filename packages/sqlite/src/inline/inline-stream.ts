@@ -1,13 +1,21 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { attachSuppressed, queryChannel, type QueryEvent, type QueryOutcome } from '@keelson/core'
+import {
+  attachSuppressed,
+  queryChannel,
+  type QueryEvent,
+  type QueryOutcome,
+  QueryTimeoutError,
+  excerpt,
+  traceStreamEnd,
+  traceStreamStart,
+} from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
-import { QueryTimeoutError } from '../errors.ts'
-import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import { Holder } from './holder.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
 import type { Owned } from './ownership.ts'
 import type { Patience } from './patience.ts'
-import { queryEvent, traceStreamEnd, traceStreamStart, type EventSource } from './query-trace.ts'
+import { queryEvent, type EventSource } from './query-event.ts'
 import { checkParameters, checkStreamOptions } from './statement-options.ts'
 import { sourceOfItsOwn, sourceOnOwned, type StreamSource } from './stream-source.ts'
 

@@ -1,5 +1,4 @@
-import { QueryTimeoutError } from '../errors.ts'
-import { excerpt } from '../statement/prepared-statement.ts'
+import { QueryTimeoutError, excerpt } from '@keelson/core'
 import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
 import type { InlineEngine } from './inline-engine.ts'
 

@@ -1,6 +1,5 @@
-import { checkOptionNames, describeValue, invalidOption } from '@keelson/core'
+import { checkOptionNames, describeValue, invalidOption, ParameterError } from '@keelson/core'
 import type { ExecuteOptions, StreamOptions } from '../contract.ts'
-import { ParameterError } from '../errors.ts'
 
 /** Frozen options that have been checked: the ORM adapters pass the same few with every statement. */
 const checked = new WeakSet<object>()

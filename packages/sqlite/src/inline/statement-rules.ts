@@ -1,5 +1,6 @@
+import { excerpt } from '@keelson/core'
 import { SqliteStatementError } from '../errors.ts'
-import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import { isPragma, pragmaAssignment } from '../statement/verb.ts'
 
 /**

@@ -1,6 +1,6 @@
-import { attachSuppressed } from '@keelson/core'
+import { attachSuppressed, excerpt } from '@keelson/core'
 import { SqliteStatementError } from '../errors.ts'
-import { excerpt, type PreparedStatement } from '../statement/prepared-statement.ts'
+import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { judge } from './autocommit.ts'
 import { retryWhileBusy } from './busy-retry.ts'

@@ -1,6 +1,4 @@
-import { ConnectionBusyError } from '@keelson/core'
-import { excerpt } from '../statement/prepared-statement.ts'
-import { callSite, captureCallSite } from './call-site.ts'
+import { ConnectionBusyError, callSite, captureCallSite, excerpt } from '@keelson/core'
 import type { Holder } from './holder.ts'
 
 interface Waiter {

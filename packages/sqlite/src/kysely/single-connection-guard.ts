@@ -1,6 +1,5 @@
-import { ConnectionBusyError, KeelsonError } from '@keelson/core'
+import { ConnectionBusyError, KeelsonError, excerpt } from '@keelson/core'
 import { SingleConnectionProvider, type DatabaseConnection } from 'kysely'
-import { excerpt } from '../statement/prepared-statement.ts'
 
 /**
  * A transaction, and `db.connection()`, hand their one connection to one caller after the other through Kysely's

@@ -1,4 +1,4 @@
-import { invalidOption, TransactionClosedError } from '@keelson/core'
+import { invalidOption, TransactionClosedError, excerpt } from '@keelson/core'
 import {
   CompiledQuery,
   type AbortableOperationOptions,
@@ -7,7 +7,6 @@ import {
 } from 'kysely'
 import type { SqliteResult, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { excerpt } from '../statement/prepared-statement.ts'
 import { MigrationLock, migrationLock } from './migration-lock.ts'
 import { ConnectionUse, connectionUse } from './single-connection-guard.ts'
 

@@ -1,5 +1,5 @@
+import { excerpt } from '@keelson/core'
 import { SqliteStatementError } from '../errors.ts'
-import { excerpt } from './prepared-statement.ts'
 import { pragmaAssignment } from './verb.ts'
 
 /** Settings on which the driver rests, and what to do instead of changing them behind its back. */

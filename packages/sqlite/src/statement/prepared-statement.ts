@@ -1,5 +1,6 @@
+import { excerpt, ParameterError } from '@keelson/core'
 import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sqlite3.ts'
-import { ParameterError, SqliteStatementError } from '../errors.ts'
+import { SqliteStatementError } from '../errors.ts'
 import { arrayScan, objectScan, type InexactScan } from '../values/int64.ts'
 import { statementVerb, type StatementVerb } from './verb.ts'
 
@@ -158,10 +159,4 @@ function prepare(database: BetterSqlite3Database, sql: string): BetterSqlite3Sta
     }
     throw error
   }
-}
-
-/** SQL as an error message shows it: on one line, not too long, in backticks. */
-export function excerpt(sql: string): string {
-  const line = sql.replaceAll(/\s+/g, ' ').trim()
-  return `\`${line.length > 120 ? `${line.slice(0, 117)}...` : line}\``
 }

@@ -1,5 +1,5 @@
+import { Int64RangeError } from '@keelson/core'
 import type { Int64Policy } from '../contract.ts'
-import { Int64RangeError } from '../errors.ts'
 
 /** Integers from here on may have been rounded on their way into a JS number. */
 const firstInexact = 2 ** 53

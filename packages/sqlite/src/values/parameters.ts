@@ -1,5 +1,4 @@
-import { describeValue } from '@keelson/core'
-import { ParameterError } from '../errors.ts'
+import { describeValue, ParameterError } from '@keelson/core'
 import { parameterColumn } from '../statement/parameter-column.ts'
 
 /**

@@ -1,20 +1,22 @@
-import { nextEventId, transactionChannel, type TransactionEvent } from '@keelson/core'
+import { transactionChannel } from './channels.ts'
+import { nextEventId } from './event-id.ts'
+import type { TransactionEvent } from './transaction-event.ts'
+
+/** What a driver knows of a transaction before it begins. */
+export type TransactionStart = Pick<TransactionEvent, 'system' | 'db' | 'conn' | 'isolation'>
 
 /** Publishes one transaction on `keelson:transaction`. Make one only while somebody subscribes. */
 export class TransactionTrace {
   readonly #event: TransactionEvent
   #busyMs = 0
 
-  constructor(path: string, isWriter: boolean) {
+  constructor(start: TransactionStart) {
     this.#event = {
       v: 1,
       id: nextEventId(),
       depth: 0,
-      system: 'sqlite',
-      db: path,
-      conn: isWriter ? 0 : 1,
-      pool: path,
-      isolation: 'serializable',
+      ...start,
+      pool: start.db,
       startMs: performance.now(),
       beginMs: 0,
       commitMs: 0,

@@ -1,42 +1,51 @@
-import { nextEventId, queryChannel, traceAsync, type QueryEvent } from '@keelson/core'
-import type { SqliteResult } from '../contract.ts'
-import type { InlineEngine } from './inline-engine.ts'
+import { queryChannel, traceAsync } from './channels.ts'
+import { nextEventId } from './event-id.ts'
+import type { QueryEvent } from './query-event.ts'
 
-export type EventSource = QueryEvent['source']
+/** What a driver knows of a statement before it runs. */
+export interface QueryStart {
+  readonly kind: 'query' | 'stream'
+  readonly source: QueryEvent['source']
+  readonly system: QueryEvent['system']
+  /** Name of the database: its path. */
+  readonly db: string
+  readonly sql: string
+  readonly paramCount: number
+}
 
 /** The event of a statement that starts now. Make one only while somebody subscribes. */
-export function queryEvent(
-  kind: 'query' | 'stream',
-  source: EventSource,
-  engine: InlineEngine,
-  sql: string,
-  parameters: readonly unknown[],
-): QueryEvent {
+export function newQueryEvent({
+  kind,
+  source,
+  system,
+  db,
+  sql,
+  paramCount,
+}: QueryStart): QueryEvent {
   return {
     v: 1,
     id: nextEventId(),
     kind,
     source,
-    system: 'sqlite',
-    db: engine.path,
+    system,
+    db,
     sql,
-    paramCount: parameters.length,
+    paramCount,
     startMs: performance.now(),
     waitMs: 0,
     executeMs: 0,
     totalMs: 0,
     rows: 0,
     conn: 0,
-    pool: engine.path,
+    pool: db,
     outcome: undefined,
   }
 }
 
 /** Publishes a statement's start and end on `keelson:query`. */
-export function traceQuery<R extends SqliteResult<unknown>>(
-  event: QueryEvent,
-  run: () => Promise<R>,
-): Promise<R> {
+export function traceQuery<
+  R extends { readonly rows: readonly unknown[]; readonly changes: number | undefined },
+>(event: QueryEvent, run: () => Promise<R>): Promise<R> {
   const operation = async (): Promise<R> => {
     const result = await run()
     event.rows = result.rows.length
@@ -52,7 +61,7 @@ export function traceStreamStart(event: QueryEvent): void {
   queryChannel.end.publish(event)
 }
 
-/** Publishes how a stream ended. @param dbMs the time SQLite worked for it, without its consumer's */
+/** Publishes how a stream ended. @param dbMs milliseconds that the engine worked for it, without its consumer's */
 export function traceStreamEnd(event: QueryEvent, dbMs: number): void {
   event.totalMs = performance.now() - event.startMs
   event.dbMs = dbMs
@@ -67,7 +76,7 @@ export function traceStreamEnd(event: QueryEvent, dbMs: number): void {
 
 function completeQuery(event: QueryEvent): void {
   event.totalMs = performance.now() - event.startMs
-  event.executeMs = event.totalMs - event.waitMs
+  event.executeMs = event.totalMs - event.waitMs - (event.decodeMs ?? 0)
   event.outcome = event.error === undefined ? 'ok' : 'error'
   if (event.error !== undefined) event.errorType = errorType(event.error)
 }
