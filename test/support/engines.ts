@@ -1,10 +1,19 @@
-import type { EngineName } from '@keelson/core'
+import { type EngineName, KeelsonError } from '@keelson/core'
+import type { ValuePolicies } from '@keelson/duckdb'
+import {
+  drizzle as drizzleOnDuckDB,
+  type KeelsonDuckDBDatabase,
+  migrate as migrateDuckDB,
+  stream as streamDuckDB,
+} from '@keelson/duckdb/drizzle'
+import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { drizzle, migrate, stream, type KeelsonSqliteDatabase } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import BetterSqlite3 from 'better-sqlite3'
 import type { SQL } from 'drizzle-orm'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import type { Dialect } from 'kysely'
+import { duckdbStatements, duckdbTables } from './schema-duckdb.ts'
 import { sqliteStatements, sqliteTables } from './schema-sqlite.ts'
 
 /**
@@ -26,6 +35,7 @@ export const capabilities = {
   insertId: 'The id that the engine gave to an inserted row is known without `RETURNING`.',
   returning: '`INSERT`, `UPDATE` and `DELETE` take `RETURNING`.',
   upsert: '`ON CONFLICT` updates or skips a row.',
+  rowsOneByOne: 'A stream delivers the rows before one that fails, and then the error of that row.',
   streamingOfWrites: 'The rows of a statement that writes can be streamed.',
   constraintColumns: 'The error of a broken unique or not-null constraint names the columns.',
   nulInText: 'Text may contain the character U+0000.',
@@ -167,7 +177,81 @@ export const sqliteMemory: Engine = engine({
   },
 })
 
-const all: readonly Engine[] = [sqlite, sqliteMemory]
+type DuckDBDrizzle = KeelsonDuckDBDatabase<typeof duckdbTables>
+
+const duckdbRecord: Omit<Engine, 'supports'> = {
+  kind: 'duckdb',
+  name: 'duckdb',
+  lacks: {
+    savepoints: 'DuckDB has no savepoints',
+    statementRollback: 'a failed statement fails its transaction',
+    autoRollback: 'a failed transaction stays open until it is rolled back',
+    oneWriter: 'writers do not wait for each other; the second to touch a row fails',
+    deferredConstraints: 'DuckDB checks each constraint at once',
+    cascades: 'DuckDB has no ON DELETE CASCADE',
+    insertId: 'DuckDB tells no id without RETURNING',
+    rowsOneByOne:
+      'DuckDB computes up to 2,048 rows at once, and its client loses the error of a stream',
+    constraintColumns: 'the error of a unique constraint names no table',
+  },
+  isolationLevels: ['snapshot'],
+  // The client throws plain errors: https://github.com/duckdb/duckdb-node-neo/issues/296
+  isEngineError: (error) => error instanceof Error && !(error instanceof KeelsonError),
+  kyselyDialect: (path, options) => new DuckDBDialect({ path, ...duckdbOptions(options) }),
+  drizzle: {
+    open(path, options) {
+      const db = drizzleOnDuckDB({
+        connection: { path, ...duckdbOptions(options) },
+        schema: duckdbTables,
+      })
+      return {
+        db: db as unknown as DrizzleDatabase,
+        close: async () => void (await db.$client.close()),
+      }
+    },
+    // The calls of Drizzle's builders are those of the SQLite tables, for which the cases are typed.
+    tables: duckdbTables as unknown as typeof sqliteTables,
+    run: (db, statement) => onDuckDB(db).execute(statement),
+    rows: async (db, query) => (await onDuckDB(db).execute(query)).rows,
+    written: (result) => ({
+      affected: (result as { rowCount: number | undefined }).rowCount,
+      insertId: undefined,
+    }),
+    stream: (db, query, options) => streamDuckDB(onDuckDB(db), query as never, options),
+    migrate: (db, config) => migrateDuckDB(onDuckDB(db), config),
+  },
+  sql: {
+    createTables: duckdbStatements,
+    failsAt: (column, value) =>
+      `case when ${column} = ${value} then error('row ${value}') else ${column} end`,
+    failure: /row \d+/,
+    rollsBack: '',
+  },
+  kyselyReads: {
+    flag: (value) => value,
+    moment: (value) =>
+      value
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.?0*Z$/, ''),
+  },
+  sampleTypes: { label: 'VARCHAR', whole: 'INTEGER', ratio: 'DOUBLE', bytes: 'BLOB' },
+}
+
+export const duckdb: Engine = engine(duckdbRecord)
+
+export const duckdbMemory: Engine = engine({
+  ...duckdbRecord,
+  name: 'duckdb in memory',
+  lacks: { ...duckdbRecord.lacks, files: 'the database ends with its instance' },
+  kyselyDialect: (_, options) => duckdbRecord.kyselyDialect(':memory:', options),
+  drizzle: {
+    ...duckdbRecord.drizzle,
+    open: (_, options) => duckdbRecord.drizzle.open(':memory:', options),
+  },
+})
+
+const all: readonly Engine[] = [sqlite, sqliteMemory, duckdb, duckdbMemory]
 
 /** The engines that tests run on: all, or those that the environment names with `ENGINES=sqlite pnpm test`. */
 export const engines: readonly Engine[] = selected(process.env['ENGINES']?.split(','))
@@ -177,6 +261,20 @@ function sqliteOptions({ int64, waitMs }: OpenOptions = {}): {
   busyTimeoutMs?: number
 } {
   return { ...(int64 && { int64 }), ...(waitMs !== undefined && { busyTimeoutMs: waitMs }) }
+}
+
+function onDuckDB(db: DrizzleDatabase): DuckDBDrizzle {
+  return db as unknown as DuckDBDrizzle
+}
+
+function duckdbOptions({ int64, waitMs }: OpenOptions = {}): {
+  int64?: ValuePolicies['int64']
+  pool?: { acquireTimeoutMs: number }
+} {
+  return {
+    ...(int64 && { int64 }),
+    ...(waitMs !== undefined && { pool: { acquireTimeoutMs: waitMs } }),
+  }
 }
 
 function selected(names: readonly string[] | undefined): readonly Engine[] {

@@ -1,4 +1,10 @@
 export { callSite, captureCallSite } from './call-site.ts'
+export {
+  bulkIngest,
+  type BulkIngestCapable,
+  type BulkIngestRequest,
+  type BulkIngestResult,
+} from './capabilities/bulk-ingest.ts'
 export type {
   Catalogue,
   CatalogueCheck,
@@ -12,6 +18,7 @@ export type {
   Deferrability,
   ReferentialAction,
 } from './catalogue/catalogue.ts'
+export { type DuckDBCatalogueOptions, readDuckDBCatalogue } from './catalogue/duckdb.ts'
 export {
   type CatalogueQuery,
   readSqliteCatalogue,
@@ -70,6 +77,7 @@ export type { Signal } from './events/signal.ts'
 export type { TransactionEvent, TransactionOutcome } from './events/transaction-event.ts'
 export { TransactionTrace, type TransactionStart } from './events/transaction-trace.ts'
 export { excerpt } from './excerpt.ts'
+export { Holder } from './holder.ts'
 export { checkIdentifier, type IdentifierOptions, quoteIdentifier } from './identifier.ts'
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'
 export type { LeakReport } from './pool/leak-watch.ts'

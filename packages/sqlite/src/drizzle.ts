@@ -1,3 +1,4 @@
+export { CacheInvalidationError, UnsupportedDrizzleError } from '@keelson/core/drizzle'
 export { KeelsonSqliteDatabase } from './drizzle/database.ts'
 export { drizzle } from './drizzle/driver.ts'
 export type {
@@ -5,10 +6,8 @@ export type {
   SqliteDrizzleConfig,
   SqliteDrizzleParameters,
 } from './drizzle/driver.ts'
-export { UnsupportedDrizzleError } from './drizzle/internals.ts'
 export { migrate } from './drizzle/migrator.ts'
 export type { MigrateOptions } from './drizzle/migrator.ts'
-export { CacheInvalidationError } from './drizzle/query-cache.ts'
 export type { RunResult } from './drizzle/run-result.ts'
 export { stream } from './drizzle/stream.ts'
 export type { StreamableQuery, StreamRowsOptions } from './drizzle/stream.ts'

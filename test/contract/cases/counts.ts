@@ -55,7 +55,7 @@ export function countCases({ it, open, engine }: Contract): void {
     ['upsert'],
     async () => {
       const db = await open()
-      await db.add({ id: 1, name: 'Ada', email: 'a@x' })
+      await db.add({ name: 'Ada', email: 'a@x' })
       await db.add('Alan')
       expect(await addUnlessThere(db, ['a@x'])).toEqual({ affected: 0, insertId: undefined })
     },
@@ -66,7 +66,7 @@ export function countCases({ it, open, engine }: Contract): void {
     ['upsert'],
     async () => {
       const db = await open()
-      await db.add({ id: 1, name: 'Ada', email: 'a@x' })
+      await db.add({ name: 'Ada', email: 'a@x' })
       expect((await addUnlessThere(db, ['a@x', 'b@x', 'b@x', 'c@x'])).affected).toBe(2)
       expect((await db.accounts()).map(({ email }) => email)).toEqual(['a@x', 'b@x', 'c@x'])
     },
@@ -74,7 +74,7 @@ export function countCases({ it, open, engine }: Contract): void {
 
   it('reports the id of an insert whose next row is ignored', ['upsert', 'insertId'], async () => {
     const db = await open()
-    await db.add({ id: 1, name: 'Ada', email: 'a@x' })
+    await db.add({ name: 'Ada', email: 'a@x' })
     expect(await addUnlessThere(db, ['b@x', 'a@x'])).toEqual({ affected: 1, insertId: 2 })
   })
 
@@ -95,7 +95,7 @@ export function countCases({ it, open, engine }: Contract): void {
     ['upsert'],
     async () => {
       const db = await open()
-      await db.add({ id: 1, name: 'Ada', email: 'a@x' }, { id: 2, name: 'Alan', email: 'b@x' })
+      await db.add({ name: 'Ada', email: 'a@x' }, { name: 'Alan', email: 'b@x' })
       expect(await addOrSetBalance(db, 'a@x', 7)).toEqual({ affected: 1, insertId: undefined })
       expect((await db.accounts()).map(({ balance }) => balance)).toEqual([7, 0])
     },
@@ -103,7 +103,7 @@ export function countCases({ it, open, engine }: Contract): void {
 
   it('counts an upsert whose condition refuses the update as nothing', ['upsert'], async () => {
     const db = await open()
-    await db.add({ id: 1, name: 'Ada', email: 'a@x', balance: 10 })
+    await db.add({ name: 'Ada', email: 'a@x', balance: 10 })
     const result = await db.query<Written>({
       kysely: (kysely) =>
         report(

@@ -16,8 +16,8 @@ interface Breach {
 export function errorCases({ it, open, engine, orm }: Contract): void {
   const openFilled = async (): Promise<Store> => {
     const db = await open()
-    await db.add({ id: 1, name: 'Ada', email: 'a@x' }, { id: 2, name: 'Alan', email: 'b@x' })
-    await db.run("insert into entry (id, account_id, reference, amount) values (1, 1, 'first', 5)")
+    await db.add({ name: 'Ada', email: 'a@x' }, { name: 'Alan', email: 'b@x' })
+    await db.run("insert into entry (account_id, reference, amount) values (1, 'first', 5)")
     return db
   }
 

@@ -35,7 +35,7 @@ export function programCases({ it, open, engine, orm }: Contract): void {
     await fc.assert(
       fc.asyncProperty(programs(can), async (roots) => {
         await db.run('delete from account')
-        await db.add({ id: 1, name: 'first' })
+        await db.add({ id: 0, name: 'first' })
         const outcomes = await Promise.allSettled(roots.map((root, n) => runRoot(db, root, `${n}`)))
         passOnFailedExpectations(outcomes)
         const expected = roots.map((root, n) => outcomeOf(root, `${n}`))
@@ -146,7 +146,7 @@ async function runBlock(
       await handle.add(...names)
       seen?.push(...names)
     } else if (step.do === 'breach') {
-      const [breach] = await Promise.allSettled([handle.add({ id: 1, name: 'breach' })])
+      const [breach] = await Promise.allSettled([handle.add({ id: 0, name: 'breach' })])
       expect(breach.status).toBe('rejected')
     } else if (step.do === 'wait') {
       await new Promise(setImmediate)

@@ -135,21 +135,39 @@ export function streamCases({ it, open, failureOf, engine }: Contract): void {
     await expectFree(db)
   })
 
-  it("throws the engine's error when a row in the middle fails, after the rows before it", async () => {
-    const db = await openWith(100)
-    for (const chunkRows of [1, 7]) {
-      const seen: number[] = []
-      const failure = await failureOf(
-        (async () => {
-          for await (const { id } of db.stream(failingAt(50), { chunkRows })) seen.push(id)
-        })(),
-      )
-      expect(failure).toSatisfy(engine.isEngineError)
-      expect(failure.message).toMatch(engine.sql.failure)
-      const delivered = 49 - (49 % chunkRows)
-      expect(seen.slice(0, delivered)).toEqual(Array.from({ length: delivered }, (_, n) => n + 1))
-      expect(seen.length).toBeLessThan(50)
-    }
+  it(
+    "throws the engine's error when a row in the middle fails, after the rows before it",
+    ['rowsOneByOne'],
+    async () => {
+      const db = await openWith(100)
+      for (const chunkRows of [1, 7]) {
+        const seen: number[] = []
+        const failure = await failureOf(
+          (async () => {
+            for await (const { id } of db.stream(failingAt(50), { chunkRows })) seen.push(id)
+          })(),
+        )
+        expect(failure).toSatisfy(engine.isEngineError)
+        expect(failure.message).toMatch(engine.sql.failure)
+        const delivered = 49 - (49 % chunkRows)
+        expect(seen.slice(0, delivered)).toEqual(Array.from({ length: delivered }, (_, n) => n + 1))
+        expect(seen.length).toBeLessThan(50)
+      }
+      await expectFree(db)
+    },
+  )
+
+  it('throws when a row in the middle fails, and never ends as if there were no more', async () => {
+    const db = await openWith(5000)
+    const seen: number[] = []
+    const thrown = await rejectionOf(
+      (async () => {
+        for await (const { id } of db.stream(failingAt(4500))) seen.push(id)
+      })(),
+    )
+    expect(thrown).toBeInstanceOf(Error)
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, n) => n + 1))
+    expect(seen.length).toBeLessThan(4500)
     await expectFree(db)
   })
 
@@ -260,10 +278,12 @@ export function streamCases({ it, open, failureOf, engine }: Contract): void {
     await db.transaction(async (tx) => {
       for await (const { id } of tx.stream(ids)) {
         if (id !== 2) continue
-        expect(await failureOf(tx.add('beside'))).toBeInstanceOf(ConnectionBusyError)
+        expect(await failureOf(tx.add({ id: 21, name: 'beside' }))).toBeInstanceOf(
+          ConnectionBusyError,
+        )
         break
       }
-      await tx.add('after')
+      await tx.add({ id: 22, name: 'after' })
     })
     expect((await db.names()).slice(20)).toEqual(['after'])
     await expectFree(db)

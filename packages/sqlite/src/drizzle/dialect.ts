@@ -1,7 +1,8 @@
+import { setEntityKind } from '@keelson/core/drizzle'
 import { is, Many, type Query, type SQL } from 'drizzle-orm'
 import type { BuildRelationalQueryResult } from 'drizzle-orm/relations'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
-import { setEntityKind, SQLiteAsyncDialect } from './internals.ts'
+import { SQLiteAsyncDialect } from './internals.ts'
 
 /** What a relational query selects, column by column, with related rows as one column of JSON. */
 export type RelationalSelection = BuildRelationalQueryResult['selection']

@@ -1,4 +1,13 @@
-import { checkOptionNames, invalidOption, OptionError } from '@keelson/core'
+import {
+  checkConfig,
+  isPlainObject,
+  QueryCache,
+  readArguments,
+  relationalSchema,
+  RowMappers,
+  StatementLog,
+  type SourceForms,
+} from '@keelson/core/drizzle'
 import type { Casing, DrizzleConfig, ExtractTablesWithRelations, Logger } from 'drizzle-orm'
 import type { Cache } from 'drizzle-orm/cache/core'
 import type { RelationalSchemaConfig } from 'drizzle-orm/relations'
@@ -8,19 +17,12 @@ import { isSqliteDatabase, openSqlite } from '../open-sqlite.ts'
 import type { SqliteOptions } from '../options.ts'
 import { KeelsonSqliteDatabase } from './database.ts'
 import { SqliteDrizzleDialect } from './dialect.ts'
-import {
-  checkInternals,
-  checkVersion,
-  createTableRelationsHelpers,
-  extractTablesRelationalConfig,
-} from './internals.ts'
+import { fieldDecoder } from './field-decoder.ts'
+import { checkInstalled, checkInternals } from './internals.ts'
 import { DatabaseOutlet, noDatabase } from './outlet.ts'
 import { PlainSelections } from './plain-selection.ts'
 import type { SharedParts } from './prepared-query.ts'
-import { QueryCache } from './query-cache.ts'
-import { RowMappers } from './row-mapper.ts'
 import { SqliteDrizzleSession } from './session.ts'
-import { StatementLog } from './statement-log.ts'
 
 /** Drizzle's own configuration; every option may be left out. */
 export interface SqliteDrizzleConfig<
@@ -104,95 +106,49 @@ export interface DrizzleSqlite {
  */
 export const drizzle: DrizzleSqlite = Object.assign(createDatabase, { mock })
 
-const where = 'drizzle()'
-const configNames = [
-  'schema',
-  'casing',
-  'logger',
-  'cache',
-] as const satisfies readonly (keyof SqliteDrizzleConfig)[]
-
 function createDatabase<TSchema extends Record<string, unknown>>(
   source: string | URL | SqliteDatabase | BetterSqlite3Database | SqliteDrizzleParameters<TSchema>,
   config?: SqliteDrizzleConfig<TSchema>,
 ): KeelsonSqliteDatabase<TSchema> {
-  checkVersion()
-  const database = databaseIn(source)
-  if (database !== undefined) return construct(database, config ?? {})
-  if (!isPlainObject(source)) {
-    invalidOption(
-      where,
-      'source',
-      source,
-      "a path, ':memory:', a database made by openSqlite(), or a better-sqlite3 Database",
-    )
-  }
-  const { client, connection, ...rest } = source as SqliteDrizzleParameters<TSchema>
-  checkOptionNames(where, source, [...configNames, 'client', 'connection'])
-  if (config !== undefined) {
-    throw new OptionError(
-      'INVALID_OPTION',
-      'config',
-      `${where} got two configurations. Put everything into the first.`,
-    )
-  }
-  if ((client === undefined) === (connection === undefined)) {
-    throw new OptionError(
-      'INVALID_OPTION',
-      'connection',
-      `${where} takes one of \`client\` and \`connection\`, and got ${client === undefined ? 'neither' : 'both'}. ` +
-        'Give `connection`, a path to open, or `client`, a database that is open.',
-    )
-  }
-  const given = client === undefined ? connectionIn(connection) : databaseIn(client)
-  if (
-    given === undefined ||
-    (client !== undefined && (typeof client === 'string' || client instanceof URL))
-  ) {
-    invalidOption(
-      where,
-      'client',
-      client,
-      'a database made by openSqlite() or a better-sqlite3 Database',
-    )
-  }
-  return construct(given, rest)
+  checkInstalled()
+  const given = readArguments(forms, source, config)
+  checkConfig(given.config)
+  checkInternals(assemble(undefined, {}, undefined))
+  const schema = relationalSchema(given.config)
+  // Last, so that whatever is refused leaves nothing open behind.
+  const client = isSqliteDatabase(given.source) ? given.source : openSqlite(given.source)
+  return assemble(client, given.config, schema)
 }
 
 /** What to open, or what is open. */
 type DatabaseSource = SqliteDatabase | SqliteOptions
 
+const forms: SourceForms<DatabaseSource> = {
+  source: (value) => pathIn(value) ?? databaseIn(value),
+  client: databaseIn,
+  connection: (value) => pathIn(value) ?? (isPlainObject(value) ? value : undefined),
+  expected: {
+    source: "a path, ':memory:', a database made by openSqlite(), or a better-sqlite3 Database",
+    client: 'a database made by openSqlite() or a better-sqlite3 Database',
+    connection: 'a path or the options of openSqlite()',
+  },
+}
+
+function pathIn(value: unknown): SqliteOptions | undefined {
+  return typeof value === 'string' || value instanceof URL ? { path: value } : undefined
+}
+
 function databaseIn(value: unknown): DatabaseSource | undefined {
-  if (typeof value === 'string' || value instanceof URL) return { path: value }
   if (isSqliteDatabase(value)) return value
   const raw = value as Partial<BetterSqlite3Database> | null | undefined
   const isRaw = typeof raw?.prepare === 'function' && typeof raw.pragma === 'function'
   return isRaw ? { database: raw as BetterSqlite3Database } : undefined
 }
 
-function connectionIn(connection: unknown): DatabaseSource {
-  if (typeof connection === 'string' || connection instanceof URL) return { path: connection }
-  if (!isPlainObject(connection))
-    invalidOption(where, 'connection', connection, 'a path or the options of openSqlite()')
-  return connection
-}
-
-function construct<TSchema extends Record<string, unknown>>(
-  source: DatabaseSource,
-  config: SqliteDrizzleConfig<TSchema>,
-): KeelsonSqliteDatabase<TSchema> {
-  checkConfig(config)
-  checkInternals(assemble(undefined, {}, undefined))
-  const schema = relationalSchema(config)
-  // Last, so that whatever is refused leaves nothing open behind.
-  const client = isSqliteDatabase(source) ? source : openSqlite(source)
-  return assemble(client, config, schema)
-}
-
 function mock<TSchema extends Record<string, unknown>>(
   config: SqliteDrizzleConfig<TSchema> = {},
 ): ReturnType<DrizzleSqlite['mock']> & KeelsonSqliteDatabase<TSchema> {
-  checkVersion()
+  checkInstalled()
   checkConfig(config)
   const db = assemble(undefined, config, relationalSchema(config))
   checkInternals(db)
@@ -211,7 +167,7 @@ function assemble<TSchema extends Record<string, unknown>>(
     int64,
     log: StatementLog.from(logger),
     cache: cache && new QueryCache(cache),
-    mappers: new RowMappers(int64),
+    mappers: new RowMappers(fieldDecoder(int64)),
     plain:
       casing === undefined && int64 !== 'bigint' && int64 !== 'string'
         ? new PlainSelections()
@@ -226,50 +182,4 @@ function assemble<TSchema extends Record<string, unknown>>(
   const db = new KeelsonSqliteDatabase<TSchema>(client!, dialect, session, schema)
   if (shared.cache !== undefined) db.$cache = shared.cache.handle
   return db
-}
-
-function relationalSchema<TSchema extends Record<string, unknown>>({
-  schema,
-}: SqliteDrizzleConfig<TSchema>):
-  | RelationalSchemaConfig<ExtractTablesWithRelations<TSchema>>
-  | undefined {
-  if (schema === undefined) return undefined
-  const { tables, tableNamesMap } = extractTablesRelationalConfig<
-    ExtractTablesWithRelations<TSchema>
-  >(schema, createTableRelationsHelpers)
-  return { fullSchema: schema, schema: tables, tableNamesMap }
-}
-
-function checkConfig(config: SqliteDrizzleConfig<Record<string, unknown>>): void {
-  if (!isPlainObject(config))
-    invalidOption(where, 'config', config, `an object with ${configNames.join(', ')}`)
-  checkOptionNames(where, config, configNames)
-  const { schema, casing, logger, cache } = config
-  if (schema !== undefined && (typeof schema !== 'object' || schema === null)) {
-    invalidOption(
-      where,
-      'schema',
-      schema,
-      'an object of tables and relations, such as `import * as schema`',
-    )
-  }
-  if (casing !== undefined && casing !== 'snake_case' && casing !== 'camelCase') {
-    invalidOption(where, 'casing', casing, "'snake_case', 'camelCase'")
-  }
-  if (logger !== undefined && typeof logger !== 'boolean' && !hasMethod(logger, 'logQuery')) {
-    invalidOption(where, 'logger', logger, 'true, false, or an object with logQuery(query, params)')
-  }
-  if (cache !== undefined && !hasMethod(cache, 'onMutate')) {
-    invalidOption(where, 'cache', cache, 'a Cache of drizzle-orm/cache/core')
-  }
-}
-
-function hasMethod(value: unknown, name: string): boolean {
-  return typeof (value as Record<string, unknown> | null)?.[name] === 'function'
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
 }

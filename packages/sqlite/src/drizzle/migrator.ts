@@ -1,9 +1,10 @@
 import { checkOptionNames, invalidOption, quoteIdentifier } from '@keelson/core'
+import { sessionOf } from '@keelson/core/drizzle'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { sqlTokens } from '../statement/tokens.ts'
 import type { KeelsonSqliteDatabase } from './database.ts'
-import { checkVersion, sessionOf } from './internals.ts'
+import { checkInstalled } from './internals.ts'
 import { SqliteDrizzleSession } from './session.ts'
 
 export interface MigrateOptions {
@@ -45,7 +46,7 @@ export async function migrate<TSchema extends Record<string, unknown>>(
   db: KeelsonSqliteDatabase<TSchema>,
   options: MigrateOptions,
 ): Promise<void> {
-  checkVersion()
+  checkInstalled()
   checkOptionNames(where, options, ['migrationsFolder', 'migrationsTable'])
   const { migrationsFolder, migrationsTable = '__drizzle_migrations' } = options
   if (typeof migrationsFolder !== 'string') {

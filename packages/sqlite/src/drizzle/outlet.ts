@@ -1,4 +1,4 @@
-import { KeelsonError } from '@keelson/core'
+import { mockError } from '@keelson/core/drizzle'
 import type { ExecuteOptions, SqliteResult, SqliteSession, StreamOptions } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
 
@@ -39,11 +39,4 @@ export const noDatabase: Outlet = {
   async *stream() {
     throw mockError()
   },
-}
-
-export function mockError(): KeelsonError {
-  return new KeelsonError(
-    'MOCK_DATABASE',
-    'A database made by drizzle.mock() builds queries and runs none. Use drizzle(path) to run them.',
-  )
 }

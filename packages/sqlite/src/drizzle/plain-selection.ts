@@ -1,6 +1,6 @@
+import { isIdentity } from '@keelson/core/drizzle'
 import { Column, is } from 'drizzle-orm'
 import type { SelectedFieldsOrdered } from 'drizzle-orm/sqlite-core'
-import { isIdentity } from './row-mapper.ts'
 
 /** Texts remembered at most; an application has far fewer. */
 const maxTexts = 1_000

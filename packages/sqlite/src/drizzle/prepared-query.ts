@@ -1,4 +1,13 @@
-import { KeelsonError } from '@keelson/core'
+import {
+  queryError,
+  setEntityKind,
+  type JoinNullability,
+  type QueryCache,
+  type QueryMetadata,
+  type RowMapper,
+  type RowMappers,
+  type StatementLog,
+} from '@keelson/core/drizzle'
 import { fillPlaceholders, type Query } from 'drizzle-orm'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
 import type {
@@ -7,19 +16,11 @@ import type {
   SQLiteExecuteMethod,
 } from 'drizzle-orm/sqlite-core'
 import type { ExecuteOptions, Int64Policy, SqliteResult, StreamOptions } from '../contract.ts'
-import {
-  DrizzleQueryError,
-  type JoinNullability,
-  setEntityKind,
-  SQLitePreparedQuery,
-} from './internals.ts'
+import { SQLitePreparedQuery } from './internals.ts'
 import type { Outlet } from './outlet.ts'
 import type { PlainSelections } from './plain-selection.ts'
-import type { QueryCache, QueryMetadata } from './query-cache.ts'
 import type { RelationalRows } from './relational-rows.ts'
-import type { RowMapper, RowMappers } from './row-mapper.ts'
 import { toRunResult, type RunResult } from './run-result.ts'
-import type { StatementLog } from './statement-log.ts'
 
 /** What the sessions of one `drizzle()` call share. */
 export interface SharedParts {
@@ -217,11 +218,4 @@ export class SqlitePreparedQuery<T extends PreparedQueryConfig = PreparedQueryCo
     if (this.#writes !== undefined) for (const table of tables) this.#writes.add(table)
     else if (tables.length > 0) await this.#shared.cache!.written(tables)
   }
-}
-
-/** Drizzle's wrapping of an engine's error. Our own refusals say what they are themselves, and stay what they are. */
-function queryError(sql: string, parameters: unknown[], error: unknown): unknown {
-  return error instanceof KeelsonError
-    ? error
-    : new DrizzleQueryError(sql, parameters, error as Error)
 }

@@ -1,10 +1,9 @@
 import { Int64RangeError } from '@keelson/core'
+import { decoderOf, exactNumber } from '@keelson/core/drizzle'
 import { Column, is } from 'drizzle-orm'
 import type { Int64Policy } from '../contract.ts'
 import type { RelationalSelection, SqliteDrizzleDialect } from './dialect.ts'
-import { exactNumber } from './exact-number.ts'
-import { decoderOf } from './internals.ts'
-import { arrivesAsNumber } from './row-mapper.ts'
+import { arrivesAsNumber } from './field-decoder.ts'
 
 /** Makes array rows of a relational query ready for Drizzle's mapper; changes them in place. */
 export type RelationalRows = (rows: unknown[][]) => void

@@ -6,6 +6,7 @@ import {
   captureCallSite,
   excerpt,
 } from '@keelson/core'
+import { StatementFence } from '@keelson/core/drizzle'
 import type { ExecuteOptions, SqliteResult, SqliteSession, StreamOptions } from '../contract.ts'
 import type { Outlet } from './outlet.ts'
 import { ScopeGate } from './scope-gate.ts'
@@ -29,12 +30,9 @@ export class TransactionScope implements Outlet {
   readonly #savepoint: string | undefined
   readonly #begun: Error
   readonly #gate: ScopeGate<TransactionScope>
-  readonly #streams = new Set<AsyncIterableIterator<unknown[]>>()
-  /** `outlived`: the transaction around it has ended first. */
-  #state: 'open' | 'closed' | 'outlived' = 'open'
-  #running = 0
-  #idle: (() => void) | undefined
-  #unseenFailure: { readonly error: unknown } | undefined
+  readonly #fence = new StatementFence()
+  /** Whether the transaction around it has ended first. */
+  #isOutlived = false
 
   /** @param begun where it was asked for */
   constructor(root: TransactionRoot, savepoint: string | undefined, begun: Error) {
@@ -49,7 +47,7 @@ export class TransactionScope implements Outlet {
     parameters?: readonly unknown[],
     options?: ExecuteOptions,
   ): Promise<SqliteResult<Row>> {
-    if (this.#state !== 'open') return Promise.reject(this.#closedError(excerpt(sql)))
+    if (!this.#fence.isOpen) return Promise.reject(this.#closedError(excerpt(sql)))
     if (this.#gate.isFree) return this.#send(sql, parameters, options)
     return new Promise((resolve, refuse) => {
       const start = (): void => resolve(this.#send(sql, parameters, options))
@@ -62,27 +60,21 @@ export class TransactionScope implements Outlet {
     parameters?: readonly unknown[],
     options?: StreamOptions,
   ): AsyncGenerator<Row[], void> {
-    if (this.#state !== 'open') throw this.#closedError(excerpt(sql))
+    if (!this.#fence.isOpen) throw this.#closedError(excerpt(sql))
     if (!this.#gate.isFree) {
       await new Promise<void>((start, refuse) => this.#gate.wait(() => excerpt(sql), start, refuse))
     }
     this.#refuseDoomed()
-    const chunks = this.#root.line.stream<Row>(sql, parameters, options)
-    this.#streams.add(chunks)
-    try {
-      yield* chunks
-    } finally {
-      this.#streams.delete(chunks)
-    }
+    yield* this.#fence.read(this.#root.line.stream<Row>(sql, parameters, options))
     // A stream that was ended from outside must not look like one that was read to its end.
-    if (this.#state !== 'open') throw this.#closedError(excerpt(sql))
+    if (!this.#fence.isOpen) throw this.#closedError(excerpt(sql))
   }
 
   /** Runs `body` in a savepoint, after the nested transactions and statements that were asked for before it. */
   async nest<R>(body: (scope: TransactionScope) => Promise<R>): Promise<R> {
     const name = `keelson_${++this.#root.savepoints}`
     const child = new TransactionScope(this.#root, name, captureCallSite())
-    if (this.#state !== 'open') throw this.#closedError('a nested transaction')
+    if (!this.#fence.isOpen) throw this.#closedError('a nested transaction')
     if (this.#gate.isFree) this.#gate.enter(child)
     else {
       await new Promise<void>((admitted, refuse) => {
@@ -107,7 +99,7 @@ export class TransactionScope implements Outlet {
     if (this.#isOutlived) throw this.#closedError('the rest of the callback')
     const unfinished = this.close()
     await this.#settle()
-    if (this.#unseenFailure !== undefined) throw this.#unseenFailure.error
+    this.#fence.throwUnseen()
     if (unfinished === undefined) return
     throw new TransactionClosedError(
       `The callback of ${this.name} returned before this had run: ${unfinished}. Everything in it was rolled back. ` +
@@ -117,7 +109,7 @@ export class TransactionScope implements Outlet {
 
   /** Refuses what waits and what comes. Returns what has been left unfinished. */
   close(): string | undefined {
-    if (this.#state === 'open') this.#state = 'closed'
+    this.#fence.close()
     const waiting = this.#gate.close((purpose) => this.#closedError(purpose))
     const { nested } = this.#gate
     if (nested === undefined) return waiting
@@ -126,7 +118,7 @@ export class TransactionScope implements Outlet {
   }
 
   #outlive(): void {
-    if (this.#state === 'open') this.#state = 'outlived'
+    if (this.#fence.isOpen) this.#isOutlived = true
     this.close()
   }
 
@@ -134,8 +126,7 @@ export class TransactionScope implements Outlet {
   async #settle(): Promise<void> {
     const { nested } = this.#gate
     if (nested !== undefined) await nested.#settle()
-    if (this.#running > 0) await new Promise<void>((idle) => (this.#idle = idle))
-    for (const stream of this.#streams) await stream.return?.()
+    await this.#fence.settle()
   }
 
   async #runInSavepoint<R>(
@@ -180,34 +171,7 @@ export class TransactionScope implements Outlet {
     options: ExecuteOptions | undefined,
   ): Promise<SqliteResult<Row>> {
     this.#refuseDoomed()
-    this.#running++
-    try {
-      return await this.#root.line.execute<Row>(sql, parameters, options)
-    } catch (error) {
-      this.#noteUnseen(error)
-      throw error
-    } finally {
-      if (--this.#running === 0) this.#idle?.()
-    }
-  }
-
-  /**
-   * A failure is unseen until the error has travelled through the promises between here and the callback, which takes
-   * more than the two microtasks granted here: a callback that has returned by then did not wait for the statement.
-   */
-  #noteUnseen(error: unknown): void {
-    const failure = { error }
-    this.#unseenFailure = failure
-    queueMicrotask(() =>
-      queueMicrotask(() => {
-        if (this.#state === 'open' && this.#unseenFailure === failure)
-          this.#unseenFailure = undefined
-      }),
-    )
-  }
-
-  get #isOutlived(): boolean {
-    return this.#state === 'outlived'
+    return this.#fence.run(() => this.#root.line.execute<Row>(sql, parameters, options))
   }
 
   #refuseDoomed(): void {

@@ -5,6 +5,13 @@ import {
   OptionError,
   captureCallSite,
 } from '@keelson/core'
+import {
+  exactNumber,
+  mockError,
+  preparedFrom,
+  setEntityKind,
+  type QueryMetadata,
+} from '@keelson/core/drizzle'
 import type { Query, SQL } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
@@ -17,11 +24,8 @@ import type {
 import type { BeginOptions, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { SqliteDrizzleDialect } from './dialect.ts'
-import { exactNumber } from './exact-number.ts'
-import { preparedFrom, rawQueryOf, setEntityKind, SQLiteSession } from './internals.ts'
-import { mockError } from './outlet.ts'
+import { rawQueryOf, SQLiteSession } from './internals.ts'
 import { SqlitePreparedQuery, type SharedParts } from './prepared-query.ts'
-import type { QueryMetadata } from './query-cache.ts'
 import { relationalRows } from './relational-rows.ts'
 import type { RunResult } from './run-result.ts'
 import type { TransactionScope } from './scope.ts'

@@ -1,6 +1,6 @@
 import { checkOptionNames, invalidOption } from '@keelson/core'
+import { sessionOf } from '@keelson/core/drizzle'
 import type { KeelsonSqliteDatabase } from './database.ts'
-import { sessionOf } from './internals.ts'
 import { SqliteDrizzleSession } from './session.ts'
 import type { KeelsonSqliteTransaction } from './transaction.ts'
 

@@ -1,3 +1,4 @@
+import { setEntityKind } from '@keelson/core/drizzle'
 import type { ExtractTablesWithRelations } from 'drizzle-orm'
 import type {
   SQLiteTransaction as DrizzleTransaction,
@@ -5,7 +6,7 @@ import type {
 } from 'drizzle-orm/sqlite-core'
 import type { TablesRelationalConfig } from 'drizzle-orm/relations'
 import type { TransactionBehavior } from '../contract.ts'
-import { setEntityKind, SQLiteTransaction } from './internals.ts'
+import { SQLiteTransaction } from './internals.ts'
 import type { RunResult } from './run-result.ts'
 
 /** How a transaction begins. */

@@ -6,6 +6,7 @@ import {
   Pool,
   PoolAcquireTimeoutError,
   excerpt,
+  Holder,
 } from '@keelson/core'
 import type { SqliteResult } from '../contract.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
@@ -14,7 +15,6 @@ import { readRoute } from '../statement/read-route.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import { retryWhileBusy } from './busy-retry.ts'
-import { Holder } from './holder.ts'
 import { TickSnapshot } from './tick-snapshot.ts'
 import { WriteGate } from './write-gate.ts'
 

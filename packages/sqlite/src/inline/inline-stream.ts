@@ -8,10 +8,10 @@ import {
   excerpt,
   traceStreamEnd,
   traceStreamStart,
+  Holder,
 } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { type PreparedStatement } from '../statement/prepared-statement.ts'
-import { Holder } from './holder.ts'
 import type { Endable, InlineEngine } from './inline-engine.ts'
 import type { Owned } from './ownership.ts'
 import type { Patience } from './patience.ts'

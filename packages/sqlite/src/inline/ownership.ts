@@ -1,5 +1,5 @@
+import { Holder } from '@keelson/core'
 import type { StatementEngine } from '../statement/statement-engine.ts'
-import { Holder } from './holder.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import { migrationTimeoutMs } from './migration.ts'
 import type { Patience } from './patience.ts'

@@ -1,5 +1,4 @@
-import { ConnectionBusyError, callSite, captureCallSite, excerpt } from '@keelson/core'
-import type { Holder } from './holder.ts'
+import { ConnectionBusyError, callSite, captureCallSite, excerpt, type Holder } from '@keelson/core'
 
 interface Waiter {
   readonly holder: Holder

@@ -1,18 +1,6 @@
-import type { DatabaseConnection } from 'kysely'
+import type { ConnectionMigrationLock } from '@keelson/core/kysely'
 import type { SqliteSession } from '../contract.ts'
 import { SqliteStatementError } from '../errors.ts'
-
-/** On every connection of ours; the adapter finds it there, since it is given a `Kysely` and no connection. */
-export const migrationLock: unique symbol = Symbol.for('keelson.sqlite.migrationLock')
-
-/** The capability under {@link migrationLock}. */
-export interface MigrationLockable extends DatabaseConnection {
-  readonly [migrationLock]: {
-    acquire(): Promise<void>
-    /** Does nothing when the lock was not acquired. */
-    release(): Promise<void>
-  }
-}
 
 /** What the lock needs of the transaction that an early Kysely takes it in. */
 export interface LockedTransaction {
@@ -29,7 +17,7 @@ export interface LockedTransaction {
  * Enforcement cannot change inside a transaction. Kysely takes the lock before it begins one since 0.29.3; before, it
  * took the lock in the transaction it had just begun, so that transaction is begun anew.
  */
-export class MigrationLock {
+export class MigrationLock implements ConnectionMigrationLock {
   readonly #session: SqliteSession
   readonly #transaction: LockedTransaction
   #isHeld = false

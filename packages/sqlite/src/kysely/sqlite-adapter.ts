@@ -1,6 +1,5 @@
-import { KeelsonError } from '@keelson/core'
+import { acquireMigrationLock, releaseMigrationLock } from '@keelson/core/kysely'
 import { DialectAdapterBase, type Kysely } from 'kysely'
-import { migrationLock, type MigrationLockable } from './migration-lock.ts'
 
 /** What SQLite can do, told to Kysely, and the migration lock. */
 export class SqliteAdapter extends DialectAdapterBase {
@@ -26,28 +25,11 @@ export class SqliteAdapter extends DialectAdapterBase {
    * enforced
    */
   override async acquireMigrationLock(db: Kysely<any>): Promise<void> {
-    await withLock(db, (lock) => lock.acquire())
+    await acquireMigrationLock(db)
   }
 
   /** Turns enforcement back on and lets others write. Does nothing when the lock was not acquired. */
   override async releaseMigrationLock(db: Kysely<any>): Promise<void> {
-    await withLock(db, (lock) => lock.release())
+    await releaseMigrationLock(db)
   }
-}
-
-function withLock(
-  db: Kysely<any>,
-  use: (lock: MigrationLockable[typeof migrationLock]) => Promise<void>,
-): Promise<void> {
-  return db.getExecutor().provideConnection(async (connection) => {
-    const lock = (connection as Partial<MigrationLockable>)[migrationLock]
-    if (lock === undefined) {
-      throw new KeelsonError(
-        'FOREIGN_CONNECTION',
-        'The migration lock needs the connection that the SQLite driver made, and was given another object. ' +
-          'A wrapper around the dialect must pass connections on as they are.',
-      )
-    }
-    await use(lock)
-  })
 }

@@ -1,31 +1,30 @@
-import { invalidOption, TransactionClosedError, excerpt } from '@keelson/core'
+import { invalidOption } from '@keelson/core'
 import {
+  ConnectionUse,
+  connectionUse,
+  lateStatementError,
+  migrationLock,
+  TransactionCommands,
+} from '@keelson/core/kysely'
+import type {
+  AbortableOperationOptions,
   CompiledQuery,
-  type AbortableOperationOptions,
-  type DatabaseConnection,
-  type QueryResult,
+  DatabaseConnection,
+  QueryResult,
 } from 'kysely'
 import type { SqliteResult, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
-import { MigrationLock, migrationLock } from './migration-lock.ts'
-import { ConnectionUse, connectionUse } from './single-connection-guard.ts'
+import { MigrationLock } from './migration-lock.ts'
 
-/**
- * One caller's Kysely connection: a session of the database, from acquire to release.
- *
- * Transaction commands go through `executeQuery` like any query, because that is where Kysely's `log` and wrappers
- * around a dialect listen.
- */
+/** One caller's Kysely connection: a session of the database, from acquire to release. */
 export class SqliteConnection implements DatabaseConnection {
   readonly #database: SqliteDatabase
   readonly #session: SqliteSession
-  #commands: WeakMap<CompiledQuery, () => Promise<void>> | undefined
+  #commands: TransactionCommands | undefined
   #use: ConnectionUse | undefined
   #lock: MigrationLock | undefined
   #isUntouched = false
   #queries = 0
-  /** The caller for whom a transaction was begun, and in whose turn nothing may follow it. */
-  #transactionTurn: { readonly turn: object | undefined } | undefined
 
   // --isolatedDeclarations lets no member of a class be named by a symbol.
   static {
@@ -47,7 +46,10 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   get use(): ConnectionUse {
-    return (this.#use ??= new ConnectionUse(this.#session, this.#database.options.busyTimeoutMs))
+    return (this.#use ??= new ConnectionUse(this.#session, {
+      timeoutMs: this.#database.options.busyTimeoutMs,
+      option: 'busyTimeoutMs',
+    }))
   }
 
   get lock(): MigrationLock {
@@ -61,12 +63,10 @@ export class SqliteConnection implements DatabaseConnection {
   ): Promise<QueryResult<R>> {
     this.#isUntouched = false
     if (this.#commands !== undefined) {
-      const command = this.#commands.get(query)
-      if (command !== undefined) {
-        this.#commands.delete(query)
-        return command().then(noRows<R>)
-      }
-      if (this.#isBehindTransaction) return Promise.reject(closedError(query.sql))
+      const command = this.#commands.take(query)
+      if (command !== undefined) return command().then(noRows<R>)
+      if (this.#commands.refusesLate(this.#session.inTransaction, this.#use))
+        return Promise.reject(lateStatementError(query.sql))
     }
     this.#queries++
     const signal = options?.signal
@@ -127,7 +127,7 @@ export class SqliteConnection implements DatabaseConnection {
       this.#session.begin(immediate ? { accessMode, behavior: 'immediate' } : { accessMode }),
     )
     this.#isUntouched = true
-    this.#transactionTurn = { turn: this.#use?.turn }
+    this.#commands?.begun(this.#use)
   }
 
   async commit(): Promise<void> {
@@ -175,22 +175,9 @@ export class SqliteConnection implements DatabaseConnection {
     return this.#session.release()
   }
 
-  /**
-   * The transaction has ended, but Kysely has not told the `Transaction` yet: a statement in this moment would run
-   * in autocommit, and outlive the rollback.
-   */
-  get #isBehindTransaction(): boolean {
-    if (this.#transactionTurn === undefined || this.#session.inTransaction) return false
-    return (
-      this.#transactionTurn.turn === undefined || this.#transactionTurn.turn === this.#use?.turn
-    )
-  }
-
-  async #command(query: string | CompiledQuery, run: () => Promise<void>): Promise<void> {
-    const compiled = typeof query === 'string' ? CompiledQuery.raw(query) : query
-    this.#commands ??= new WeakMap()
-    this.#commands.set(compiled, run)
-    await this.executeQuery(compiled)
+  #command(query: string | CompiledQuery, run: () => Promise<void>): Promise<void> {
+    this.#commands ??= new TransactionCommands()
+    return this.#commands.send(this, query, run)
   }
 }
 
@@ -200,12 +187,6 @@ function toQueryResult<R>({ rows, changes, insertId }: SqliteResult<R>): QueryRe
   if (changes === undefined) return { rows }
   const numAffectedRows = BigInt(changes)
   return insertId === undefined ? { numAffectedRows, rows } : { insertId, numAffectedRows, rows }
-}
-
-function closedError(sql: string): TransactionClosedError {
-  return new TransactionClosedError(
-    `Cannot run ${excerpt(sql)}: its transaction has ended. Await every statement inside the transaction.`,
-  )
 }
 
 function noRows<R>(): QueryResult<R> {

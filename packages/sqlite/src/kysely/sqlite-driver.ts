@@ -1,4 +1,5 @@
 import { attachSuppressed, invalidOption } from '@keelson/core'
+import { guardSingleConnections, markAbortedTransaction } from '@keelson/core/kysely'
 import {
   createQueryId,
   IdentifierNode,
@@ -15,10 +16,6 @@ import { isSqliteDatabase, openSqlite } from '../open-sqlite.ts'
 import type { SqliteOptions } from '../options.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { checkConfig, checkDatabase, type SqliteDialectConfig } from './sqlite-dialect-config.ts'
-import { guardSingleConnections } from './single-connection-guard.ts'
-
-/** What Kysely looks for, since 0.29.8, to know that there is nothing left to roll back. */
-const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
 
 /** Kept at most, so that a burst of queries does not occupy memory for ever. */
 const idleConnections = 64
@@ -35,7 +32,7 @@ export class SqliteDriver implements Driver {
   }
 
   async init(options?: AbortableOperationOptions): Promise<void> {
-    guardSingleConnections()
+    guardSingleConnections('@keelson/sqlite')
     const { database: given, onCreateConnection, ...sqliteOptions } = this.#config
     this.#isOwner = given === undefined
     const database =
@@ -81,10 +78,7 @@ export class SqliteDriver implements Driver {
     try {
       await ours(connection).commit()
     } catch (error) {
-      // By code, because the database may come from another copy of Keelson.
-      if (error instanceof Error && 'code' in error && error.code === 'TRANSACTION_ABORTED') {
-        Object.defineProperty(error, abortedTransaction, { value: true, configurable: true })
-      }
+      markAbortedTransaction(error)
       throw error
     }
   }

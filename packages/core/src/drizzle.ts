@@ -1,0 +1,21 @@
+export { checkConfig, isPlainObject, readArguments, relationalSchema } from './drizzle/config.ts'
+export type { SourceForms } from './drizzle/config.ts'
+export { exactNumber } from './drizzle/exact-number.ts'
+export { checkFound, checkVersion, UnsupportedDrizzleError } from './drizzle/installed-version.ts'
+export {
+  decoderOf,
+  DrizzleQueryError,
+  isIdentity,
+  orAbsent,
+  preparedFrom,
+  sessionOf,
+  setEntityKind,
+} from './drizzle/internals.ts'
+export type { JoinNullability, SelectedField } from './drizzle/internals.ts'
+export { CacheInvalidationError, QueryCache } from './drizzle/query-cache.ts'
+export type { QueryMetadata } from './drizzle/query-cache.ts'
+export { mockError, queryError } from './drizzle/query-error.ts'
+export { RowMappers } from './drizzle/row-mapper.ts'
+export type { FieldDecoder, RowMapper, Selected } from './drizzle/row-mapper.ts'
+export { StatementFence } from './drizzle/statement-fence.ts'
+export { StatementLog } from './drizzle/statement-log.ts'

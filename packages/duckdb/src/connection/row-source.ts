@@ -1,0 +1,58 @@
+import {
+  type DuckDBDataChunk,
+  type DuckDBResult as ClientResult,
+  ResultReturnType,
+} from '@duckdb/node-api'
+import type { Connection } from './connection.ts'
+import type { Interruption } from './interruption.ts'
+import type { Statement } from './statement.ts'
+
+/** The rows of a statement, as DuckDB computes them. Its connection does nothing else until it is closed. */
+export class RowSource {
+  readonly statement: Statement
+  readonly result: ClientResult
+  readonly #connection: Connection
+  readonly #ownsTransaction: boolean
+  #isAtEnd = false
+  #isCutShort = false
+
+  /** @param ownsTransaction whether a transaction was begun for it, which ends with it */
+  constructor(
+    connection: Connection,
+    statement: Statement,
+    result: ClientResult,
+    ownsTransaction: boolean,
+  ) {
+    this.#connection = connection
+    this.statement = statement
+    this.result = result
+    this.#ownsTransaction = ownsTransaction
+  }
+
+  /** DuckDB's client ends rows that failed as if they were at their end. */
+  get isCutShort(): boolean {
+    return this.#isCutShort
+  }
+
+  /** @returns `undefined` where there are no more rows, for whatever reason */
+  async next(interruption: Interruption): Promise<DuckDBDataChunk | undefined> {
+    if (this.#isAtEnd) return undefined
+    const chunk = await this.#connection.call(() => this.result.fetchChunk(), interruption)
+    if (chunk !== null && chunk.rowCount > 0) return chunk
+    this.#isAtEnd = true
+    this.#isCutShort = this.result.returnType === ResultReturnType.INVALID
+    return undefined
+  }
+
+  /** Frees its connection after the last row. */
+  async finish(): Promise<void> {
+    if (this.#ownsTransaction) await this.#connection.conclude('commit')
+  }
+
+  /** Frees its connection where it is. */
+  async abandon(): Promise<void> {
+    // What is open keeps its buffers and its snapshot until the connection does something else.
+    if (this.#ownsTransaction) await this.#connection.conclude('rollback')
+    else if (this.result.isStreaming && !this.#isAtEnd) await this.#connection.conclude('select 1')
+  }
+}

@@ -1,0 +1,172 @@
+import { StatementType } from '@duckdb/node-api'
+import { excerpt, SavepointsNotSupportedError } from '@keelson/core'
+import { DuckDBStatementError } from '../errors.ts'
+import { instanceSettings } from './instance-settings.ts'
+import type { Statement } from './statement.ts'
+
+/** What may stand between two words. */
+const gap = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*[^]*?\*/)`
+
+const leading = new RegExp(`^(?:${gap}|;)*`)
+
+function begins(sql: string, words: RegExp): boolean {
+  return words.test(withoutLead(sql))
+}
+
+function withoutLead(sql: string): string {
+  return sql.slice(leading.exec(sql)![0].length)
+}
+
+/** The words that a text begins with, where each space stands for whatever may be between words. */
+function words(pattern: string): RegExp {
+  return new RegExp(`^${pattern.replaceAll(' ', `${gap}+`)}`, 'i')
+}
+
+const savepoint = words(String.raw`(?:savepoint|release|rollback (?:transaction |work )?to)\b`)
+
+/** Refuses what DuckDB has no words for, before a parser error could do harm to a transaction. */
+export function refuseSavepoint(sql: string): void {
+  if (!begins(sql, savepoint)) return
+  throw savepointsError(excerpt(sql))
+}
+
+/** @param what the SQL, or the call, that asked for one */
+export function savepointsError(what: string): SavepointsNotSupportedError {
+  return new SavepointsNotSupportedError(
+    `${what} is not possible: DuckDB has no savepoints, so no part of a transaction can be undone alone. ` +
+      'Avoid the failure (ON CONFLICT DO NOTHING, TRY_CAST, a check before), or use a transaction of its own.',
+  )
+}
+
+/** Refuses transactions that are begun or ended by SQL, behind the back of whoever keeps count of them. */
+export function refuseControl(statement: Statement): void {
+  if (statement.type !== StatementType.TRANSACTION) return
+  throw new DuckDBStatementError(
+    'TRANSACTION_CONTROL',
+    `${excerpt(statement.sql)} is not run as a statement: the driver has to know what is open on which connection. ` +
+      'Use transaction(), or begin(), commit() and rollback() of a session.',
+  )
+}
+
+/** By its own word, or by the schema of the name. A temporary secret belongs to the instance. */
+const createsTemporary = words(
+  String.raw`create (?:or replace )?(?:(?:temp|temporary) (?!secret\b)|(?:(?!as\b)\w+ )+"?temp"?\s*\.)`,
+)
+
+const deallocates = words(String.raw`deallocate\b`)
+
+const checkpoints = words(String.raw`pragma (?:force_)?checkpoint\b`)
+
+const setting = words(String.raw`(?:set|reset|pragma) (?:(global|session|variable) )?"?(\w+)`)
+
+/**
+ * Whether a statement changes the connection it runs on, and only that: what it does is gone, or in somebody's way,
+ * once another connection is used.
+ */
+export function changesConnection({ type, sql, isExpanded }: Statement): boolean {
+  // It leaves types behind.
+  if (isExpanded) return true
+  switch (type) {
+    case StatementType.PREPARE:
+    case StatementType.VARIABLE_SET:
+      return true
+    case StatementType.PRAGMA:
+      return !begins(sql, checkpoints)
+    case StatementType.SET: {
+      const [, scope, name = ''] = setting.exec(withoutLead(sql)) ?? []
+      if (scope !== undefined) return scope.toLowerCase() !== 'global'
+      return !instanceSettings.has(name.toLowerCase())
+    }
+    case StatementType.CREATE:
+    case StatementType.CREATE_FUNC:
+      return begins(sql, createsTemporary)
+    case StatementType.DROP:
+      return begins(sql, deallocates)
+    default:
+      return false
+  }
+}
+
+export function refuseOnPool(statement: Statement): void {
+  if (statement.isExpanded || !changesConnection(statement)) return
+  const { type, sql } = statement
+  const isSetting = type === StatementType.SET && !/\bvariable\b/i.test(sql)
+  throw new DuckDBStatementError(
+    'SESSION_STATE',
+    `${excerpt(sql)} would change one connection of the pool, and the next statement may run on another. ` +
+      'Run it on a session of `database.reserve()` (Kysely: `db.connection()`), or in the transaction that needs it' +
+      (isSetting ? '; SET GLOBAL changes a setting for all.' : '.'),
+  )
+}
+
+const definitions: ReadonlySet<StatementType> = new Set([
+  StatementType.CREATE,
+  StatementType.CREATE_FUNC,
+  StatementType.ALTER,
+  StatementType.DROP,
+  StatementType.ATTACH,
+  StatementType.DETACH,
+  StatementType.SET,
+  StatementType.VARIABLE_SET,
+  StatementType.PRAGMA,
+  StatementType.LOAD,
+  StatementType.EXTENSION,
+  StatementType.EXPORT,
+  StatementType.COPY_DATABASE,
+  StatementType.PREPARE,
+  StatementType.CALL,
+  StatementType.INVALID,
+])
+
+/** Whether statements that were prepared before may mean something else after it. */
+export function changesDefinitions({ type, isRead }: Statement): boolean {
+  return definitions.has(type) || (type === StatementType.EXPLAIN && !isRead)
+}
+
+const writes: ReadonlySet<StatementType> = new Set([
+  StatementType.INSERT,
+  StatementType.UPDATE,
+  StatementType.DELETE,
+  StatementType.MERGE_INTO,
+])
+
+/** What DuckDB evaluates while it plans. */
+const evaluatedEarly =
+  /\b(?:(?:current_)?localtime(?:stamp)?|current_transaction_id|current_setting|getvariable)\b/i
+
+/** What looks at files or names while it is planned, and does not take it well to be planned again. */
+const lookedUpEarly = /\b(?:glob|query|query_table|\w+_scan|sniff_csv|parquet_\w+)\s*\(/i
+
+/**
+ * Whether what was found out about a statement, and what was prepared of it, can be used again.
+ *
+ * Without parameters only its kind is, which no change of the database changes. With parameters DuckDB 1.5 plans it
+ * anew each time if it writes or reads a table, which it may do through a view; else it keeps the first plan with what
+ * it evaluated for it.
+ */
+export function isReusable({ type, sql, takesParameters }: Statement): boolean {
+  if (!takesParameters || writes.has(type)) return true
+  return (
+    type === StatementType.SELECT &&
+    /\bfrom\b/i.test(sql) &&
+    !evaluatedEarly.test(sql) &&
+    !lookedUpEarly.test(sql)
+  )
+}
+
+/** Whether a statement returns rows of its own, and not only how many rows it has changed. */
+export function returnsRows({ type, sql, isRead }: Statement): boolean {
+  switch (type) {
+    case StatementType.CALL:
+    case StatementType.EXECUTE:
+    case StatementType.EXPLAIN:
+      return true
+    case StatementType.INSERT:
+    case StatementType.UPDATE:
+    case StatementType.DELETE:
+    case StatementType.MERGE_INTO:
+      return /\breturning\b/i.test(sql)
+    default:
+      return isRead
+  }
+}

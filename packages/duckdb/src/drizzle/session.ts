@@ -1,0 +1,173 @@
+import { attachSuppressed, captureCallSite, invalidOption } from '@keelson/core'
+import {
+  exactNumber,
+  mockError,
+  preparedFrom,
+  setEntityKind,
+  type QueryMetadata,
+} from '@keelson/core/drizzle'
+import type { Query, SQL } from 'drizzle-orm'
+import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
+import type { PgTransactionConfig, PreparedQueryConfig } from 'drizzle-orm/pg-core'
+import type { RelationalSchemaConfig, TablesRelationalConfig } from 'drizzle-orm/relations'
+import type { DuckDBDatabase } from '../database.ts'
+import type { DuckDBDrizzleDialect } from './dialect.ts'
+import { PgSession, rawQueryOf } from './internals.ts'
+import { DuckDBPreparedQuery, type QueryRecipe, type SharedParts } from './prepared-query.ts'
+import type { DuckDBQueryResultHKT } from './query-result.ts'
+import { relationalRows } from './relational-rows.ts'
+import { TransactionScope } from './scope.ts'
+import { KeelsonDuckDBTransaction } from './transaction.ts'
+import { beginOptions } from './transaction-config.ts'
+
+/** A transaction that a session belongs to. */
+interface TransactionPart {
+  readonly scope: TransactionScope
+  /** The tables written in it, to be dropped from the cache once it is committed. */
+  readonly writes: Set<string>
+}
+
+type Schema<TSchema extends TablesRelationalConfig> = RelationalSchemaConfig<TSchema> | undefined
+
+/** What a Drizzle database or transaction of this driver sends its queries through. */
+export class DuckDBDrizzleSession<
+  TFullSchema extends Record<string, unknown>,
+  TSchema extends TablesRelationalConfig,
+> extends PgSession<DuckDBQueryResultHKT, TFullSchema, TSchema> {
+  static {
+    setEntityKind(this, 'KeelsonDuckDBSession')
+  }
+
+  declare protected readonly dialect: DuckDBDrizzleDialect
+  readonly #client: DuckDBDatabase | undefined
+  readonly #schema: Schema<TSchema>
+  readonly #shared: SharedParts
+  readonly #part: TransactionPart | undefined
+
+  /** @param client undefined for `drizzle.mock()` */
+  constructor(
+    client: DuckDBDatabase | undefined,
+    dialect: DuckDBDrizzleDialect,
+    schema: Schema<TSchema>,
+    shared: SharedParts,
+    part?: TransactionPart,
+  ) {
+    super(dialect)
+    this.#client = client
+    this.#schema = schema
+    this.#shared = shared
+    this.#part = part
+  }
+
+  get isTransaction(): boolean {
+    return this.#part !== undefined
+  }
+
+  override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
+    query: Query,
+    fields: QueryRecipe['fields'],
+    name: string | undefined,
+    isResponseInArrayMode: boolean,
+    customResultMapper?: QueryRecipe['customResultMapper'],
+    queryMetadata?: QueryMetadata,
+    cacheConfig?: WithCacheConfig,
+  ): DuckDBPreparedQuery<T> {
+    const selection = customResultMapper && this.dialect.selectionOf(query)
+    return new DuckDBPreparedQuery<T>(
+      {
+        query,
+        fields,
+        name,
+        isResponseInArrayMode,
+        customResultMapper,
+        queryMetadata,
+        cacheConfig,
+      },
+      this.#part?.scope ?? this.#shared.outlet,
+      this.#shared,
+      this.#part?.writes,
+      selection && relationalRows(selection, this.dialect, this.#shared.readings),
+    )
+  }
+
+  /** Prepares anew, for this session, what another one has prepared. */
+  #prepareAgain({ recipe, joinsNotNullableMap }: DuckDBPreparedQuery): DuckDBPreparedQuery {
+    const prepared = this.prepareQuery(
+      recipe.query,
+      recipe.fields,
+      recipe.name,
+      recipe.isResponseInArrayMode,
+      recipe.customResultMapper,
+      recipe.queryMetadata,
+      recipe.cacheConfig,
+    )
+    if (joinsNotNullableMap !== undefined) prepared.joinsNotNullableMap = joinsNotNullableMap
+    return prepared
+  }
+
+  /** Prepares for a stream what can be streamed; undefined for anything else. */
+  prepareStream(query: unknown): DuckDBPreparedQuery | undefined {
+    const prepared = preparedFrom(query)
+    if (prepared instanceof DuckDBPreparedQuery)
+      return prepared.isList ? this.#prepareAgain(prepared) : undefined
+    const raw = prepared && rawQueryOf(prepared)
+    return raw && this.prepareQuery(raw, undefined, undefined, false)
+  }
+
+  override async count(query: SQL): Promise<number> {
+    const [row] = await this.all<{ count: unknown }>(query)
+    return exactNumber(row?.count, 'count(*)') as number
+  }
+
+  /** Runs `transaction` in a transaction; where the session belongs to one, refuses to. */
+  override async transaction<T>(
+    transaction: (tx: KeelsonDuckDBTransaction<TFullSchema, TSchema>) => Promise<T>,
+    config?: PgTransactionConfig,
+  ): Promise<T> {
+    if (this.#part !== undefined) throw this.#part.scope.nestingError()
+    if (typeof transaction !== 'function') {
+      invalidOption('transaction()', 'transaction', transaction, 'an async function')
+    }
+    const options = beginOptions(config)
+    if (this.#client === undefined) throw mockError()
+    const begun = captureCallSite()
+    const line = this.#client.connect({ source: 'drizzle' })
+    const writes = new Set<string>()
+    let result: T
+    try {
+      await line.begin(options)
+      const scope = new TransactionScope(line, begun)
+      try {
+        result = await transaction(this.#handle({ scope, writes }))
+        await scope.end()
+      } finally {
+        scope.close()
+      }
+      await line.commit()
+    } catch (error) {
+      // Rolls back what is still open.
+      await line.release().catch((later: unknown) => attachSuppressed(error, later))
+      throw error
+    }
+    await line.release()
+    if (writes.size > 0) await this.#shared.cache!.written([...writes])
+    return result
+  }
+
+  #handle(part: TransactionPart): KeelsonDuckDBTransaction<TFullSchema, TSchema> {
+    const session = new DuckDBDrizzleSession<TFullSchema, TSchema>(
+      this.#client,
+      this.dialect,
+      this.#schema,
+      this.#shared,
+      part,
+    )
+    const tx = new KeelsonDuckDBTransaction<TFullSchema, TSchema>(
+      this.dialect,
+      session,
+      this.#schema,
+    )
+    if (this.#shared.cache !== undefined) tx.$cache = this.#shared.cache.handle
+    return tx
+  }
+}

@@ -1,0 +1,113 @@
+import { DuckDBConnection as ClientConnection, type DuckDBType } from '@duckdb/node-api'
+import {
+  type BulkIngestRequest,
+  type BulkIngestResult,
+  checkOptionNames,
+  invalidOption,
+  quoteIdentifier,
+} from '@keelson/core'
+import type { Connection } from '../connection/connection.ts'
+import type { Interruption } from '../connection/interruption.ts'
+import { Statement } from '../connection/statement.ts'
+import type { ValuePolicies } from '../contract.ts'
+import { readResult } from '../result/read-result.ts'
+import { convertRows } from './convert-rows.ts'
+import type { IngestColumn, IngestSource } from './ingest-source.ts'
+import { fillStaging } from './staging.ts'
+import { offerRows } from './table-function.ts'
+
+export interface IngestContext {
+  readonly method: 'auto' | 'table-function' | 'staging'
+  readonly policies: ValuePolicies
+  readonly interruption: Interruption
+}
+
+/** Throws what can be seen to be wrong with a request. */
+export function checkIngest(request: BulkIngestRequest): void {
+  const where = 'ingest()'
+  const names = ['table', 'schema', 'columns', 'rows', 'ordinal', 'statement', 'signal']
+  checkOptionNames(where, request, names)
+  const { columns, rows, statement } = request
+  if (!Array.isArray(columns) || columns.length === 0)
+    invalidOption(where, 'columns', columns, 'an array of at least one name')
+  if (!Array.isArray(rows)) invalidOption(where, 'rows', rows, 'an array of rows')
+  if (typeof statement !== 'function')
+    invalidOption(where, 'statement', statement, 'a function that makes the statement')
+}
+
+/**
+ * Hands rows to DuckDB and runs the statement that takes them in, on a connection that is the caller's own.
+ *
+ * @throws {ParameterError} for a value that its column cannot hold, with `index`, the row's position, and `column`;
+ *   nothing was sent
+ */
+export async function ingestRows(
+  connection: Connection,
+  request: BulkIngestRequest,
+  context: IngestContext,
+): Promise<BulkIngestResult> {
+  const { interruption } = context
+  const columns = await columnsOf(connection, request, interruption)
+  const values = await convertRows(columns, request, interruption)
+  const source: IngestSource = { columns, values, rowCount: request.rows.length }
+  const method = methodOf(context.method)
+  const offered =
+    method === 'table-function'
+      ? offerRows(connection, source)
+      : await fillStaging(connection, source, interruption)
+  try {
+    const result = await run(connection, request.statement(offered.name), context)
+    return { ...result, method }
+  } finally {
+    await offered.withdraw()
+  }
+}
+
+async function run(
+  connection: Connection,
+  sql: string,
+  { policies, interruption }: IngestContext,
+): Promise<Omit<BulkIngestResult, 'method'>> {
+  const statement = await connection.call(
+    () => Statement.prepare(connection.raw, sql),
+    interruption,
+  )
+  try {
+    statement.bind([])
+    const result = await connection.call(() => statement.raw.run(), interruption)
+    const read = await readResult(statement, result, { policies, rows: 'objects', interruption })
+    return { rows: read.rows, changes: read.changes ?? 0 }
+  } finally {
+    statement.destroy()
+  }
+}
+
+async function columnsOf(
+  connection: Connection,
+  { table, schema, columns, ordinal }: BulkIngestRequest,
+  interruption: Interruption,
+): Promise<readonly IngestColumn[]> {
+  const quoted = (name: string): string => quoteIdentifier(name, 'duckdb')
+  const target = schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`
+  // A number of its own gives the ordinal the type that row numbers have.
+  const list = columns.map(quoted).concat(ordinal === undefined ? [] : '0::bigint')
+  const prepared = await connection.call(
+    () => connection.raw.prepare(`select ${list.join(', ')} from ${target}`),
+    interruption,
+  )
+  try {
+    return [...columns, ...(ordinal === undefined ? [] : [ordinal])].map((name, index) => ({
+      name,
+      type: prepared.columnType(index) as DuckDBType,
+    }))
+  } finally {
+    prepared.destroySync()
+  }
+}
+
+/** Table functions came with @duckdb/node-api 1.5.5-r.4. */
+function methodOf(wanted: IngestContext['method']): BulkIngestResult['method'] {
+  if (wanted !== 'auto') return wanted
+  const hasTableFunctions = 'registerTableFunction' in ClientConnection.prototype
+  return hasTableFunctions ? 'table-function' : 'staging'
+}

@@ -1,0 +1,71 @@
+import { BIGINT, type DuckDBInstance, DuckDBTableFunction } from '@duckdb/node-api'
+import type { Connection } from '../connection/connection.ts'
+import type { IngestSource, OfferedSource } from './ingest-source.ts'
+
+/** DuckDB asks for at most this many rows at once. */
+const vectorSize = 2_048
+
+const functionName = 'keelson_ingest'
+
+/** The sources that a statement of an instance may be reading now, by the number that its SQL names. */
+interface Offers {
+  readonly sources: Map<number, IngestSource>
+  last: number
+}
+
+const offers = new WeakMap<DuckDBInstance, Offers>()
+
+/** Offers rows as a table function, which DuckDB calls while it runs the statement. */
+export function offerRows(connection: Connection, source: IngestSource): OfferedSource {
+  const { sources, id } = nextOffer(connection)
+  sources.set(id, source)
+  return {
+    name: `${functionName}(${id})`,
+    withdraw: async () => void sources.delete(id),
+  }
+}
+
+function nextOffer(connection: Connection): { sources: Offers['sources']; id: number } {
+  let known = offers.get(connection.instance)
+  if (known === undefined) {
+    known = { sources: new Map(), last: 0 }
+    // One for all connections of the instance; DuckDB keeps it as long as the instance lives.
+    connection.raw.registerTableFunction(tableFunction(known.sources))
+    offers.set(connection.instance, known)
+  }
+  known.last += 1
+  return { sources: known.sources, id: known.last }
+}
+
+function tableFunction(sources: Offers['sources']): DuckDBTableFunction {
+  return DuckDBTableFunction.create({
+    name: functionName,
+    parameterTypes: [BIGINT],
+    bindFunction(info) {
+      const source = sources.get(Number(info.getParameter(0)))
+      if (source === undefined)
+        throw new Error(`${functionName}() is for ingest(), which has no rows under this number.`)
+      for (const { name, type } of source.columns) info.addResultColumn(name, type)
+      info.setCardinality(source.rowCount, true)
+      info.setBindData(source)
+    },
+    initFunction(info) {
+      info.setInitData({ position: 0 })
+    },
+    mainFunction(info, chunk) {
+      const { columns, values, rowCount } = info.bindData as IngestSource
+      const state = info.initData as { position: number }
+      const start = state.position
+      const count = Math.min(vectorSize, rowCount - start)
+      chunk.rowCount = count
+      if (count === 0) return
+      for (let column = 0; column < columns.length; column++) {
+        const vector = chunk.getColumnVector(column)
+        const items = values[column]!
+        for (let row = 0; row < count; row++) vector.setItem(row, items[start + row] as never)
+        vector.flush()
+      }
+      state.position += count
+    },
+  })
+}

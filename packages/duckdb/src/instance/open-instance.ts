@@ -1,0 +1,144 @@
+import { statSync } from 'node:fs'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { KeelsonError, OptionError } from '@keelson/core'
+import { ThreadBudget } from '../connection/thread-budget.ts'
+import { DuckDBOpenError } from '../errors.ts'
+import { applySetting, configOf, findRefused, firstLine, verifySettings } from './apply-settings.ts'
+import type { Setting } from './settings.ts'
+
+/**
+ * Opens an instance and verifies its settings.
+ *
+ * @param path the real path, or `':memory:'`
+ * @throws {OptionError} for a setting that DuckDB does not know, does not take or did not apply
+ * @throws {DuckDBOpenError} for a file that it cannot open. Nothing is left open.
+ */
+export async function openInstance(
+  path: string,
+  settings: readonly Setting[],
+): Promise<DuckDBInstance> {
+  checkClient()
+  const { instance, left } = await create(path, settings)
+  try {
+    const connection = await instance.connect()
+    try {
+      for (const setting of left) await applySetting(connection, setting, 'global')
+      await verifySettings(connection, settings)
+    } finally {
+      connection.closeSync()
+    }
+    return instance
+  } catch (error) {
+    instance.closeSync()
+    throw error instanceof OptionError ? error : openError(path, error as Error)
+  }
+}
+
+interface Created {
+  readonly instance: DuckDBInstance
+  /** Settings that are still to be made. */
+  readonly left: readonly Setting[]
+}
+
+async function create(path: string, settings: readonly Setting[]): Promise<Created> {
+  try {
+    return { instance: await open(path, settings), left: [] }
+  } catch (error) {
+    const left = ofExtensions(error as Error, settings)
+    if (left.length === 0)
+      throw (await reasonOf(error as Error, path, settings)) ?? openError(path, error as Error)
+    const rest = await create(
+      path,
+      settings.filter((setting) => !left.includes(setting)),
+    )
+    return { instance: rest.instance, left: [...left, ...rest.left] }
+  }
+}
+
+function open(path: string, settings: readonly Setting[]): Promise<DuckDBInstance> {
+  const config = configOf(settings)
+  // Code that takes the same file from the client's cache shares it then, or is refused.
+  const isShared = path !== ':memory:'
+  return ThreadBudget.shared.run(
+    () => (isShared ? DuckDBInstance.fromCache(path, config) : DuckDBInstance.create(path, config)),
+    undefined,
+  )
+}
+
+/** Those that DuckDB does not know before it is open: they may belong to an extension. */
+function ofExtensions({ message }: Error, settings: readonly Setting[]): readonly Setting[] {
+  const list =
+    /options were not recognized: (.*)/.exec(message)?.[1] ??
+    /To set the (\S+) setting, the \S+ extension needs to be loaded/.exec(message)?.[1]
+  const names = list?.toLowerCase().split(/,\s*/) ?? []
+  return settings.filter(({ name }) => names.includes(name.toLowerCase()))
+}
+
+async function reasonOf(
+  error: Error,
+  path: string,
+  settings: readonly Setting[],
+): Promise<Error | undefined> {
+  const { message } = error
+  if (/different configuration/.test(message)) {
+    return new DuckDBOpenError(
+      'OPEN_IN_THIS_PROCESS',
+      `${path} is open in this process with other settings, by code that uses @duckdb/node-api itself. ` +
+        'Pass that instance as `instance`, or close it first.',
+      { cause: error },
+    )
+  }
+  // Everything else says what is wrong with the file.
+  return /set config|Syntax Error|Settings Error/.test(message) ? findRefused(settings) : undefined
+}
+
+function openError(path: string, error: Error): DuckDBOpenError {
+  const { message } = error
+  const failed = (code: DuckDBOpenError['code'], text: string): DuckDBOpenError =>
+    new DuckDBOpenError(code, `${path} ${text}`, { cause: error })
+  if (/Could not set lock/.test(message)) {
+    const holder = /\(PID (\d+)\)/.exec(message)?.[1]
+    return failed(
+      'FILE_LOCKED',
+      `is open in another process${holder === undefined ? '' : ` (PID ${holder})`}, and one process at a time can ` +
+        'have a DuckDB file open for writing. Close it there, or open it with `readOnly` in every process.',
+    )
+  }
+  if (/not a valid DuckDB database file/.test(message)) {
+    return failed(
+      'NOT_A_DATABASE',
+      isEmpty(path)
+        ? 'is an empty file, which is not a DuckDB database. Delete it, and it is created.'
+        : 'is not a DuckDB database. Check the path; nothing was changed in the file.',
+    )
+  }
+  if (/newer version of DuckDB/.test(message)) {
+    return failed(
+      'OPEN_FAILED',
+      `was written by a newer DuckDB: ${firstLine(message)}. Install a newer @duckdb/node-api; nothing was changed in the file.`,
+    )
+  }
+  if (/Corrupt database file|Could not read enough bytes/.test(message)) {
+    return failed(
+      'OPEN_FAILED',
+      `is damaged or cut short: ${firstLine(message)}. Restore it from a backup; nothing was changed in the file.`,
+    )
+  }
+  const advice = /^Out of Memory/.test(message)
+    ? 'Give a larger `memoryLimit`.'
+    : 'Check that the file was written by this version of DuckDB or an older one, and the permissions of the file and its directory.'
+  return failed('OPEN_FAILED', `could not be opened: ${message}. ${advice}`)
+}
+
+function isEmpty(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.size === 0
+}
+
+/** Its peer range has to take every version, since all of them are pre-releases to npm. */
+function checkClient(): void {
+  if (typeof DuckDBInstance.fromCache === 'function') return
+  throw new KeelsonError(
+    'UNSUPPORTED_CLIENT',
+    '@keelson/duckdb needs @duckdb/node-api 1.3 or newer, and the one that is installed has no instance cache. Install a newer one.',
+  )
+}

@@ -1,0 +1,8 @@
+export { introspect } from './kysely/introspect.ts'
+export { DuckDBAdapter } from './kysely/duckdb-adapter.ts'
+export { DuckDBDialect } from './kysely/duckdb-dialect.ts'
+export type { DuckDBDatabaseFactory, DuckDBDialectConfig } from './kysely/duckdb-dialect-config.ts'
+export { DuckDBDriver } from './kysely/duckdb-driver.ts'
+export { DuckDBIntrospector } from './kysely/duckdb-introspector.ts'
+export { DuckDBQueryCompiler } from './kysely/duckdb-query-compiler.ts'
+export { MigrationLockTimeoutError } from './kysely/migration-lock.ts'

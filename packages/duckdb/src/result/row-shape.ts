@@ -1,0 +1,102 @@
+import type { DuckDBDataChunk, DuckDBResult as ClientResult } from '@duckdb/node-api'
+import type { ValuePolicies } from '../contract.ts'
+import { type ColumnReader, columnReader } from '../values/column-reader.ts'
+
+/** How the rows of a result are made of its columns. Kept with the statement, whose next result looks the same. */
+export class RowShape {
+  readonly columns: readonly string[]
+  readonly #names: readonly string[]
+  readonly #policies: ValuePolicies
+  readonly #typeIds: readonly number[]
+  readonly #readers: readonly ColumnReader[]
+  /** An assignment to `__proto__` would set the prototype, and the value would be gone. */
+  readonly #hasProto: boolean
+
+  constructor(result: ClientResult, policies: ValuePolicies) {
+    this.#names = result.columnNames()
+    this.columns = uniqueNames(this.#names)
+    this.#policies = policies
+    this.#typeIds = this.columns.map((_, index) => result.columnTypeId(index))
+    this.#readers = this.columns.map((name, index) =>
+      columnReader(result.columnType(index), name, policies),
+    )
+    this.#hasProto = this.columns.includes('__proto__')
+  }
+
+  /**
+   * Whether it fits another result of the same statement. A parameter of another type can change a column's, and
+   * somebody may have renamed it; what a type consists of comes with the chunks.
+   */
+  fits(result: ClientResult, policies: ValuePolicies): boolean {
+    const names = this.#names
+    if (policies !== this.#policies || result.columnCount !== names.length) return false
+    return names.every(
+      (name, index) =>
+        result.columnTypeId(index) === this.#typeIds[index] && result.columnName(index) === name,
+    )
+  }
+
+  /** The values of one column of a chunk. */
+  column(chunk: DuckDBDataChunk, index: number, rowCount: number): unknown[] {
+    return this.#readers[index]!(chunk.getColumnVector(index), rowCount)
+  }
+
+  /** Puts the columns of a chunk together. */
+  rows(columns: readonly unknown[][], rowCount: number, as: 'objects' | 'arrays'): unknown[] {
+    if (as === 'arrays') return arrays(columns, rowCount)
+    return this.#hasProto
+      ? this.#definedObjects(columns, rowCount)
+      : this.#objects(columns, rowCount)
+  }
+
+  #objects(columns: readonly unknown[][], rowCount: number): unknown[] {
+    const names = this.columns
+    const width = names.length
+    const rows: unknown[] = []
+    for (let row = 0; row < rowCount; row++) {
+      const object: Record<string, unknown> = {}
+      for (let column = 0; column < width; column++) object[names[column]!] = columns[column]![row]
+      rows.push(object)
+    }
+    return rows
+  }
+
+  #definedObjects(columns: readonly unknown[][], rowCount: number): unknown[] {
+    return Array.from({ length: rowCount }, (_, row) => {
+      const object = {}
+      this.columns.forEach((name, column) =>
+        Object.defineProperty(object, name, {
+          value: columns[column]![row],
+          configurable: true,
+          enumerable: true,
+          writable: true,
+        }),
+      )
+      return object
+    })
+  }
+}
+
+function arrays(columns: readonly unknown[][], rowCount: number): unknown[][] {
+  const width = columns.length
+  const rows: unknown[][] = []
+  for (let row = 0; row < rowCount; row++) {
+    const values: unknown[] = []
+    for (let column = 0; column < width; column++) values.push(columns[column]![row])
+    rows.push(values)
+  }
+  return rows
+}
+
+/** The names that DuckDB's client gives to the columns of row objects, so that no column hides another. */
+function uniqueNames(names: readonly string[]): string[] {
+  const given = new Set(names)
+  const used = new Set<string>()
+  return names.map((name) => {
+    let unique = name
+    for (let n = 1; used.has(unique) || (unique !== name && given.has(unique)); n++)
+      unique = `${name}:${n}`
+    used.add(unique)
+    return unique
+  })
+}
