@@ -9,6 +9,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as threads from 'node:worker_threads'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -143,6 +144,19 @@ describe('one instance for each file', () => {
     }
   })
 
+  test('also of those that open a new file at once by different paths', async () => {
+    const directory = temporaryDirectory()
+    const path = join(directory, 'app.duckdb')
+    symlinkSync('app.duckdb', join(directory, 'link.duckdb'))
+    const [one, other] = await Promise.all([
+      open({ path: join(directory, 'link.duckdb') }),
+      open({ path }),
+    ])
+    expect(instancesOf(path)).toBe(1)
+    await run(one, 'create table t as select 1 as a')
+    expect(await value(other, 'select a from t')).toBe(1)
+  })
+
   test('also of those that come while the last one leaves', async () => {
     const path = temporaryFile('app.duckdb')
     let database = await open({ path })
@@ -153,12 +167,32 @@ describe('one instance for each file', () => {
       for (let turn = 0; turn < round; turn++) await new Promise((next) => setImmediate(next))
       const [next, brief] = await Promise.all([openDuckDB(path), openDuckDB(path)])
       expect(instancesOf(path)).toBe(1)
-      await Promise.all([brief.close(), closing])
+      expect(await brief.close()).toEqual({ forced: [] })
+      expect(await closing).toEqual({ forced: [] })
       database = next
       expect(await value(database, 'select count(*) from t')).toBe(round + 1)
     }
     await database.close()
     expect(openFilesIn(dirname(path))).toEqual([])
+  })
+
+  test('also of those that come and leave while the last one leaves', async () => {
+    const path = temporaryFile('app.duckdb')
+    for (let round = 0; round < 2; round++) {
+      const database = await openDuckDB({ path, settings: { wal_autocheckpoint: '1TB' } })
+      await run(database, 'create or replace table t (a integer, b varchar)')
+      // Enough for the checkpoint to take longer than to come and leave.
+      for (let part = 0; part < 6; part++)
+        await run(database, 'insert into t select range, md5(range::varchar) from range(50000)')
+      const closings = [database.close()]
+      for (let brief = 0; brief < 3; brief++) {
+        await sleep(20)
+        const next = await openDuckDB({ path, settings: { wal_autocheckpoint: '1TB' } })
+        closings.push(next.close())
+      }
+      for (const closing of closings) expect(await closing).toEqual({ forced: [] })
+      expect(openFilesIn(dirname(path))).toEqual([])
+    }
   })
 
   test('T3: rows of two databases on one file are all kept, and the bare client loses some', async () => {

@@ -40,8 +40,11 @@ const million = 'select range as a from range(1000000)'
 const failingMidway =
   "select case when range = 700000 then error('row 700000') else range end as a from range(1000000)"
 
-/** Takes seconds. */
-const heavy = 'select sum(hash(x.range + y.range)) from range(60000) x, range(60000) y'
+const pairs = (count: number): string =>
+  `select sum(hash(x.range + y.range)) from range(${count}) x, range(${count}) y`
+
+/** Takes a minute. */
+const heavy = pairs(60_000)
 
 async function readRaw(
   connection: DuckDBConnection,
@@ -145,16 +148,13 @@ test('T2: the commit of a transaction that has failed throws, and does not look 
 
 test('T8: what is asked of a busy connection does not block the event loop', async () => {
   const [connection] = await plain()
-  const busy = connection!.run(heavy)
+  const busy = connection!.run(pairs(8_000))
   await sleep(20)
   const start = performance.now()
-  // Stopped by another thread, since this one stands still.
-  const interrupting = setInterval(() => connection!.interrupt(), 10)
-  expect(() => connection!.getTableNames('select 1', false)).not.toThrow()
+  connection!.getTableNames('select 1', false)
   const blockedMs = performance.now() - start
-  clearInterval(interrupting)
-  await busy.catch(() => {})
-  expect(blockedMs).toBeGreaterThan(300)
+  await busy
+  expect(blockedMs).toBeGreaterThan(100)
 
   const database = await open({ path: ':memory:' })
   const session = await database.reserve()

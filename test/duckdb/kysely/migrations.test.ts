@@ -3,7 +3,7 @@ import { symlinkSync } from 'node:fs'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { openDuckDB } from '@keelson/duckdb'
 import { DuckDBDialect, MigrationLockTimeoutError } from '@keelson/duckdb/kysely'
-import { Kysely, sql } from 'kysely'
+import { Kysely, sql, type DatabaseConnection } from 'kysely'
 import { Migrator, type Migration, type MigrationResultSet } from 'kysely/migration'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
@@ -346,16 +346,18 @@ test('a connection of a wrapper that hides ours is refused with the reason', asy
       createDriver() {
         const driver = dialect.createDriver()
         const acquire = driver.acquireConnection.bind(driver)
+        const release = driver.releaseConnection.bind(driver)
+        const hidden = new WeakMap<DatabaseConnection, DatabaseConnection>()
         driver.acquireConnection = async () => {
           const connection = await acquire()
-          return {
+          const cover: DatabaseConnection = {
             executeQuery: (query) => connection.executeQuery(query),
-            streamQuery: (query, size) => connection.streamQuery(query, size),
-            release: () => driver.releaseConnection(connection),
-          } as never
+            streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
+          }
+          hidden.set(cover, connection)
+          return cover
         }
-        driver.releaseConnection = async (connection) =>
-          (connection as unknown as { release(): Promise<void> }).release()
+        driver.releaseConnection = (cover) => release(hidden.get(cover)!)
         return driver
       },
     },

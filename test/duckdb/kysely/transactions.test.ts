@@ -3,7 +3,7 @@ import { sql, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { open } from '../fixture.ts'
-import { collect, file, kysely, kyselyWithTables, names, recorder } from './fixture.ts'
+import { collect, file, kyselyWithTables, names, recorder } from './fixture.ts'
 
 const failing = sql`insert into person (id, name) values (1, 'again')`
 

@@ -133,15 +133,13 @@ test('the README says how each type is read and bound', async () => {
 async function rowsOf({ types, samples, policies = [{}], bound }: Entry): Promise<string[][]> {
   const rows: string[][] = []
   for (const values of policies) {
-    const [read] = unique(
-      await Promise.all(
-        types.map(async (type) =>
-          unique(
-            await Promise.all(samples.map((sample) => readAs(`(${sample})::${type}`, values))),
-          ).join(', '),
-        ),
-      ),
-    )
+    const reads = new Set<string>()
+    for (const type of types) {
+      const read = samples.map((sample) => readAs(`(${sample})::${type}`, values))
+      reads.add((await Promise.all(read)).join(', '))
+    }
+    const [read, ...others] = reads
+    expect(others, `${types.join(', ')} are not read the same`).toEqual([])
     const option = Object.entries(values).map(([name, value]) => code(`${name}: '${value}'`))
     rows.push([
       rows.length === 0 ? types.map(code).join(' ') : '',
@@ -152,11 +150,6 @@ async function rowsOf({ types, samples, policies = [{}], bound }: Entry): Promis
   }
   for (const type of types) for (const value of bound) await checkBound(type, samples[0], value)
   return rows
-}
-
-/** What all types of an entry are read as; they are one entry because that is the same. */
-function unique(reads: readonly string[]): string[] {
-  return [...new Set(reads)]
 }
 
 async function readAs(expression: string, values: Partial<ValuePolicies>): Promise<string> {

@@ -1,4 +1,4 @@
-import { DuckDBConnection as ClientConnection, type DuckDBType } from '@duckdb/node-api'
+import type { DuckDBType } from '@duckdb/node-api'
 import {
   type BulkIngestRequest,
   type BulkIngestResult,
@@ -14,7 +14,7 @@ import { readResult } from '../result/read-result.ts'
 import { convertRows } from './convert-rows.ts'
 import type { IngestColumn, IngestSource } from './ingest-source.ts'
 import { fillStaging } from './staging.ts'
-import { offerRows } from './table-function.ts'
+import { hasTableFunctions, offerRows } from './table-function.ts'
 
 export interface IngestContext {
   readonly method: 'auto' | 'table-function' | 'staging'
@@ -105,9 +105,7 @@ async function columnsOf(
   }
 }
 
-/** Table functions came with @duckdb/node-api 1.5.5-r.4. */
 function methodOf(wanted: IngestContext['method']): BulkIngestResult['method'] {
   if (wanted !== 'auto') return wanted
-  const hasTableFunctions = 'registerTableFunction' in ClientConnection.prototype
   return hasTableFunctions ? 'table-function' : 'staging'
 }

@@ -1,4 +1,9 @@
-import { BIGINT, type DuckDBInstance, DuckDBTableFunction } from '@duckdb/node-api'
+import {
+  BIGINT,
+  DuckDBConnection,
+  type DuckDBInstance,
+  DuckDBTableFunction,
+} from '@duckdb/node-api'
 import type { Connection } from '../connection/connection.ts'
 import type { IngestSource, OfferedSource } from './ingest-source.ts'
 
@@ -15,26 +20,32 @@ interface Offers {
 
 const offers = new WeakMap<DuckDBInstance, Offers>()
 
-/** Offers rows as a table function, which DuckDB calls while it runs the statement. */
-export function offerRows(connection: Connection, source: IngestSource): OfferedSource {
-  const { sources, id } = nextOffer(connection)
-  sources.set(id, source)
-  return {
-    name: `${functionName}(${id})`,
-    withdraw: async () => void sources.delete(id),
-  }
+/** Table functions came with @duckdb/node-api 1.5.5-r.4. */
+export const hasTableFunctions: boolean = 'registerTableFunction' in DuckDBConnection.prototype
+
+/**
+ * Makes the function known to an instance, once. It has to be there before anybody's transaction: one that is begun
+ * earlier would not see it, and one that registers it would take it along when it rolls back.
+ *
+ * @param connection one that nobody uses yet
+ */
+export function registerIngest(instance: DuckDBInstance, connection: DuckDBConnection): void {
+  if (!hasTableFunctions || offers.has(instance)) return
+  const sources: Offers['sources'] = new Map()
+  connection.registerTableFunction(tableFunction(sources))
+  offers.set(instance, { sources, last: 0 })
 }
 
-function nextOffer(connection: Connection): { sources: Offers['sources']; id: number } {
-  let known = offers.get(connection.instance)
-  if (known === undefined) {
-    known = { sources: new Map(), last: 0 }
-    // One for all connections of the instance; DuckDB keeps it as long as the instance lives.
-    connection.raw.registerTableFunction(tableFunction(known.sources))
-    offers.set(connection.instance, known)
-  }
+/** Offers rows as a table function, which DuckDB calls while it runs the statement. */
+export function offerRows({ instance }: Connection, source: IngestSource): OfferedSource {
+  const known = offers.get(instance)!
   known.last += 1
-  return { sources: known.sources, id: known.last }
+  const id = known.last
+  known.sources.set(id, source)
+  return {
+    name: `${functionName}(${id})`,
+    withdraw: async () => void known.sources.delete(id),
+  }
 }
 
 function tableFunction(sources: Offers['sources']): DuckDBTableFunction {

@@ -36,6 +36,8 @@ interface SharedInstance {
   users: number
   /** How often the last user has left. */
   departures: number
+  /** Settles when none is under way: the file would stay open for as long as one is. */
+  checkpoint: Promise<void>
 }
 
 /**
@@ -115,9 +117,13 @@ function sharedLease(
     isReleased = true
     if (--shared.users > 0) return false
     const departure = ++shared.departures
-    if (!isReadOnly(settings)) await checkpointLast(instance, path)
-    // Somebody may have come meanwhile, and may have left again: then it is theirs to close.
-    if (shared.users > 0 || shared.departures !== departure) return false
+    // Somebody may come meanwhile, and may leave again: then it is theirs to close.
+    const isOver = (): boolean => shared.users === 0 && shared.departures === departure
+    shared.checkpoint = shared.checkpoint.then(async () => {
+      if (isOver() && !isReadOnly(settings)) await checkpointLast(instance, path)
+    })
+    await shared.checkpoint
+    if (!isOver()) return false
     instances.delete(shared)
     instance.closeSync()
     return shared.file !== undefined && (openCount(shared.file) ?? 0) > 0
@@ -190,6 +196,7 @@ function add(
     file: undefined,
     users: 0,
     departures: 0,
+    checkpoint: Promise.resolve(),
   }
   instances.add(shared)
   return shared

@@ -15,6 +15,7 @@ import type { ValuePolicies } from '../contract.ts'
 import { applyConnectionSettings } from '../instance/apply-settings.ts'
 import { definitionsOf } from '../instance/definitions.ts'
 import { refuseGuardedSetting } from '../instance/guarded-settings.ts'
+import { registerIngest } from '../ingest/table-function.ts'
 import type { InstanceLease } from '../instance/instance-registry.ts'
 import { connectionSettingsOf, type Setting } from '../instance/settings.ts'
 import { policies, type ResolvedDuckDBOptions } from '../options.ts'
@@ -229,6 +230,7 @@ export class Engine {
       this.assertOpen()
       const connection = await instance.connect()
       try {
+        registerIngest(instance, connection)
         await applyConnectionSettings(connection, this.#connectionSettings)
       } catch (error) {
         connection.closeSync()
