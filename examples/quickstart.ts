@@ -1,53 +1,105 @@
 /**
- * Real data in one SQLite file, through Kysely and through Drizzle: load, relate, query, stream, and a nested step that
- * fails without taking the outer one along. The file is in a temporary folder and gone at the end.
+ * Real data in two databases, each through Kysely and through Drizzle. In SQLite: load, relate, query, stream, and a
+ * nested step that fails without taking the outer one along. In DuckDB: 3,000,000 rows of a Parquet file to query and to
+ * stream, and a transaction that no caught error saves. The files are in a temporary folder and gone at the end.
  *
  * Run it with `npx -y pnpm@12 example`.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openDuckDB } from '@keelson/duckdb'
+import { drizzle as drizzleDuckDB } from '@keelson/duckdb/drizzle'
+import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { openSqlite } from '@keelson/sqlite'
-import { drizzle } from '@keelson/sqlite/drizzle'
+import { drizzle as drizzleSqlite } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { Kysely } from 'kysely'
-import * as drizzleTour from './quickstart/drizzle-tour.ts'
-import { checkFile, showSettings } from './quickstart/checks.ts'
-import * as kyselyTour from './quickstart/kysely-tour.ts'
-import { load, repair } from './quickstart/load.ts'
-import { relate } from './quickstart/relate.ts'
-import { schema, type Database } from './quickstart/schema.ts'
+import { closeBoth } from './quickstart/close.ts'
+import { showDuckDBSettings } from './quickstart/duckdb/checks.ts'
+import * as drizzleOnDuckDB from './quickstart/duckdb/drizzle-tour.ts'
+import * as kyselyOnDuckDB from './quickstart/duckdb/kysely-tour.ts'
+import { loadFlights } from './quickstart/duckdb/load.ts'
+import type { Database as FlightTables } from './quickstart/duckdb/schema.ts'
+import { checkFile, showSqliteSettings } from './quickstart/sqlite/checks.ts'
+import * as drizzleOnSqlite from './quickstart/sqlite/drizzle-tour.ts'
+import * as kyselyOnSqlite from './quickstart/sqlite/kysely-tour.ts'
+import { loadAirports, repairAirports } from './quickstart/sqlite/load.ts'
+import { relateAirports } from './quickstart/sqlite/relate.ts'
+import { schema, type Database as AirportTables } from './quickstart/sqlite/schema.ts'
 import { print, seconds, step } from './quickstart/terminal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'keelson-quickstart-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 process.once('SIGINT', () => process.exit(130))
 
-const database = openSqlite({ path: join(folder, 'airports.db') })
-const kysely = new Kysely<Database>({ dialect: new SqliteDialect({ database }) })
-const db = drizzle({ client: database, schema })
+const sqlite = openSqlite({ path: join(folder, 'airports.db') })
+const airports = {
+  kysely: new Kysely<AirportTables>({ dialect: new SqliteDialect({ database: sqlite }) }),
+  drizzle: drizzleSqlite({ client: sqlite, schema }),
+}
+
+const duckdb = await openDuckDB({
+  path: join(folder, 'flights.duckdb'),
+  threads: 2,
+  memoryLimit: '1GiB',
+  timestamp: 'date', // instead of a text; Drizzle's columns decide for themselves
+})
+const flights = {
+  kysely: new Kysely<FlightTables>({ dialect: new DuckDBDialect({ database: duckdb }) }),
+  drizzle: drizzleDuckDB({ client: duckdb }),
+}
 
 try {
-  await step('Open one file for Kysely and Drizzle', () => showSettings(database))
-  await step('Load two CSV files', () => load(database, kysely, db))
-  await step('Repair what they got wrong', () => repair(kysely))
-  await step('Find the nearest airport of each ZIP code', () => relate(database))
+  await step('SQLite: open one file for Kysely and Drizzle', () => showSqliteSettings(sqlite))
+  await step('Load two CSV files', () => loadAirports(sqlite, airports.kysely, airports.drizzle))
+  await step('Repair what they got wrong', () => repairAirports(airports.kysely))
+  await step('Find the nearest airport of each ZIP code', () => relateAirports(sqlite))
 
-  await step('Kysely: query', () => kyselyTour.showBusiestAirports(kysely))
-  await step('Kysely: stream into a file', () => kyselyTour.exportZips(kysely, folder))
-  await step('Kysely: fail a nested step', () => kyselyTour.failNestedStep(kysely, db))
+  await step('Kysely on SQLite: query', () => kyselyOnSqlite.showBusiestAirports(airports.kysely))
+  await step('Kysely on SQLite: stream into a file', () =>
+    kyselyOnSqlite.exportZips(airports.kysely, folder),
+  )
+  await step('Kysely on SQLite: fail a nested step', () =>
+    kyselyOnSqlite.failNestedStep(airports.kysely, airports.drizzle),
+  )
 
-  await step('Drizzle: query with relations', () => drizzleTour.showRemoteZips(db))
-  await step('Drizzle: stream into a histogram', () => drizzleTour.showDistances(db))
-  await step('Drizzle: fail a nested step', () => drizzleTour.failNestedStep(db, kysely))
+  await step('Drizzle on SQLite: query with relations', () =>
+    drizzleOnSqlite.showRemoteZips(airports.drizzle),
+  )
+  await step('Drizzle on SQLite: stream into a histogram', () =>
+    drizzleOnSqlite.showDistances(airports.drizzle),
+  )
+  await step('Drizzle on SQLite: fail a nested step', () =>
+    drizzleOnSqlite.failNestedStep(airports.drizzle, airports.kysely),
+  )
+  await step('Check the file', () => checkFile(sqlite, airports.kysely, airports.drizzle))
 
-  await step('Check the file', () => checkFile(database, kysely, db))
+  await step('DuckDB: open one file for Kysely and Drizzle', () => showDuckDBSettings(duckdb))
+  await step('Load a Parquet file', () => loadFlights(duckdb))
+
+  await step('Kysely on DuckDB: query', () => kyselyOnDuckDB.sumUpRoutes(flights.kysely))
+  await step('Kysely on DuckDB: query, with names from SQLite', () =>
+    kyselyOnDuckDB.showLateAirports(flights.kysely, airports.drizzle),
+  )
+  await step('Kysely on DuckDB: stream into a histogram', () =>
+    kyselyOnDuckDB.showDelays(flights.kysely),
+  )
+
+  await step('Drizzle on DuckDB: query with dates', () =>
+    drizzleOnDuckDB.showWorstDelays(flights.drizzle),
+  )
+  await step('Drizzle on DuckDB: fail a transaction', () =>
+    drizzleOnDuckDB.failTransaction(flights.drizzle),
+  )
 } finally {
-  await database.close() // for both: they only borrowed it
+  // For Kysely and Drizzle too: they only borrowed both.
+  await step('Close both files', () => closeBoth(sqlite, duckdb))
 }
 
 print(`
 Done in ${seconds(0)}, start of Node included. Where to go next:
   examples/quickstart/        what just ran, one file per subject
   packages/sqlite/README.md   every option, and what SQLite cannot do
+  packages/duckdb/README.md   the same for DuckDB
   npx -y pnpm@12 test         the same promises as tests`)

@@ -16,6 +16,11 @@ export function print(line: string): void {
   console.log(line)
 }
 
+/** Prints a text of any length in lines of at most 80 characters. */
+export function printText(text: string): void {
+  print(text.replace(/(.{1,80})( |$)/g, '$1\n').trimEnd())
+}
+
 /** Prints rows under a head; columns of numbers are aligned to the right. */
 export function printTable(head: string[], rows: (string | number | null)[][]): void {
   const columns = head.map((_, i) => rows.map((row) => row[i]))
@@ -46,14 +51,15 @@ export async function* withProgress<Row>(
     linewrap: true,
     stream: process.stdout,
   })
-  const quarter = Math.ceil(total / 4)
+  const part = Math.ceil(total / (process.stdout.isTTY ? 100 : 4))
   let seen = 0
   bar.start(total, 0)
   try {
     for await (const row of rows) {
-      bar.update(++seen)
-      if (!process.stdout.isTTY && (seen % quarter === 0 || seen === total)) {
-        process.stdout.write(`${number(seen)} `)
+      seen++
+      if (seen % part === 0 || seen === total) {
+        bar.update(seen)
+        if (!process.stdout.isTTY) process.stdout.write(`${number(seen)} `)
       }
       yield row
     }
@@ -68,6 +74,11 @@ export function number(value: number, digits = 0): string {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   })
+}
+
+/** `Mon, 01 Jan 2001 00:01`, in UTC. */
+export function minute(date: Date): string {
+  return date.toUTCString().slice(0, 22)
 }
 
 /** The time since `start`, which is 0 for the start of the process. */

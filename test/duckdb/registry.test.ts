@@ -178,6 +178,10 @@ describe('one instance for each file', () => {
 
   test('also of those that come and leave while the last one leaves', async () => {
     const path = temporaryFile('app.duckdb')
+    const warnings: Error[] = []
+    const warned = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
     for (let round = 0; round < 2; round++) {
       const database = await openDuckDB({ path, settings: { wal_autocheckpoint: '1TB' } })
       await run(database, 'create or replace table t (a integer, b varchar)')
@@ -193,6 +197,7 @@ describe('one instance for each file', () => {
       for (const closing of closings) expect(await closing).toEqual({ forced: [] })
       expect(openFilesIn(dirname(path))).toEqual([])
     }
+    expect(warnings).toEqual([])
   })
 
   test('T3: rows of two databases on one file are all kept, and the bare client loses some', async () => {

@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import {
   ConnectionBusyError,
   type DuckDBDatabase,
@@ -9,7 +12,7 @@ import {
   type StreamOptions,
   TransactionClosedError,
 } from '@keelson/duckdb'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nextTurn, watchingLoop } from '../support/event-loop.ts'
 import { startProgram } from '../support/program.ts'
 import { rejection } from '../support/rejection.ts'
@@ -51,10 +54,9 @@ async function expectIdle(database: DuckDBDatabase): Promise<void> {
   expect(await value(database, 'select 42')).toBe(42)
 }
 
-/** The transactions that are open, of this connection and others: each holds a snapshot. */
+/** Nobody sees an earlier state of the data any more: DuckDB makes no index while somebody does. */
 async function expectNoSnapshots(database: DuckDBDatabase): Promise<void> {
-  // A checkpoint that reclaims rows waits for no one: it fails while somebody may still see them.
-  await run(database, 'create or replace table fresh (a integer)', 'force checkpoint')
+  await run(database, 'update t set b = b', 'create index seen on t (b)', 'drop index seen')
 }
 
 /** Takes a minute. */
@@ -668,7 +670,7 @@ describe('statements that write', () => {
     'show tables',
     'summarize t',
     "pragma table_info('t')",
-    "call pragma_version()",
+    'call pragma_version()',
     'table t',
     'with x as (select 1 as a) from x',
     'pivot t on a using count(*)',
@@ -728,31 +730,36 @@ describe('many at once', () => {
   test('leave the event loop its turns, also with many columns', async () => {
     const columns = upTo(300).map((each) => `range + ${each} as c${each}`)
     const database = await withRows(1)
-    const { longestGapMs, turns } = await watchingLoop(() =>
-      read(database, `select ${columns.join(', ')} from range(20000)`),
-    )
+    const sql = `select ${columns.join(', ')} from range(20000)`
+    const { result, longestGapMs, turns } = await watchingLoop(async () => {
+      let rows = 0
+      for await (const chunk of database.stream(sql)) rows += chunk.length
+      return rows
+    })
+    expect(result).toBe(20_000)
     expect(turns).toBeGreaterThan(20)
-    expect(longestGapMs).toBeLessThan(150)
+    expect(longestGapMs).toBeLessThan(200)
   })
 })
 
 describe('memory', () => {
-  test.for(['fast', 'slow', 'left early'])(
-    'stays bounded, whatever the size of the result (%s)',
-    async (consumer) => {
-      const rows = runs(1_000_000, 5_000_000)
-      const program = startProgram(
-        new URL('./programs/stream-memory.ts', import.meta.url),
-        consumer,
-        String(rows),
-      )
-      onTestFinished(() => program.kill())
-      const line = await program.line()
-      const { code, stderr } = await program.end()
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-      const report = JSON.parse(line!) as { rows: number; grownMb: number; peakMb: number }
+  /** Young objects are collected often, so that what is measured is what is held. */
+  const flags = ['--max-semi-space-size=4', '--max-old-space-size=100']
+  const consumers: [string, number][] = [
+    ['fast', 5_000_000],
+    ['slow', runs(1_000_000, 5_000_000)],
+    ['left early', runs(1_000_000, 5_000_000)],
+  ]
+
+  test.for(consumers)(
+    'stays bounded, whatever the size of the result (%s, %i rows)',
+    async ([consumer, rows]) => {
+      const program = fileURLToPath(new URL('./programs/stream-memory.ts', import.meta.url))
+      const parameters = [...flags, program, consumer, String(rows)]
+      const { stdout } = await promisify(execFile)(process.execPath, parameters)
+      const report = JSON.parse(stdout) as { rows: number; peakMb: number }
       expect(report.rows).toBe(rows)
-      expect(report.peakMb).toBeLessThan(250)
+      expect(report.peakMb).toBeLessThan(200)
     },
   )
 })

@@ -232,11 +232,7 @@ describe('T11: a statement sees what was written since it was last run', () => {
     ['a value beyond those that were there', never, 1],
     ['a null where there was none', 'select count(*)::integer from t where a is null', 1],
     ['no null any more', 'select count(*)::integer from t where a is not null', 101],
-    [
-      'a join',
-      'select count(*)::integer from t join t u on t.a = u.a where t.a >= 1000',
-      1,
-    ],
+    ['a join', 'select count(*)::integer from t join t u on t.a = u.a where t.a >= 1000', 1],
   ]
 
   test.for(statements)('%s', async ([, sql, expected]) => {
@@ -272,7 +268,9 @@ describe('T11: a statement sees what was written since it was last run', () => {
     expect((await database.execute(sql)).changes).toBe(0)
     await run(database, 'insert into t values (5000)')
     expect((await database.execute(sql)).changes).toBe(1)
-    expect((await database.execute('create table u as select a from t where a > 1000')).changes).toBe(2)
+    expect(
+      (await database.execute('create table u as select a from t where a > 1000')).changes,
+    ).toBe(2)
     await database.transaction(async (tx) => {
       expect(await value(tx, 'select count(*)::integer from t where a > 6000')).toBe(0)
       await run(tx, 'insert into t values (7000)')

@@ -6,6 +6,8 @@ import { workspacePackages } from './packages.ts'
 const PROGRAM = `
   const before = new Set(Reflect.ownKeys(globalThis))
   await import(process.argv[1])
+  // What loading a native module has left is gone by then; what stays open is still there.
+  await new Promise((resolve) => setTimeout(resolve, 50))
   const open = process.getActiveResourcesInfo()
   const globals = Reflect.ownKeys(globalThis).filter((key) => !before.has(key)).map(String)
   console.log(JSON.stringify({ open, globals }))

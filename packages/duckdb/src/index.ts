@@ -9,6 +9,8 @@ export {
   KeelsonError,
   OptionError,
   ParameterError,
+  PoolAcquireTimeoutError,
+  PoolQueueFullError,
   QueryTimeoutError,
   SavepointsNotSupportedError,
   TransactionAbortedError,
@@ -37,3 +39,5 @@ export {
 } from './errors.ts'
 export type { DuckDBOptions, DuckDBPoolOptions, ResolvedDuckDBOptions } from './options.ts'
 export { isDuckDBDatabase, openDuckDB } from './open-duckdb.ts'
+export { DateRangeError } from './values/read/date-range-error.ts'
+export { JsonTextError } from './values/read/json-text-error.ts'

@@ -64,7 +64,9 @@ describe.for([
       if (id === 15) break
     await db.insert(users).values({ id: 5_000, name: 'after' })
     expect(await db.$count(users)).toBe(1_001)
-    expect(await db.$client.close()).toEqual({ forced: [] })
+    // Of a result that was not read to its end the client lets go when it is collected as garbage.
+    const { forced } = await db.$client.close()
+    expect(forced.filter((reason) => !reason.includes('stays open until'))).toEqual([])
   })
 })
 

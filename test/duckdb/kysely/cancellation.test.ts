@@ -7,7 +7,7 @@ import { file, kysely, kyselyWithTables, names, slow } from './fixture.ts'
 test.for(['ignore query', 'cancel query'] as const)(
   'an aborted signal interrupts the query (%s), and the connection serves the next one',
   async (inflightQueryAbortStrategy) => {
-    const database = await open({ path: file(), pool: { max: 1, acquireTimeoutMs: 5000 } })
+    const database = await open({ path: file(), pool: { max: 1, acquireTimeoutMs: 20_000 } })
     const db = kysely({ database })
     const controller = new AbortController()
     const reason = new Error('too slow')
@@ -17,9 +17,9 @@ test.for(['ignore query', 'cancel query'] as const)(
     )
     setTimeout(() => controller.abort(reason), 50)
     expect(await running).toBe(reason)
-    // The only connection is free again long before the query would have ended.
+    // The only connection is free again long before the query would have ended, which takes minutes.
     expect((await sql`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }])
-    expect(performance.now() - start).toBeLessThan(3000)
+    expect(performance.now() - start).toBeLessThan(20_000)
   },
 )
 

@@ -71,7 +71,7 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   return rows
 }
 
-/** A query that takes seconds, and gives one row. */
+/** A query that takes minutes, and gives one row. */
 export const slow = sql<{
   n: number
 }>`select sum(a.i * b.i)::double as n from range(200000) a(i), range(200000) b(i)`

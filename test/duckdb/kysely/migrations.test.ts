@@ -1,7 +1,6 @@
 import { join, dirname } from 'node:path'
-import { symlinkSync } from 'node:fs'
+import { linkSync, symlinkSync } from 'node:fs'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { openDuckDB } from '@keelson/duckdb'
 import { DuckDBDialect, MigrationLockTimeoutError } from '@keelson/duckdb/kysely'
 import { Kysely, sql, type DatabaseConnection } from 'kysely'
 import { Migrator, type Migration, type MigrationResultSet } from 'kysely/migration'
@@ -178,6 +177,15 @@ describe.each(['with transactions', 'without transactions'] as const)(
       await expectRunOnce([kysely({ path }), kysely({ path: link })])
     })
 
+    test('two Kysely instances on two hard links of a file run each migration once', async () => {
+      const path = file()
+      const link = join(dirname(path), 'link.duckdb')
+      const first = kysely({ path })
+      await sql`select 1`.execute(first)
+      linkSync(path, link)
+      await expectRunOnce([first, kysely({ path: link })])
+    })
+
     test('two databases around one instance run each migration once', async () => {
       for (const path of [':memory:', file()]) {
         const instance = await DuckDBInstance.create(path)
@@ -189,12 +197,16 @@ describe.each(['with transactions', 'without transactions'] as const)(
 
     test('a database and an instance of the same file run each migration once', async () => {
       const path = file()
-      const database = await openDuckDB(path)
-      onTestFinished(() => void database.close())
+      const link = join(dirname(path), 'link.duckdb')
+      symlinkSync(path, link)
+      const database = await open({ path })
       await database.execute('select 1')
-      const instance = await DuckDBInstance.fromCache(path).catch(() => undefined)
-      // Where the client's cache refuses because of other settings there is nothing to share.
-      if (instance === undefined) return
+      // The settings of openDuckDB(): with others the client's cache refuses.
+      const instance = await DuckDBInstance.fromCache(link, {
+        access_mode: 'AUTOMATIC',
+        autoinstall_known_extensions: 'false',
+        autoload_known_extensions: 'false',
+      })
       onTestFinished(() => instance.closeSync())
       await expectRunOnce([kysely({ database }), kysely({ instance })])
     })
@@ -299,40 +311,43 @@ test('a lock that was never taken is released without an error', async () => {
   expect(await names(db)).toEqual(['Ada'])
 })
 
-test('a lock taken in the transaction just begun, as Kysely before 0.29.3 does, holds until its commit', async () => {
-  const { log, lines } = recorder()
-  const db = await kyselyWithTables({ path: file() }, { log })
-  await db.insertInto('person').values({ name: 'Ada', age: 0 }).execute()
-  const { adapter } = db.getExecutor()
-  const addOne = () =>
-    db.transaction().execute(async (trx) => {
-      try {
-        await adapter.acquireMigrationLock(trx, lock)
-        const { age } = await trx.selectFrom('person').select('age').executeTakeFirstOrThrow()
-        await new Promise((resolve) => setTimeout(resolve, 10))
-        await trx
-          .updateTable('person')
-          .set({ age: age! + 1 })
-          .execute()
-      } finally {
-        await adapter.releaseMigrationLock(trx, lock)
-      }
-    })
-  lines.length = 0
-  await Promise.all([addOne(), addOne(), addOne()])
-  expect(lines.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => 'begin transaction'))
-  expect(await db.selectFrom('person').select('age').executeTakeFirst()).toEqual({ age: 3 })
+describe.each([false, true])('where a snapshot is taken with the begin: %s', (atOnce) => {
+  test('a lock taken in the transaction just begun, as Kysely before 0.29.3 does, holds until its commit', async () => {
+    const { log, lines } = recorder()
+    const settings = { immediate_transaction_mode: atOnce }
+    const db = await kyselyWithTables({ path: file(), settings }, { log })
+    await db.insertInto('person').values({ name: 'Ada', age: 0 }).execute()
+    const { adapter } = db.getExecutor()
+    const addOne = () =>
+      db.transaction().execute(async (trx) => {
+        try {
+          await adapter.acquireMigrationLock(trx, lock)
+          const { age } = await trx.selectFrom('person').select('age').executeTakeFirstOrThrow()
+          await new Promise((resolve) => setTimeout(resolve, 10))
+          await trx
+            .updateTable('person')
+            .set({ age: age! + 1 })
+            .execute()
+        } finally {
+          await adapter.releaseMigrationLock(trx, lock)
+        }
+      })
+    lines.length = 0
+    await Promise.all([addOne(), addOne(), addOne()])
+    expect(lines.filter((line) => line === 'rollback')).toHaveLength(3)
+    expect(await db.selectFrom('person').select('age').executeTakeFirst()).toEqual({ age: 3 })
 
-  const mine = new Error('mine')
-  const error = await rejection(
-    db.transaction().execute(async (trx) => {
-      await adapter.acquireMigrationLock(trx, lock)
-      await adapter.releaseMigrationLock(trx, lock)
-      throw mine
-    }),
-  )
-  expect(error).toBe(mine)
-  await addOne()
+    const mine = new Error('mine')
+    const error = await rejection(
+      db.transaction().execute(async (trx) => {
+        await adapter.acquireMigrationLock(trx, lock)
+        await adapter.releaseMigrationLock(trx, lock)
+        throw mine
+      }),
+    )
+    expect(error).toBe(mine)
+    await addOne()
+  })
 })
 
 test('a connection of a wrapper that hides ours is refused with the reason', async () => {

@@ -3,7 +3,7 @@ import { sql, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { open } from '../fixture.ts'
-import { collect, file, kyselyWithTables, names, recorder } from './fixture.ts'
+import { collect, file, kyselyWithTables, names, recorder, type Schema } from './fixture.ts'
 
 const failing = sql`insert into person (id, name) values (1, 'again')`
 
@@ -295,7 +295,12 @@ test('S9: the db of db.connection() inside a transaction of its own fails instea
     expect(error.message).toMatch(
       /Gave up after 50 ms \(pool\.acquireTimeoutMs\).* on `trx` and not on the `db` of `db\.connection\(\)`/,
     )
-    // What runs beside a transaction that ends in time only waits.
+  })
+})
+
+test('the db of db.connection() beside a transaction of its own that ends in time only waits', async () => {
+  const db = await kyselyWithTables()
+  await db.connection().execute(async (connection) => {
     const [, found] = await Promise.all([
       connection
         .transaction()
@@ -362,6 +367,60 @@ for (const ending of ['commits', 'rolls back']) {
     }
   })
 }
+
+// Kysely logs a command before it tells the Transaction of its end: nothing can come later and still get through.
+for (const kind of ['a query', 'a stream']) {
+  test(`Z2: ${kind} that comes between the commit or rollback and the end of the Transaction is refused`, async () => {
+    const late: Promise<unknown>[] = []
+    let escaped: Kysely<Schema> | undefined
+    const db = await kyselyWithTables(
+      { path: file() },
+      {
+        log: ({ query }) => {
+          if (escaped === undefined || !/^(commit|rollback)$/.test(query.sql)) return
+          const insert = escaped.insertInto('person').values({ name: query.sql }).returning('id')
+          late.push(rejection(kind === 'a query' ? insert.execute() : collect(insert.stream())))
+        },
+      },
+    )
+    await db.transaction().execute(async (trx) => {
+      escaped = trx
+    })
+    await rejection(
+      db.transaction().execute(async (trx) => {
+        escaped = trx
+        throw new Error('mine')
+      }),
+    )
+    await db.connection().execute(async (connection) => {
+      await connection.transaction().execute(async (trx) => {
+        escaped = trx
+      })
+    })
+    escaped = undefined
+    expect(late).toHaveLength(3)
+    for (const error of await Promise.all(late))
+      expect(error).toMatchObject({ code: 'TRANSACTION_CLOSED' })
+    expect(await names(db)).toEqual([])
+  })
+}
+
+test('the error of the callback survives a database that is being closed while it rolls back', async () => {
+  for (let delay = 0; delay < 12; delay++) {
+    const database = await open({ path: ':memory:' })
+    const db = await kyselyWithTables({ database })
+    const mine = new Error('mine')
+    const error = await rejection(
+      db.transaction().execute(async (trx) => {
+        await trx.insertInto('person').values({ name: 'Ada' }).execute()
+        void database.close({ deadlineMs: 0 })
+        for (let n = 0; n < delay; n++) await new Promise(setImmediate)
+        throw mine
+      }),
+    )
+    expect(error).toBe(mine)
+  }
+})
 
 test('Z2: on db.connection(), what comes late is refused, and the next caller goes on in autocommit', async () => {
   const db = await kyselyWithTables()

@@ -35,7 +35,9 @@ async function collected(isDone: () => boolean): Promise<void> {
 
 await forget()
 await collected(() => warning !== undefined && database.poolStats.inUse === 0)
-const text = warning?.message.replace(/for \d+ ms/, 'for N ms').replace(/\S*(stream-forgotten\.ts):\d+:\d+/, '$1')
+const text = warning?.message
+  .replace(/for \d+ ms/, 'for N ms')
+  .replace(/\S*(stream-forgotten\.ts):\d+:\d+/, '$1')
 console.log(`${warning?.code} ${text}`)
 console.log(outcomes.join())
 console.log(`in use: ${database.poolStats.inUse}`)

@@ -1,4 +1,11 @@
-import { decimalValue, listValue, structValue, timestampValue, VARCHAR } from '@duckdb/node-api'
+import {
+  decimalValue,
+  listValue,
+  structValue,
+  timestampValue,
+  unionValue,
+  VARCHAR,
+} from '@duckdb/node-api'
 import { type DuckDBDatabase, openDuckDB, ParameterError } from '@keelson/duckdb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
@@ -75,6 +82,8 @@ const accepted: readonly [type: string, bound: unknown, read: unknown][] = [
   ['date', midnight, '2026-11-21'],
   ['date', -Infinity, '-infinity'],
   ['date', 'infinity', 'infinity'],
+  ['date', '0000-05-05', '0001-05-05 (BC)'],
+  ['date', '012345-05-05', '12345-05-05'],
   ['timestamp', instant, '2026-11-21 08:15:00.12'],
   ['timestamp', '2026-11-21T08:15:00.123456Z', '2026-11-21 08:15:00.123456'],
   ['timestamp', '2026-11-21', '2026-11-21 00:00:00'],
@@ -112,6 +121,8 @@ const accepted: readonly [type: string, bound: unknown, read: unknown][] = [
   ['map(varchar, integer)', {}, []],
   ['union(a integer, b varchar)', { tag: 'b', value: 'x' }, { tag: 'b', value: 'x' }],
   ['union(a integer, b varchar)', 5, { tag: 'a', value: 5 }],
+  ['union(a integer, b blob)', Buffer.from('x'), { tag: 'b', value: Buffer.from('x') }],
+  ['union(a integer, b varchar)', unionValue('b', 'x'), { tag: 'b', value: 'x' }],
   ['json', { a: [1, undefined], b: undefined }, { a: [1, null] }],
   ['json', [1, 'x', null], [1, 'x', null]],
   ['json', '{"a": 1}', { a: 1 }],
@@ -133,6 +144,14 @@ const accepted: readonly [type: string, bound: unknown, read: unknown][] = [
 describe('a column takes', () => {
   test.for(accepted)('%s: %o', async ([type, bound, read]) => {
     expect(await stored(type, bound)).toEqual(read)
+  })
+
+  test('a BIGNUM of 0, of which the client makes one that DuckDB cannot print', async () => {
+    for (const zero of [0, 0n, '0', '-0.0']) {
+      await stored('bignum', zero)
+      const { rows } = await database.execute(`select c::varchar as c from t where c = 0`)
+      expect(rows).toEqual([{ c: '0' }])
+    }
   })
 
   test('a field called __proto__', async () => {
@@ -317,6 +336,11 @@ describe('where the statement does not say what it expects, a value is bound as'
     const sql = 'select typeof($1) as type, $1 as read'
     const { rows } = await database.execute(sql, [bound], { values: { int64: 'bigint' } })
     expect(rows).toEqual([{ type, read }])
+  })
+
+  test('what it is, next to a NULL', async () => {
+    const sql = 'select list_contains([], $1) as a, [null] = $2 as b'
+    expect((await database.execute(sql, [5, [1]])).rows).toEqual([{ a: false, b: false }])
   })
 
   const impossible: readonly [bound: unknown, message: string][] = [

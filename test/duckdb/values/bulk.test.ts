@@ -38,6 +38,8 @@ describe('rows in bulk are refused, before anything is sent, with', () => {
     ['integer', 1.5, 'is 1.5, which INTEGER cannot hold without rounding it. Round it first.'],
     ['integer', 'abc', 'is "abc", which is no text of INTEGER. Write it as DuckDB prints it,'],
     ['date', '1/2/2026', 'is "1/2/2026", which is no text of DATE.'],
+    ['date', '0000-05-05', 'is "0000-05-05", which is no text of DATE.'],
+    ['date', '2026-02-29', 'is "2026-02-29", which is no text of DATE.'],
     ['json', '{"a":', 'is "{\\"a\\":", which is no JSON text. Pass JSON.stringify(value),'],
     ['json[]', ['bad'], 'item 1 is "bad", which is no JSON text.'],
     ['variant', 5, 'is 5, and the client makes no VARIANT. Pass its JSON, and cast that'],

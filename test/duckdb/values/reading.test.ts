@@ -245,6 +245,14 @@ describe('what a number or a Date cannot hold', () => {
   })
 })
 
+test('what the type of a column consists of changes with the parameters', async () => {
+  await database.execute('create table prices as select 2.5::decimal(10, 2) as p')
+  const read: unknown[] = []
+  for (const price of [1.5, 1.005, null, 1.5])
+    read.push((await database.execute('select coalesce($1, p) as c from prices', [price])).rows)
+  expect(read).toEqual([[{ c: '1.50' }], [{ c: '1.005' }], [{ c: '2.50' }], [{ c: '1.50' }]])
+})
+
 test('columns of one statement change their types with the parameters', async () => {
   const sql = 'select $1 as c'
   const parameters = [1, 'x', 2n ** 40n, [1], ['x'], [[1.5]], null, true, new Map([['a', 1]])]

@@ -31,15 +31,22 @@ const codes: Readonly<Partial<Record<ErrorCategory, readonly string[]>>> = {
     'TRANSACTION_OPEN',
     'UNSUPPORTED_DRIZZLE',
     'WAL_UNAVAILABLE',
+    // @keelson/duckdb
+    'OPEN_IN_THIS_PROCESS',
+    'SESSION_STATE',
+    'SETTING_GUARDED',
+    'UNSUPPORTED_CLIENT',
   ],
   missingObject: ['DIRECTORY_MISSING', 'FILE_MISSING'],
   foreignKey: ['MIGRATION_FOREIGN_KEYS'],
-  value: ['INT64_RANGE'],
+  value: ['INT64_RANGE', 'DATE_RANGE', 'INFINITE_TIMESTAMP', 'JSON_TEXT', 'TIMESTAMP_PRECISION'],
   busy: ['CONNECTION_BUSY'],
-  timeout: ['POOL_ACQUIRE_TIMEOUT', 'QUERY_TIMEOUT'],
+  timeout: ['POOL_ACQUIRE_TIMEOUT', 'QUERY_TIMEOUT', 'MIGRATION_LOCK_TIMEOUT'],
   connection: ['DATABASE_CLOSED', 'POOL_CLOSED'],
   resource: ['POOL_QUEUE_FULL'],
   corruption: ['BACKUP_CORRUPT', 'NOT_A_DATABASE'],
+  // DuckDB's client does not pass the reason on.
+  unknown: ['STREAM_CUT_SHORT'],
 }
 
 const categories: ReadonlyMap<string, ErrorCategory> = new Map(
@@ -52,6 +59,11 @@ const fates: ReadonlyMap<string, TransactionFate> = new Map<string, TransactionF
   // These can come from a statement that is running or has run.
   ['DATABASE_CLOSED', 'unknown'],
   ['INT64_RANGE', 'unknown'],
+  ['DATE_RANGE', 'unknown'],
+  ['INFINITE_TIMESTAMP', 'unknown'],
+  ['JSON_TEXT', 'unknown'],
+  ['TIMESTAMP_PRECISION', 'unknown'],
+  ['STREAM_CUT_SHORT', 'aborted'],
   ['QUERY_TIMEOUT', 'unknown'],
   ['MIGRATION_FOREIGN_KEYS', 'rolledBack'],
 ])

@@ -7,12 +7,20 @@ import type { Connection } from './connection.ts'
 import type { Interruption } from './interruption.ts'
 import type { Statement } from './statement.ts'
 
+/** What DuckDB computes ahead of a stream: https://duckdb.org/docs/stable/configuration/overview `streaming_buffer_size`. */
+const bufferBytes = 1_000_000
+
 /** The rows of a statement, as DuckDB computes them. Its connection does nothing else until it is closed. */
 export class RowSource {
   readonly statement: Statement
   readonly result: ClientResult
   readonly #connection: Connection
   readonly #ownsTransaction: boolean
+  /**
+   * As much memory as DuckDB holds for it, of which V8 knows nothing, and which is free only once the result has been
+   * collected as garbage. Nothing is written to it, so that it takes up none.
+   */
+  readonly weight: ArrayBuffer | undefined
   #isAtEnd = false
   #isCutShort = false
 
@@ -27,6 +35,7 @@ export class RowSource {
     this.statement = statement
     this.result = result
     this.#ownsTransaction = ownsTransaction
+    this.weight = result.isStreaming ? new ArrayBuffer(bufferBytes) : undefined
   }
 
   /** DuckDB's client ends rows that failed as if they were at their end. */

@@ -14,6 +14,7 @@ import type { RelationalSchemaConfig } from 'drizzle-orm/relations'
 import type { DuckDBDatabase } from '../database.ts'
 import { createDuckDB, isDuckDBDatabase, isDuckDBInstance } from '../open-duckdb.ts'
 import { type DuckDBOptions, policies } from '../options.ts'
+import type { PooledDatabase } from '../pooled-database.ts'
 import { KeelsonDuckDBDatabase } from './database.ts'
 import { DuckDBDrizzleDialect } from './dialect.ts'
 import { FieldReadings } from './field-reading.ts'
@@ -118,7 +119,10 @@ function createDatabase<TSchema extends Record<string, unknown>>(
   checkConfig(given.config)
   checkInternals(assemble(undefined, {}, undefined))
   const schema = relationalSchema(given.config)
-  const client = isDuckDBDatabase(given.source) ? given.source : createDuckDB(given.source)
+  // Every database that openDuckDB() has made is one of these.
+  const client = isDuckDBDatabase(given.source)
+    ? (given.source as PooledDatabase)
+    : createDuckDB(given.source)
   return assemble(client, given.config, schema)
 }
 
@@ -156,20 +160,19 @@ function mock<TSchema extends Record<string, unknown>>(
 }
 
 function assemble<TSchema extends Record<string, unknown>>(
-  client: DuckDBDatabase | undefined,
+  client: PooledDatabase | undefined,
   { casing, logger, cache }: DuckDBDrizzleConfig<TSchema>,
   schema: RelationalSchemaConfig<ExtractTablesWithRelations<TSchema>> | undefined,
 ): KeelsonDuckDBDatabase<TSchema> {
   const readings = new FieldReadings(client?.options ?? policies('drizzle.mock()', {}))
   const dialect = new DuckDBDrizzleDialect({ ...(casing && { casing }) }, readings)
   const shared: SharedParts = {
-    outlet: client === undefined ? noDatabase : new DatabaseOutlet(client),
+    database: client === undefined ? noDatabase : new DatabaseOutlet(client),
     log: StatementLog.from(logger),
     cache: cache && new QueryCache(cache),
     readings,
   }
   const session = new DuckDBDrizzleSession<TSchema, ExtractTablesWithRelations<TSchema>>(
-    client,
     dialect,
     schema,
     shared,

@@ -1,6 +1,6 @@
 import { mockError } from '@keelson/core/drizzle'
 import type { DuckDBResult, DuckDBSession, ExecuteOptions, StreamOptions } from '../contract.ts'
-import type { DuckDBDatabase } from '../database.ts'
+import type { PooledDatabase } from '../pooled-database.ts'
 
 /** Where a session's statements go: the database, or a transaction. */
 export interface Outlet {
@@ -18,10 +18,10 @@ export interface Outlet {
 
 /** Statements outside a transaction, told from those of other hosts in the events that the driver publishes. */
 export class DatabaseOutlet implements Outlet {
-  readonly #client: DuckDBDatabase
+  readonly #client: PooledDatabase
   #line: DuckDBSession | undefined
 
-  constructor(client: DuckDBDatabase) {
+  constructor(client: PooledDatabase) {
     this.#client = client
   }
 
@@ -30,7 +30,7 @@ export class DatabaseOutlet implements Outlet {
     parameters: readonly unknown[],
     options: ExecuteOptions,
   ): Promise<DuckDBResult<Row>> {
-    this.#line ??= this.#client.connect({ source: 'drizzle' })
+    this.#line ??= await this.connect()
     return this.#line.execute<Row>(sql, parameters, options)
   }
 
@@ -39,12 +39,20 @@ export class DatabaseOutlet implements Outlet {
     parameters: readonly unknown[],
     options: StreamOptions,
   ): AsyncGenerator<Row[], void> {
-    yield* this.#client.connect({ source: 'drizzle' }).stream<Row>(sql, parameters, options)
+    const line = await this.connect()
+    yield* line.stream<Row>(sql, parameters, options)
+  }
+
+  /** A line of its own, to a database that is open: opening it takes its time, and is no waiting for a connection. */
+  async connect(): Promise<DuckDBSession> {
+    await this.#client.open()
+    return this.#client.connect({ source: 'drizzle' })
   }
 }
 
 /** Refuses the statements of `drizzle.mock()`. */
-export const noDatabase: Outlet = {
+export const noDatabase: Pick<DatabaseOutlet, keyof DatabaseOutlet> = {
+  connect: () => Promise.reject(mockError()),
   execute: () => Promise.reject(mockError()),
   // oxlint-disable-next-line require-yield -- it has nothing to yield
   async *stream() {

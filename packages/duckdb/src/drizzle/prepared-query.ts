@@ -14,15 +14,15 @@ import type { PreparedQueryConfig } from 'drizzle-orm/pg-core'
 import type { DuckDBResult, ExecuteOptions, StreamOptions } from '../contract.ts'
 import type { FieldReadings, SelectionReading } from './field-reading.ts'
 import { PgPreparedQuery } from './internals.ts'
-import type { Outlet } from './outlet.ts'
+import type { DatabaseOutlet, Outlet } from './outlet.ts'
 import { parametersOf } from './parameters.ts'
 import { toQueryResult } from './query-result.ts'
 import type { RelationalRows } from './relational-rows.ts'
 
 /** What the sessions of one `drizzle()` call share. */
 export interface SharedParts {
-  /** For statements outside a transaction. */
-  readonly outlet: Outlet
+  /** For statements outside a transaction, and for transactions to begin. */
+  readonly database: Pick<DatabaseOutlet, keyof DatabaseOutlet>
   readonly log: StatementLog | undefined
   readonly cache: QueryCache | undefined
   readonly readings: FieldReadings

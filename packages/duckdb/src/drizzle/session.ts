@@ -1,16 +1,9 @@
 import { attachSuppressed, captureCallSite, invalidOption } from '@keelson/core'
-import {
-  exactNumber,
-  mockError,
-  preparedFrom,
-  setEntityKind,
-  type QueryMetadata,
-} from '@keelson/core/drizzle'
+import { exactNumber, preparedFrom, setEntityKind, type QueryMetadata } from '@keelson/core/drizzle'
 import type { Query, SQL } from 'drizzle-orm'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
 import type { PgTransactionConfig, PreparedQueryConfig } from 'drizzle-orm/pg-core'
 import type { RelationalSchemaConfig, TablesRelationalConfig } from 'drizzle-orm/relations'
-import type { DuckDBDatabase } from '../database.ts'
 import type { DuckDBDrizzleDialect } from './dialect.ts'
 import { PgSession, rawQueryOf } from './internals.ts'
 import { DuckDBPreparedQuery, type QueryRecipe, type SharedParts } from './prepared-query.ts'
@@ -39,21 +32,17 @@ export class DuckDBDrizzleSession<
   }
 
   declare protected readonly dialect: DuckDBDrizzleDialect
-  readonly #client: DuckDBDatabase | undefined
   readonly #schema: Schema<TSchema>
   readonly #shared: SharedParts
   readonly #part: TransactionPart | undefined
 
-  /** @param client undefined for `drizzle.mock()` */
   constructor(
-    client: DuckDBDatabase | undefined,
     dialect: DuckDBDrizzleDialect,
     schema: Schema<TSchema>,
     shared: SharedParts,
     part?: TransactionPart,
   ) {
     super(dialect)
-    this.#client = client
     this.#schema = schema
     this.#shared = shared
     this.#part = part
@@ -83,7 +72,7 @@ export class DuckDBDrizzleSession<
         queryMetadata,
         cacheConfig,
       },
-      this.#part?.scope ?? this.#shared.outlet,
+      this.#part?.scope ?? this.#shared.database,
       this.#shared,
       this.#part?.writes,
       selection && relationalRows(selection, this.dialect, this.#shared.readings),
@@ -129,9 +118,8 @@ export class DuckDBDrizzleSession<
       invalidOption('transaction()', 'transaction', transaction, 'an async function')
     }
     const options = beginOptions(config)
-    if (this.#client === undefined) throw mockError()
     const begun = captureCallSite()
-    const line = this.#client.connect({ source: 'drizzle' })
+    const line = await this.#shared.database.connect()
     const writes = new Set<string>()
     let result: T
     try {
@@ -156,7 +144,6 @@ export class DuckDBDrizzleSession<
 
   #handle(part: TransactionPart): KeelsonDuckDBTransaction<TFullSchema, TSchema> {
     const session = new DuckDBDrizzleSession<TFullSchema, TSchema>(
-      this.#client,
       this.dialect,
       this.#schema,
       this.#shared,

@@ -45,7 +45,7 @@ function checkRow(row: unknown, index: number, width: number): void {
 function convert(value: unknown, row: number, { name, type }: IngestColumn): DuckDBValue {
   if (value === null || value === undefined) return null
   try {
-    return toDuckDBValue(value, type, `row ${row}, column "${name}"`)
+    return toDuckDBValue(value, type, () => `row ${row}, column "${name}"`)
   } catch (error) {
     if (!(error instanceof ParameterError)) throw error
     throw new ParameterError(error.code, error.message, { index: row, column: name, cause: error })

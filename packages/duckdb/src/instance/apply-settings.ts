@@ -11,23 +11,34 @@ export function configOf(settings: readonly Setting[]): Record<string, string> {
 }
 
 /**
- * Finds which setting DuckDB does not take when it is opened, and why: opening with all of them does not tell.
+ * Finds the settings that DuckDB does not take when it is opened, only later: opening with all of them does not tell.
  *
- * @returns the error to report, or `undefined` when each of them can be set
+ * @throws {OptionError} for one that it does not take at all
  */
-export async function findRefused(settings: readonly Setting[]): Promise<OptionError | undefined> {
+export async function findRefused(settings: readonly Setting[]): Promise<readonly Setting[]> {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
+  const refused: Setting[] = []
   try {
     for (const each of settings) {
-      if (each.name !== 'access_mode') await applySetting(connection, each, 'global')
+      if (each.name === 'access_mode' || (await isTakenAtOpening(each))) continue
+      await applySetting(connection, each, 'global')
+      refused.push(each)
     }
-    return undefined
-  } catch (error) {
-    return error as OptionError
+    return refused
   } finally {
     connection.closeSync()
     instance.closeSync()
+  }
+}
+
+async function isTakenAtOpening(setting: Setting): Promise<boolean> {
+  try {
+    const instance = await DuckDBInstance.create(':memory:', configOf([setting]))
+    instance.closeSync()
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -8,20 +8,18 @@ const aliases: Readonly<Record<string, string>> = {
   max_memory: 'memory_limit',
 }
 
-const assignment =
-  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/)*(?:(?:set|reset)\s+(?:(?:global|session|local)\s+)?|pragma\s+)(?:"([^"]+)"|(\w+))/i
+const tokens = /--[^\n]*|\/\*[^]*?\*\/|"[^"]*"|\w+|[^\s]/g
 
 /**
- * Refuses a `SET`, `RESET` or `PRAGMA` of what was set and verified when the database was opened: everybody who has the
- * same file open shares it, and counts on it.
+ * Refuses to set or reset, for the whole instance, what was set and verified when the database was opened: everybody
+ * who has the same file open shares it, and counts on it.
  *
+ * @param sql a `SET`, `RESET` or `PRAGMA`
  * @param settings of the instance
  * @throws {DuckDBStatementError} `SETTING_GUARDED`
  */
 export function refuseGuardedSetting(sql: string, settings: readonly Setting[]): void {
-  const match = assignment.exec(sql)
-  const name = (match?.[1] ?? match?.[2])?.toLowerCase()
-  if (name === undefined) return
+  const name = nameIn(sql)
   const guarded = settings.find((setting) => setting.name.toLowerCase() === (aliases[name] ?? name))
   if (guarded === undefined) return
   throw new DuckDBStatementError(
@@ -29,4 +27,15 @@ export function refuseGuardedSetting(sql: string, settings: readonly Setting[]):
     `${excerpt(sql)} would change a setting that was verified when the database was opened, for everybody who has it ` +
       `open. Use the option \`${guarded.option}\`.`,
   )
+}
+
+function nameIn(sql: string): string {
+  const words: string[] = []
+  for (const [token] of sql.matchAll(tokens)) {
+    if (/^(--|\/\*|;)/.test(token)) continue
+    words.push(token.replaceAll('"', '').toLowerCase())
+    if (words.length === 3) break
+  }
+  const [, first = '', second = ''] = words
+  return first === 'global' ? second : first
 }

@@ -117,13 +117,11 @@ function sharedLease(
     isReleased = true
     if (--shared.users > 0) return false
     const departure = ++shared.departures
-    // Somebody may come meanwhile, and may leave again: then it is theirs to close.
-    const isOver = (): boolean => shared.users === 0 && shared.departures === departure
-    shared.checkpoint = shared.checkpoint.then(async () => {
-      if (isOver() && !isReadOnly(settings)) await checkpointLast(instance, path)
-    })
+    if (!isReadOnly(settings))
+      shared.checkpoint = shared.checkpoint.then(() => checkpointLast(instance, path))
     await shared.checkpoint
-    if (!isOver()) return false
+    // Somebody may have come meanwhile, and may have left again: then it is theirs to close.
+    if (shared.users > 0 || shared.departures !== departure) return false
     instances.delete(shared)
     instance.closeSync()
     return shared.file !== undefined && (openCount(shared.file) ?? 0) > 0

@@ -44,15 +44,34 @@ async function create(path: string, settings: readonly Setting[]): Promise<Creat
   try {
     return { instance: await open(path, settings), left: [] }
   } catch (error) {
-    const left = ofExtensions(error as Error, settings)
-    if (left.length === 0)
-      throw (await reasonOf(error as Error, path, settings)) ?? openError(path, error as Error)
+    const left = await forLater(error as Error, settings)
+    if (left.length === 0) throw openError(path, error as Error)
     const rest = await create(
       path,
       settings.filter((setting) => !left.includes(setting)),
     )
     return { instance: rest.instance, left: [...left, ...rest.left] }
   }
+}
+
+/**
+ * Those that DuckDB takes only once it is open.
+ *
+ * @throws {OptionError} when there is one that it does not take at all
+ */
+async function forLater(
+  { message }: Error,
+  settings: readonly Setting[],
+): Promise<readonly Setting[]> {
+  const ofExtensions =
+    /options were not recognized: (.*)/.exec(message)?.[1] ??
+    /To set the (\S+) setting, the \S+ extension needs to be loaded/.exec(message)?.[1]
+  if (ofExtensions !== undefined) {
+    const names = ofExtensions.toLowerCase().split(/,\s*/)
+    return settings.filter(({ name }) => names.includes(name.toLowerCase()))
+  }
+  // Everything else says what is wrong with the file.
+  return /set config|Syntax Error|Settings Error/.test(message) ? findRefused(settings) : []
 }
 
 function open(path: string, settings: readonly Setting[]): Promise<DuckDBInstance> {
@@ -65,37 +84,17 @@ function open(path: string, settings: readonly Setting[]): Promise<DuckDBInstanc
   )
 }
 
-/** Those that DuckDB does not know before it is open: they may belong to an extension. */
-function ofExtensions({ message }: Error, settings: readonly Setting[]): readonly Setting[] {
-  const list =
-    /options were not recognized: (.*)/.exec(message)?.[1] ??
-    /To set the (\S+) setting, the \S+ extension needs to be loaded/.exec(message)?.[1]
-  const names = list?.toLowerCase().split(/,\s*/) ?? []
-  return settings.filter(({ name }) => names.includes(name.toLowerCase()))
-}
-
-async function reasonOf(
-  error: Error,
-  path: string,
-  settings: readonly Setting[],
-): Promise<Error | undefined> {
-  const { message } = error
-  if (/different configuration/.test(message)) {
-    return new DuckDBOpenError(
-      'OPEN_IN_THIS_PROCESS',
-      `${path} is open in this process with other settings, by code that uses @duckdb/node-api itself. ` +
-        'Pass that instance as `instance`, or close it first.',
-      { cause: error },
-    )
-  }
-  // Everything else says what is wrong with the file.
-  return /set config|Syntax Error|Settings Error/.test(message) ? findRefused(settings) : undefined
-}
-
 function openError(path: string, error: Error): DuckDBOpenError {
   const { message } = error
   const failed = (code: DuckDBOpenError['code'], text: string): DuckDBOpenError =>
     new DuckDBOpenError(code, `${path} ${text}`, { cause: error })
+  if (/different configuration/.test(message)) {
+    return failed(
+      'OPEN_IN_THIS_PROCESS',
+      'is open in this process with other settings, by code that uses @duckdb/node-api itself. Pass that instance as ' +
+        '`instance`, or close it first.',
+    )
+  }
   if (/Could not set lock/.test(message)) {
     const holder = /\(PID (\d+)\)/.exec(message)?.[1]
     return failed(

@@ -105,13 +105,15 @@ export function means({ name, value }: Setting, actual: string): boolean {
   )
 }
 
-/** Without what makes no difference in a text, a list of them, a truth value or the path of a directory. */
+/** Without what makes no difference in a text, a truth value, or a list of directories in brackets. */
 function plain(text: string): string {
-  const bare = text
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[\s'"[\]]|\/+(?=\s*['",\]]|$)/g, '')
-  return { true: '1', false: '0' }[bare] ?? bare
+  const bare = text.trim().toLowerCase()
+  if (!bare.startsWith('[')) return { true: '1', false: '0' }[bare] ?? bare
+  const items = bare.replaceAll(/^\[|\]$/g, '').split(',')
+  return items
+    .map((item) => item.replaceAll(/^[\s'"]+|[\s'"/]+$/g, ''))
+    .toSorted()
+    .join()
 }
 
 const units: Readonly<Record<string, number>> = {

@@ -1,4 +1,3 @@
-import { realpathSync } from 'node:fs'
 import type { Holder } from '@keelson/core'
 import type { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBDatabase } from '../database.ts'
@@ -13,8 +12,8 @@ export interface DatabaseTurns {
 }
 
 interface KnownTurns {
-  readonly files: Map<string, DatabaseTurns>
-  readonly inMemory: WeakMap<DuckDBInstance, DatabaseTurns>
+  readonly byInstance: WeakMap<DuckDBInstance, DatabaseTurns>
+  readonly byPath: Map<string, DatabaseTurns>
 }
 
 const key = Symbol.for('keelson.duckdb.turns')
@@ -25,24 +24,17 @@ const key = Symbol.for('keelson.duckdb.turns')
  */
 export async function turnsOf(database: DuckDBDatabase): Promise<DatabaseTurns> {
   const instance = await (database as PooledDatabase).open()
-  const { files, inMemory } = knownTurns()
   const { path } = database
-  if (path === ':memory:') return find(inMemory, instance)
-  // Of an instance that was handed in, the path is as DuckDB was given it.
-  return find(files, realpathSync(path))
-}
-
-function find<K>(
-  known: { get(key: K): DatabaseTurns | undefined; set(key: K, turns: DatabaseTurns): unknown },
-  identity: K,
-): DatabaseTurns {
-  let turns = known.get(identity)
-  if (turns === undefined)
-    known.set(identity, (turns = { migration: new Turn(), setup: new Turn() }))
+  const { byInstance, byPath } = knownTurns()
+  // A file may have several paths, and its instance several objects: the client makes one for everyone who asks.
+  const known = byInstance.get(instance) ?? (path === ':memory:' ? undefined : byPath.get(path))
+  const turns = known ?? { migration: new Turn(), setup: new Turn() }
+  byInstance.set(instance, turns)
+  if (path !== ':memory:') byPath.set(path, turns)
   return turns
 }
 
 function knownTurns(): KnownTurns {
   const host = globalThis as { [key]?: KnownTurns }
-  return (host[key] ??= { files: new Map(), inMemory: new WeakMap() })
+  return (host[key] ??= { byInstance: new WeakMap(), byPath: new Map() })
 }

@@ -1,4 +1,10 @@
-import { engineTraits, invalidOption } from '@keelson/core'
+import {
+  bulkIngest,
+  type BulkIngestRequest,
+  type BulkIngestResult,
+  engineTraits,
+  invalidOption,
+} from '@keelson/core'
 import {
   ConnectionUse,
   connectionUse,
@@ -45,6 +51,11 @@ export class DuckDBConnection implements DatabaseConnection, LockedConnection {
     Object.defineProperty(this.prototype, migrationLock, {
       get(this: DuckDBConnection): MigrationLock {
         return this.lock
+      },
+    })
+    Object.defineProperty(this.prototype, bulkIngest, {
+      value(this: DuckDBConnection, request: BulkIngestRequest): Promise<BulkIngestResult> {
+        return this.ingest(request)
       },
     })
   }
@@ -121,6 +132,13 @@ export class DuckDBConnection implements DatabaseConnection, LockedConnection {
     } finally {
       use?.streamClosed()
     }
+  }
+
+  /** The capability under `bulkIngest`; a statement like any other. */
+  async ingest(request: BulkIngestRequest): Promise<BulkIngestResult> {
+    this.#starts(request.statement('rows'))
+    const session = this.#session ?? (await this.#open(request.signal))
+    return session.ingest(request)
   }
 
   /** Kysely calls it for `inflightQueryAbortStrategy: 'cancel query'`, once the query's signal was aborted. */

@@ -55,7 +55,7 @@ export function readResult(
 export async function readChunk(
   chunk: DuckDBDataChunk,
   shape: RowShape,
-  rows: 'objects' | 'arrays',
+  as: 'objects' | 'arrays',
   slices: Slices,
 ): Promise<unknown[]> {
   const { rowCount } = chunk
@@ -64,9 +64,15 @@ export async function readChunk(
     columns.push(shape.column(chunk, index, rowCount))
     if (slices.isOver) await slices.next()
   }
-  const read = shape.rows(columns, rowCount, rows)
-  if (slices.isOver) await slices.next()
-  return read
+  const rowsPerLook = Math.ceil(valuesPerLook / columns.length)
+  if (rowCount <= rowsPerLook) return shape.rows(columns, as, 0, rowCount)
+  const rows: unknown[] = []
+  for (let start = 0; start < rowCount; start += rowsPerLook) {
+    const end = Math.min(start + rowsPerLook, rowCount)
+    for (const row of shape.rows(columns, as, start, end)) rows.push(row)
+    if (slices.isOver) await slices.next()
+  }
+  return rows
 }
 
 /** How the rows of a result are read, as the last time if they look the same. */
@@ -114,7 +120,7 @@ async function readLarge(
 function readSmall(chunk: DuckDBDataChunk, shape: RowShape, as: 'objects' | 'arrays'): unknown[] {
   const { rowCount } = chunk
   const columns = shape.columns.map((_, index) => shape.column(chunk, index, rowCount))
-  return shape.rows(columns, rowCount, as)
+  return shape.rows(columns, as, 0, rowCount)
 }
 
 const writes: ReadonlySet<StatementType> = new Set([

@@ -41,19 +41,24 @@ export class RowShape {
     return this.#readers[index]!(chunk.getColumnVector(index), rowCount)
   }
 
-  /** Puts the columns of a chunk together. */
-  rows(columns: readonly unknown[][], rowCount: number, as: 'objects' | 'arrays'): unknown[] {
-    if (as === 'arrays') return arrays(columns, rowCount)
+  /** Puts the columns of a chunk together to rows, from `start` up to `end`. */
+  rows(
+    columns: readonly unknown[][],
+    as: 'objects' | 'arrays',
+    start: number,
+    end: number,
+  ): unknown[] {
+    if (as === 'arrays') return arrays(columns, start, end)
     return this.#hasProto
-      ? this.#definedObjects(columns, rowCount)
-      : this.#objects(columns, rowCount)
+      ? this.#definedObjects(columns, start, end)
+      : this.#objects(columns, start, end)
   }
 
-  #objects(columns: readonly unknown[][], rowCount: number): unknown[] {
+  #objects(columns: readonly unknown[][], start: number, end: number): unknown[] {
     const names = this.columns
     const width = names.length
     const rows: unknown[] = []
-    for (let row = 0; row < rowCount; row++) {
+    for (let row = start; row < end; row++) {
       const object: Record<string, unknown> = {}
       for (let column = 0; column < width; column++) object[names[column]!] = columns[column]![row]
       rows.push(object)
@@ -61,12 +66,12 @@ export class RowShape {
     return rows
   }
 
-  #definedObjects(columns: readonly unknown[][], rowCount: number): unknown[] {
-    return Array.from({ length: rowCount }, (_, row) => {
+  #definedObjects(columns: readonly unknown[][], start: number, end: number): unknown[] {
+    return Array.from({ length: end - start }, (_, index) => {
       const object = {}
       this.columns.forEach((name, column) =>
         Object.defineProperty(object, name, {
-          value: columns[column]![row],
+          value: columns[column]![start + index],
           configurable: true,
           enumerable: true,
           writable: true,
@@ -77,10 +82,10 @@ export class RowShape {
   }
 }
 
-function arrays(columns: readonly unknown[][], rowCount: number): unknown[][] {
+function arrays(columns: readonly unknown[][], start: number, end: number): unknown[][] {
   const width = columns.length
   const rows: unknown[][] = []
-  for (let row = 0; row < rowCount; row++) {
+  for (let row = start; row < end; row++) {
     const values: unknown[] = []
     for (let column = 0; column < width; column++) values.push(columns[column]![row])
     rows.push(values)

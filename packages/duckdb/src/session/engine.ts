@@ -9,6 +9,7 @@ import {
 } from '@keelson/core'
 import { Connection } from '../connection/connection.ts'
 import { Interruption } from '../connection/interruption.ts'
+import { changesConnection } from '../connection/statement-rules.ts'
 import type { Statement } from '../connection/statement.ts'
 import { ThreadBudget } from '../connection/thread-budget.ts'
 import type { ValuePolicies } from '../contract.ts'
@@ -135,9 +136,9 @@ export class Engine {
   }
 
   /** Refuses to change by SQL what this database was opened with. */
-  refuseSetting({ type, sql }: Statement): void {
-    if (type === StatementType.SET || type === StatementType.PRAGMA)
-      refuseGuardedSetting(sql, this.#settings)
+  refuseSetting(statement: Statement): void {
+    if (statement.type === StatementType.SET && !changesConnection(statement))
+      refuseGuardedSetting(statement.sql, this.#settings)
   }
 
   async checkpoint(): Promise<void> {

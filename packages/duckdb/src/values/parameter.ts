@@ -9,6 +9,7 @@ import {
   type DuckDBTimeValue,
   type DuckDBType,
   DuckDBTypeId,
+  DuckDBUnionValue,
   type DuckDBValue,
   StatementType,
 } from '@duckdb/node-api'
@@ -19,6 +20,7 @@ import { comparedValue } from './write/compared-value.ts'
 import { engineValue } from './write/engine-value.ts'
 import { exactScalar, exactValue } from './write/exact-value.ts'
 import { naturalValue, type TypedValue } from './write/natural-value.ts'
+import { isPlain } from './write/nested-value.ts'
 import { Place } from './write/place.ts'
 import { isUnknown } from './write/type-kinds.ts'
 
@@ -101,12 +103,17 @@ function naturalOf(
   const isTyped = typeof value === 'object' && clientType(value!) !== undefined
   if (type === undefined || (isTyped && !(value instanceof DuckDBDecimalValue)))
     return naturalValue(value, place)
-  const isArray = Array.isArray(value)
-  if (isArray && type instanceof DuckDBListType && type.valueType.typeId === DuckDBTypeId.VARIANT)
+  if (
+    Array.isArray(value) &&
+    type instanceof DuckDBListType &&
+    type.valueType.typeId === DuckDBTypeId.VARIANT
+  )
     return naturalValue(value, place, 'struct')
   if (type.typeId === DuckDBTypeId.VARIANT) return naturalValue(value, place, 'struct')
-  const isMember = type.typeId === DuckDBTypeId.UNION && (typeof value !== 'object' || isArray)
-  return isMember ? naturalValue(value, place) : undefined
+  if (type.typeId !== DuckDBTypeId.UNION) return undefined
+  const isTagged =
+    typeof value === 'object' && (isPlain(value!) || value instanceof DuckDBUnionValue)
+  return isTagged ? undefined : naturalValue(value, place)
 }
 
 function bind(

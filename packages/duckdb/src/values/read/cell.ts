@@ -7,9 +7,7 @@ import { nestedCell } from './nested-cells.ts'
 import type { Reading } from './reading.ts'
 import { stringCell } from './string-cells.ts'
 import { dateCell, intervalCell, timeCell, timestampCell, timeTzCell } from './time-cells.ts'
-
-/** Reads one row of a vector. */
-export type Cell = (index: number) => unknown
+import type { Cell } from './vector-storage.ts'
 
 /** The reader of the rows of a vector, whose values have the type. */
 export function cellOf(vector: DuckDBVector, type: DuckDBType, reading: Reading): Cell {

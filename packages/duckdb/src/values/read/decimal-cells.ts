@@ -1,9 +1,8 @@
 import { DuckDBDecimalType, type DuckDBType, type DuckDBVector } from '@duckdb/node-api'
-import type { Cell } from './cell.ts'
 import { decimalNumber, decimalText } from '../text/decimal-text.ts'
 import { int128, smallInt128 } from './number-cells.ts'
 import type { Reading } from './reading.ts'
-import { storedCell } from './vector-storage.ts'
+import { type Cell, storedCell } from './vector-storage.ts'
 
 /** DECIMAL, which lies in memory as an integer of 16 to 128 bits: the value times 10 to the power of its scale. */
 export function decimalCell(

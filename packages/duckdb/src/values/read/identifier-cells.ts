@@ -1,6 +1,5 @@
 import { DuckDBEnumType, type DuckDBType, DuckDBTypeId, type DuckDBVector } from '@duckdb/node-api'
-import type { Cell } from './cell.ts'
-import { storedCell } from './vector-storage.ts'
+import { type Cell, storedCell } from './vector-storage.ts'
 
 const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, '0'),

@@ -10,9 +10,8 @@ import {
   DuckDBUTinyIntType,
   DuckDBVector,
 } from '@duckdb/node-api'
-import type { Cell } from './cell.ts'
 import { structOf } from './struct-value.ts'
-import { nullable, validityOf } from './vector-storage.ts'
+import { type Cell, nullable, validityOf } from './vector-storage.ts'
 
 /** The reader of the rows of a child. */
 type Open = (vector: DuckDBVector, type: DuckDBType) => Cell

@@ -1,8 +1,7 @@
 import type { DuckDBVector } from '@duckdb/node-api'
-import type { Cell } from './cell.ts'
 import { int64Value } from './int64.ts'
 import type { Reading } from './reading.ts'
-import { storedCell } from './vector-storage.ts'
+import { type Cell, storedCell } from './vector-storage.ts'
 
 const two32 = 2 ** 32
 

@@ -4,10 +4,9 @@ import {
   DuckDBTypeId,
   type DuckDBVector,
 } from '@duckdb/node-api'
-import type { Cell } from './cell.ts'
 import { jsonValue } from './json-value.ts'
 import type { Reading } from './reading.ts'
-import { isValid, memoryOf, nullable, validityOf } from './vector-storage.ts'
+import { type Cell, isValid, memoryOf, nullable, validityOf } from './vector-storage.ts'
 
 /** Bytes of one row, its pointer and length included: https://duckdb.org/docs/stable/internals/vector#string-vectors */
 const rowBytes = 16
@@ -18,7 +17,7 @@ const inlineBytes = 12
 /** DuckDB aligns what it allocates, so that there may be a gap between strings that lie one after the other. */
 const alignment = 8
 
-/** More than this is not read at once. */
+/** More than this is not read at once: the client counts bytes in 32 bits. */
 const largestRun = 2 ** 26
 
 /** VARCHAR, JSON and BLOB. */
@@ -73,6 +72,7 @@ function rowReader(
     runStart = address(first)
     runEnd = runStart + words[4 * first]!
     for (let index = first + 1; index < rowCount; index++) {
+      // Of a NULL there may be anything.
       if (!isValid(validity, index)) continue
       const length = words[4 * index]!
       if (length <= inlineBytes) continue

@@ -1,11 +1,10 @@
 import { DuckDBTypeId, type DuckDBVector } from '@duckdb/node-api'
-import type { Cell } from './cell.ts'
 import { clockText, offsetText } from '../text/clock-text.ts'
 import { dateValue, infiniteValue } from './date-value.ts'
 import { intervalText } from '../text/interval-text.ts'
 import type { Reading } from './reading.ts'
 import { type TimestampTypeId, timestampUnits, timestampValue } from './timestamp-value.ts'
-import { storedCell } from './vector-storage.ts'
+import { type Cell, storedCell } from './vector-storage.ts'
 
 const two32 = 2 ** 32
 

@@ -1,6 +1,7 @@
 import type { DuckDBVector } from '@duckdb/node-api'
 
-type Cell = (index: number) => unknown
+/** Reads one row of a vector. */
+export type Cell = (index: number) => unknown
 
 /** Private to the client's vectors, and free to change: each is looked at before it is used. */
 interface Fields {

@@ -11,14 +11,18 @@ import { refuseValue } from './refusal.ts'
 /**
  * The client's value of `value` as the type, for appenders, vectors and table functions, where DuckDB converts nothing.
  *
- * @param site names the place in errors, for example `row 12, column "price"`
+ * @param site names the place in errors, for example `row 12, column "price"`; a function is called for an error only
  * @throws {ParameterError} `PARAMETER_TYPE` for a value that the type cannot hold exactly
  */
-export function toDuckDBValue(value: unknown, type: DuckDBType, site: string): DuckDBValue {
+export function toDuckDBValue(
+  value: unknown,
+  type: DuckDBType,
+  site: string | (() => string),
+): DuckDBValue {
   if (value === null || value === undefined) return null
   const scalar = exactScalar(value, type)
   if (scalar !== undefined && !(type.alias === 'JSON' && typeof value === 'string')) return scalar
-  return exactValue(value, type, new Place(site), true)
+  return exactValue(value, type, new Place(typeof site === 'string' ? site : site()), true)
 }
 
 /**

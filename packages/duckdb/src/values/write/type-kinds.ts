@@ -1,4 +1,11 @@
-import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api'
+import {
+  DuckDBArrayType,
+  DuckDBListType,
+  DuckDBMapType,
+  DuckDBStructType,
+  type DuckDBType,
+  DuckDBTypeId,
+} from '@duckdb/node-api'
 import { integerRange } from './integer-range.ts'
 
 /** Whether a type holds whole numbers only. */
@@ -39,12 +46,11 @@ export function isTimeOfDay({ typeId }: DuckDBType): boolean {
   )
 }
 
-/** Whether a type has no meaning before it gets a value. */
-export function isUnknown({ typeId }: DuckDBType): boolean {
-  return (
-    typeId === DuckDBTypeId.ANY ||
-    typeId === DuckDBTypeId.SQLNULL ||
-    typeId === DuckDBTypeId.STRING_LITERAL ||
-    typeId === DuckDBTypeId.INTEGER_LITERAL
-  )
+/** Whether a type, or that of a part, has no meaning before it gets a value, as that of the items of `[NULL]`. */
+export function isUnknown(type: DuckDBType): boolean {
+  if (type instanceof DuckDBListType || type instanceof DuckDBArrayType)
+    return isUnknown(type.valueType)
+  if (type instanceof DuckDBStructType) return type.entryTypes.some(isUnknown)
+  if (type instanceof DuckDBMapType) return isUnknown(type.keyType) || isUnknown(type.valueType)
+  return type.typeId === DuckDBTypeId.SQLNULL || type.typeId === DuckDBTypeId.ANY
 }

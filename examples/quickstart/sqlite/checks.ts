@@ -1,7 +1,7 @@
 import type { SqliteDatabase } from '@keelson/sqlite'
 import type { Kysely } from 'kysely'
 import { airport, zip, type Database, type Drizzle } from './schema.ts'
-import { number, print, printTable } from './terminal.ts'
+import { number, print, printTable } from '../terminal.ts'
 
 interface Settings {
   version: string
@@ -11,7 +11,7 @@ interface Settings {
 }
 
 /** `openSqlite()` has read each setting back after it was set; this asks SQLite once more. */
-export async function showSettings(database: SqliteDatabase): Promise<void> {
+export async function showSqliteSettings(database: SqliteDatabase): Promise<void> {
   const { rows } = await database.execute<Settings>(
     `select sqlite_version() as version, journal_mode, foreign_keys, synchronous
      from pragma_journal_mode, pragma_foreign_keys, pragma_synchronous`,

@@ -1,5 +1,5 @@
 import type { SqliteDatabase } from '@keelson/sqlite'
-import { number, print } from './terminal.ts'
+import { number, print } from '../terminal.ts'
 
 /**
  * Gives each ZIP code without an airport the nearest one within a radius. The index on latitude finds the airports in a
@@ -21,7 +21,7 @@ const nearestAirport = `
   where airport is null and (latitude, longitude) in (
     select latitude, longitude from zip group by latitude, longitude having count(*) = 1)`
 
-export async function relate(database: SqliteDatabase): Promise<void> {
+export async function relateAirports(database: SqliteDatabase): Promise<void> {
   // A small box serves nearly all; the few that are left search a large one.
   await database.execute(nearestAirport, [50])
   await database.execute(nearestAirport, [1000])

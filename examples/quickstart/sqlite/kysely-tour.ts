@@ -6,7 +6,7 @@ import { describeError } from '@keelson/core'
 import { eq, inArray } from 'drizzle-orm'
 import type { Kysely } from 'kysely'
 import { airport, zip, type Database, type Drizzle } from './schema.ts'
-import { number, print, printTable, withProgress } from './terminal.ts'
+import { number, print, printTable, withProgress } from '../terminal.ts'
 
 export async function showBusiestAirports(kysely: Kysely<Database>): Promise<void> {
   const airports = await kysely

@@ -3,7 +3,7 @@ import { stream } from '@keelson/sqlite/drizzle'
 import { desc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Kysely } from 'kysely'
 import { airport, zip, type Database, type Drizzle } from './schema.ts'
-import { print, printTable, withProgress } from './terminal.ts'
+import { print, printTable, withProgress } from '../terminal.ts'
 
 export async function showRemoteZips(drizzle: Drizzle): Promise<void> {
   const zips = await drizzle.query.zip.findMany({

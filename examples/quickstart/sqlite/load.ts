@@ -4,10 +4,10 @@ import type { SqliteDatabase } from '@keelson/sqlite'
 import { parse } from 'csv-parse'
 import { sql, type Kysely } from 'kysely'
 import { tables, zip, type airport, type Database, type Drizzle } from './schema.ts'
-import { number, print, printTable } from './terminal.ts'
+import { number, print, printTable } from '../terminal.ts'
 
 /** Fills one table through Kysely and the other through Drizzle, each in one transaction. */
-export async function load(
+export async function loadAirports(
   database: SqliteDatabase,
   kysely: Kysely<Database>,
   drizzle: Drizzle,
@@ -41,7 +41,7 @@ export async function load(
 }
 
 /** Puts right what is certain, and says what is not. */
-export async function repair(kysely: Kysely<Database>): Promise<void> {
+export async function repairAirports(kysely: Kysely<Database>): Promise<void> {
   // Guam and the Northern Marianas are in the east, American Samoa is in the south: the file lost the sign.
   const east = await kysely
     .updateTable('airport')
