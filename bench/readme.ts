@@ -13,43 +13,63 @@ interface Results {
   readonly results: Record<string, readonly Standing[]>
 }
 
+/** What stands above a table, for each bench. */
+const benches: readonly { readonly name: string; readonly about: string }[] = [
+  {
+    name: 'sqlite',
+    about:
+      'SQLite: time taken, as a multiple of better-sqlite3 by hand with prepared statements (less is faster); the last column\n' +
+      'is the longest time the event loop stood still while 100,000 rows were streamed.',
+  },
+  {
+    name: 'duckdb',
+    about:
+      'DuckDB: time taken, as a multiple of its client by hand with prepared statements; the last column is the longest time\n' +
+      'the event loop stood still while 1,000,000 rows were read at once.',
+  },
+]
+
 /** Call after the benches have written their results. */
 export function writeReadme(): void {
   const file = new URL('../README.md', import.meta.url)
-  const results = JSON.parse(
-    readFileSync(new URL('results/sqlite.json', import.meta.url), 'utf8'),
-  ) as Results
+  const sections = benches.map(({ name, about }) => {
+    const results = readFileSync(new URL(`results/${name}.json`, import.meta.url), 'utf8')
+    return section(name, about, JSON.parse(results) as Results)
+  })
   const [before, rest] = readFileSync(file, 'utf8').split('<!-- bench:start -->')
   const after = rest?.split('<!-- bench:end -->')[1]
   if (before === undefined || after === undefined)
     throw new Error('README.md has lost its place for the bench.')
   writeFileSync(
     file,
-    `${before}<!-- bench:start -->\n\n${section(results)}\n\n<!-- bench:end -->${after}`,
+    `${before}<!-- bench:start -->\n\n${sections.join('\n\n')}\n\n<!-- bench:end -->${after}`,
   )
 }
 
-function section({ measured, machine, eventLoopGapMs, results: standings }: Results): string {
+function section(
+  name: string,
+  about: string,
+  { measured, machine, eventLoopGapMs, results: standings }: Results,
+): string {
   const titles = Object.keys(standings)
-  const names = standings[titles[0]!]!.map(({ name }) => name)
+  const names = standings[titles[0]!]!.map((standing) => standing.name)
   const head = ['', ...titles, 'event loop blocked']
-  const rows = names.map((name) => {
+  const rows = names.map((contender) => {
     const ratios = titles.map((title) => {
-      const standing = standings[title]!.find((each) => each.name === name)
+      const standing = standings[title]!.find((each) => each.name === contender)
       return standing === undefined ? '' : standing.timesBaseline.toFixed(2)
     })
-    const gap = eventLoopGapMs[name]
-    return [name, ...ratios, gap === undefined ? '' : `${gap} ms`]
+    const gap = eventLoopGapMs[contender]
+    return [contender, ...ratios, gap === undefined ? '' : `${gap} ms`]
   })
   const table = [head, head.map((_, index) => (index === 0 ? '---' : '--:')), ...rows]
-  const versions = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`)
+  const versions = Object.entries(machine.packages).map(([each, version]) => `${each} ${version}`)
   return [
-    'Time taken, as a multiple of better-sqlite3 by hand with prepared statements (less is faster); the last column is the',
-    'longest time the event loop stood still while 100,000 rows were streamed.',
+    about,
     '',
     ...table.map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `Measured ${measured} in one run, turn by turn, with \`npx -y pnpm@12 bench sqlite\`: Node ${machine.node}, ${machine.cpu},`,
-    `${versions.join(', ')}. [All figures](bench/results/sqlite.json).`,
+    `Measured ${measured} in one run, turn by turn, with \`npx -y pnpm@12 bench ${name}\`: Node ${machine.node}, ${machine.cpu},`,
+    `${versions.join(', ')}. [All figures](bench/results/${name}.json).`,
   ].join('\n')
 }

@@ -111,7 +111,14 @@ async function install(): Promise<void> {
     async (tarball) => [(await checkTarball(tarball)).name, `file:${tarball}`] as const,
   )
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const others = ['@types/node', 'better-sqlite3', 'drizzle-orm', 'kysely', 'typescript']
+  const others = [
+    '@duckdb/node-api',
+    '@types/node',
+    'better-sqlite3',
+    'drizzle-orm',
+    'kysely',
+    'typescript',
+  ]
   const dependencies = Object.fromEntries([
     ...packed,
     ...others.map((name) => [name, devDependencies[name]]),

@@ -1,11 +1,15 @@
 /**
  * What a user's first program does, run by `release-check.ts` against the packed packages: both
- * hosts on one SQLite file, writes, nested transactions, a stream, a clean end.
+ * hosts on one file of each engine, writes, transactions, a stream, a clean end.
  */
 import assert from 'node:assert/strict'
+import { openDuckDB } from '@keelson/duckdb'
+import { drizzle as duckdbDrizzle, stream as duckdbStream } from '@keelson/duckdb/drizzle'
+import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { openSqlite } from '@keelson/sqlite'
 import { drizzle, stream } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { integer as pgInteger, pgTable, text as pgText } from 'drizzle-orm/pg-core'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Kysely, type Generated, type Selectable } from 'kysely'
 
@@ -63,3 +67,34 @@ const database = openSqlite({ path })
 const { rows } = await database.execute('select count(*) as owners from account')
 assert.deepEqual(rows, [{ owners: 2 }])
 assert.deepEqual(await database.close(), { forced: [] })
+
+const duckdb = await openDuckDB({ path: 'release-check.duckdb', memoryLimit: '500MB' })
+await duckdb.execute('create table account (id integer primary key, owner varchar not null unique)')
+const onDuckDB = new Kysely<Database>({ dialect: new DuckDBDialect({ database: duckdb }) })
+const { numInsertedOrUpdatedRows } = await onDuckDB
+  .insertInto('account')
+  .values([
+    { id: 1, owner: 'Ada' },
+    { id: 2, owner: 'Grace' },
+  ])
+  .executeTakeFirstOrThrow()
+assert.equal(numInsertedOrUpdatedRows, 2n)
+const doomed = onDuckDB.transaction().execute(async (transaction) => {
+  await transaction.deleteFrom('account').execute()
+  await assert.rejects(transaction.insertInto('account').values({ owner: 'nobody' }).execute())
+})
+await assert.rejects(doomed, { code: 'TRANSACTION_ABORTED' })
+
+const duckdbAccount = pgTable('account', {
+  id: pgInteger().primaryKey(),
+  owner: pgText().notNull(),
+})
+const duckdbDb = duckdbDrizzle({ client: duckdb, schema: { account: duckdbAccount } })
+const streamedOwners: string[] = []
+for await (const row of duckdbStream(duckdbDb, duckdbDb.select().from(duckdbAccount)))
+  streamedOwners.push(row.owner)
+assert.deepEqual(streamedOwners.toSorted(), ['Ada', 'Grace'])
+const first = await duckdbDb.query.account.findFirst({ orderBy: duckdbAccount.id })
+assert.deepEqual(first, { id: 1, owner: 'Ada' })
+await onDuckDB.destroy()
+assert.deepEqual(await duckdb.close(), { forced: [] })

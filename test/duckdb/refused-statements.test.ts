@@ -115,12 +115,11 @@ describe('what changes one connection', () => {
     'create temporary table x (a integer)',
     'create or replace temp table x (a integer)',
     'CREATE /* y */ TEMP /* z */ TABLE x (a integer)',
-    'create table temp.x (a integer)',
-    'create table if not exists "temp" . x (a integer)',
     'create temp view x as select 1',
-    'create view temp.x as select 1',
     'create temp macro x() as 1',
     'create temp sequence x',
+    'create local temp table x (a integer)',
+    "create temp type x as enum ('a')",
     'prepare x as select 1',
   ]
 

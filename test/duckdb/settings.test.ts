@@ -126,7 +126,8 @@ describe('the settings option', () => {
     ['ordered_aggregate_threshold', 1000, '1000'],
     ['index_scan_percentage', 0.25, '0.25'],
     ['custom_user_agent', "it's mine", "it's mine"],
-    ['allowed_directories', "['/tmp', '/data']", '[/tmp/, /data/]'],
+    ['search_path', '"main"', 'main'],
+    ['allowed_directories', "['/tmp']", '[/tmp/]'],
     ['errors_as_json', true, 'true'],
     ['TimeZone', 'Asia/Tokyo', 'Asia/Tokyo'],
     ['timezone', 'UTC', 'UTC'],
@@ -138,6 +139,11 @@ describe('the settings option', () => {
     const database = await open({ settings })
     expect(await setting(database, name)).toBe(reported)
     expect(database.options.settings).toEqual(settings)
+  })
+
+  test('sets a list, which DuckDB has in an order of its own', async () => {
+    const settings = { allowed_directories: "['/c', '/a', '/b']" }
+    expect(await settingWith({ settings }, 'allowed_directories')).toMatch(/\/a\/.*\]$/)
   })
 
   test('sets several, of DuckDB, of its extensions and of its connections', async () => {

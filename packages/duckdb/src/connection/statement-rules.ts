@@ -48,9 +48,9 @@ export function refuseControl(statement: Statement): void {
   )
 }
 
-/** By its own word, or by the schema of the name. A temporary secret belongs to the instance. */
+/** A temporary secret belongs to the instance. */
 const createsTemporary = words(
-  String.raw`create (?:or replace )?(?:(?:temp|temporary) (?!secret\b)|(?:(?!as\b)\w+ )+"?temp"?\s*\.)`,
+  String.raw`create (?:or replace )?(?:local )?(?:temp|temporary) (?!secret\b)`,
 )
 
 const deallocates = words(String.raw`deallocate\b`)
