@@ -47,8 +47,11 @@ export interface ExecuteOptions {
    * DuckDB's own client calls them. `'arrays'`: one array per row. @default 'objects'
    */
   readonly rows?: 'objects' | 'arrays'
-  /** How values are read, where this differs from the options of the database. */
-  readonly values?: Partial<ValuePolicies>
+  /**
+   * How values are read, where this differs from the options of the database: in all columns, or with an array in each
+   * column by its position.
+   */
+  readonly values?: Partial<ValuePolicies> | readonly Partial<ValuePolicies>[]
   /** Gives up waiting for a connection, and interrupts the statement. */
   readonly signal?: AbortSignal
 }

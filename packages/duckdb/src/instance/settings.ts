@@ -105,15 +105,16 @@ export function means({ name, value }: Setting, actual: string): boolean {
   )
 }
 
-/** Without what makes no difference in a text, a truth value, or a list of directories in brackets. */
+/** Without what makes no difference in a truth value, a list of names, or a list of directories in brackets. */
 function plain(text: string): string {
   const bare = text.trim().toLowerCase()
-  if (!bare.startsWith('[')) return { true: '1', false: '0' }[bare] ?? bare
-  const items = bare.replaceAll(/^\[|\]$/g, '').split(',')
-  return items
+  const items = bare
+    .replaceAll(/^\[|\]$/g, '')
+    .split(',')
     .map((item) => item.replaceAll(/^[\s'"]+|[\s'"/]+$/g, ''))
-    .toSorted()
-    .join()
+  if (bare.startsWith('[')) items.sort()
+  const joined = items.join()
+  return { true: '1', false: '0' }[joined] ?? joined
 }
 
 const units: Readonly<Record<string, number>> = {

@@ -8,8 +8,8 @@ import {
 } from '@duckdb/node-api'
 import type { Interruption } from '../connection/interruption.ts'
 import type { Statement } from '../connection/statement.ts'
-import type { DuckDBResult, ValuePolicies } from '../contract.ts'
-import { RowShape } from './row-shape.ts'
+import type { DuckDBResult } from '../contract.ts'
+import { type ResultPolicies, RowShape } from './row-shape.ts'
 
 /** After this many milliseconds of conversion the event loop gets its turn. */
 const sliceMs = 6
@@ -18,7 +18,7 @@ const sliceMs = 6
 const valuesPerLook = 4_096
 
 export interface ReadOptions {
-  readonly policies: ValuePolicies
+  readonly policies: ResultPolicies
   readonly rows: 'objects' | 'arrays'
   /** Ends the reading of many rows. */
   readonly interruption: Interruption
@@ -79,7 +79,7 @@ export async function readChunk(
 export function shapeOf(
   statement: Statement,
   result: ClientResult,
-  policies: ValuePolicies,
+  policies: ResultPolicies,
 ): RowShape {
   if (statement.shape?.fits(result, policies) !== true)
     statement.shape = new RowShape(result, policies)

@@ -1,24 +1,28 @@
 import type { DuckDBDataChunk, DuckDBResult as ClientResult } from '@duckdb/node-api'
+import { invalidOption } from '@keelson/core'
 import type { ValuePolicies } from '../contract.ts'
 import { type ColumnReader, columnReader } from '../values/column-reader.ts'
+
+/** How values are read: in all columns, or in each by its position. */
+export type ResultPolicies = ValuePolicies | readonly ValuePolicies[]
 
 /** How the rows of a result are made of its columns. Kept with the statement, whose next result looks the same. */
 export class RowShape {
   readonly columns: readonly string[]
   readonly #names: readonly string[]
-  readonly #policies: ValuePolicies
+  readonly #policies: ResultPolicies
   readonly #typeIds: readonly number[]
   readonly #readers: readonly ColumnReader[]
   /** An assignment to `__proto__` would set the prototype, and the value would be gone. */
   readonly #hasProto: boolean
 
-  constructor(result: ClientResult, policies: ValuePolicies) {
+  constructor(result: ClientResult, policies: ResultPolicies) {
     this.#names = result.columnNames()
     this.columns = uniqueNames(this.#names)
     this.#policies = policies
     this.#typeIds = this.columns.map((_, index) => result.columnTypeId(index))
     this.#readers = this.columns.map((name, index) =>
-      columnReader(result.columnType(index), name, policies),
+      columnReader(result.columnType(index), name, policiesAt(policies, index)),
     )
     this.#hasProto = this.columns.includes('__proto__')
   }
@@ -27,7 +31,7 @@ export class RowShape {
    * Whether it fits another result of the same statement. A parameter of another type can change a column's, and
    * somebody may have renamed it; what a type consists of comes with the chunks.
    */
-  fits(result: ClientResult, policies: ValuePolicies): boolean {
+  fits(result: ClientResult, policies: ResultPolicies): boolean {
     const names = this.#names
     if (policies !== this.#policies || result.columnCount !== names.length) return false
     return names.every(
@@ -80,6 +84,23 @@ export class RowShape {
       return object
     })
   }
+}
+
+function policiesAt(policies: ResultPolicies, index: number): ValuePolicies {
+  if (!isByColumn(policies)) return policies
+  const own = policies[index]
+  if (own !== undefined) return own
+  return invalidOption(
+    'execute()',
+    'values',
+    policies,
+    `one object of policies, or an array of one for each column, of which there are more than ${index}`,
+  )
+}
+
+/** `Array.isArray` does not tell arrays that are read only. */
+function isByColumn(policies: ResultPolicies): policies is readonly ValuePolicies[] {
+  return Array.isArray(policies)
 }
 
 function arrays(columns: readonly unknown[][], start: number, end: number): unknown[][] {

@@ -12,7 +12,7 @@ import { Interruption } from '../connection/interruption.ts'
 import { changesConnection } from '../connection/statement-rules.ts'
 import type { Statement } from '../connection/statement.ts'
 import { ThreadBudget } from '../connection/thread-budget.ts'
-import type { ValuePolicies } from '../contract.ts'
+import type { ExecuteOptions, ValuePolicies } from '../contract.ts'
 import { applyConnectionSettings } from '../instance/apply-settings.ts'
 import { definitionsOf } from '../instance/definitions.ts'
 import { refuseGuardedSetting } from '../instance/guarded-settings.ts'
@@ -20,6 +20,7 @@ import { registerIngest } from '../ingest/table-function.ts'
 import type { InstanceLease } from '../instance/instance-registry.ts'
 import { connectionSettingsOf, type Setting } from '../instance/settings.ts'
 import { policies, type ResolvedDuckDBOptions } from '../options.ts'
+import type { ResultPolicies } from '../result/row-shape.ts'
 
 /** Something that is open and that `close()` may have to end. */
 export interface Endable {
@@ -36,7 +37,7 @@ export class Engine {
   readonly #pool: Pool<Connection>
   readonly #budget = ThreadBudget.shared
   readonly #open = new Set<Endable>()
-  readonly #policies = new WeakMap<Partial<ValuePolicies>, ValuePolicies>()
+  readonly #policies = new WeakMap<object, ResultPolicies>()
   readonly #connectionSettings: readonly Setting[]
   /** Of connections that could not be closed when the pool let go of them. */
   readonly #closing = new Set<Promise<void>>()
@@ -124,11 +125,13 @@ export class Engine {
   }
 
   /** The policies of a statement: its own where it has some, else those of the database. */
-  policiesOf(own: Partial<ValuePolicies> | undefined): ValuePolicies {
+  policiesOf(own: ExecuteOptions['values']): ResultPolicies {
     if (own === undefined) return this.options
     let resolved = this.#policies.get(own)
     if (resolved === undefined) {
-      resolved = policies('execute()', own, this.options)
+      resolved = Array.isArray(own)
+        ? own.map((column: Partial<ValuePolicies>) => policies('execute()', column, this.options))
+        : policies('execute()', own as Partial<ValuePolicies>, this.options)
       // What can still be changed cannot be remembered.
       if (Object.isFrozen(own)) this.#policies.set(own, resolved)
     }

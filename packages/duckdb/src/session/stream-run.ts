@@ -14,10 +14,10 @@ import { Interruption } from '../connection/interruption.ts'
 import type { RowSource } from '../connection/row-source.ts'
 import { returnsRows } from '../connection/statement-rules.ts'
 import type { Statement } from '../connection/statement.ts'
-import type { StreamOptions, ValuePolicies } from '../contract.ts'
+import type { StreamOptions } from '../contract.ts'
 import { DuckDBStatementError, StreamCutShortError } from '../errors.ts'
 import { readChunk, shapeOf, Slices } from '../result/read-result.ts'
-import type { RowShape } from '../result/row-shape.ts'
+import type { ResultPolicies, RowShape } from '../result/row-shape.ts'
 import type { Endable, Engine } from './engine.ts'
 
 /** What a stream needs of the session it belongs to. */
@@ -53,7 +53,7 @@ export class StreamRun implements Endable {
   readonly #host: StreamHost
   readonly #parameters: readonly unknown[]
   readonly #options: StreamOptions
-  readonly #policies: ValuePolicies
+  readonly #policies: ResultPolicies
   readonly #interruption: Interruption
   readonly #holder: Holder
   #last: Promise<unknown> = Promise.resolve()
