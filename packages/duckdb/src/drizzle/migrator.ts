@@ -1,16 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkOptionNames, invalidOption, quoteIdentifier } from '@keelson/core'
+import { checkOptionNames, Holder, invalidOption, quoteIdentifier } from '@keelson/core'
 import { DrizzleQueryError, sessionOf } from '@keelson/core/drizzle'
 import { type SQL, sql } from 'drizzle-orm'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { DuckDBStatementError } from '../errors.ts'
 import { isDuckDBDatabase } from '../open-duckdb.ts'
-import type { PooledDatabase } from '../pooled-database.ts'
+import { turnsOf } from '../turns/database-turns.ts'
 import type { KeelsonDuckDBDatabase } from './database.ts'
 import { checkInstalled } from './internals.ts'
 import { MigrationError } from './migration-error.ts'
-import { inTurn } from './migration-turn.ts'
 import { DuckDBDrizzleSession } from './session.ts'
 import type { KeelsonDuckDBTransaction } from './transaction.ts'
 
@@ -71,17 +70,21 @@ export async function migrate<TSchema extends Record<string, unknown>>(
   const schema = sql.raw(quoteIdentifier(migrationsSchema, 'duckdb'))
   const table = sql`${schema}.${sql.raw(quoteIdentifier(migrationsTable, 'duckdb'))}`
   const migrations = namedMigrations(migrationsFolder)
-  const instance = await (db.$client as PooledDatabase).open()
-  await inTurn(instance, () =>
-    db.transaction(async (tx) => {
+  // Only one process can have a file open for writing, so those of other processes need not be waited for.
+  const { migration } = await turnsOf(db.$client)
+  await migration.take(new Holder('migration'))
+  try {
+    await db.transaction(async (tx) => {
       await tx.execute(sql`create schema if not exists ${schema}`)
       // As Drizzle has it for PostgreSQL, but that the ids are given here: DuckDB has no serial.
       await tx.execute(
         sql`create table if not exists ${table} (id integer primary key, hash text not null, created_at bigint)`,
       )
       await applyNewer(tx, table, migrations)
-    }),
-  )
+    })
+  } finally {
+    migration.pass()
+  }
 }
 
 const where = 'migrate()'

@@ -1,3 +1,4 @@
+import type { BulkIngestRequest, BulkIngestResult } from '@keelson/core'
 import { mockError } from '@keelson/core/drizzle'
 import type { DuckDBResult, DuckDBSession, ExecuteOptions, StreamOptions } from '../contract.ts'
 import type { PooledDatabase } from '../pooled-database.ts'
@@ -14,6 +15,7 @@ export interface Outlet {
     parameters: readonly unknown[],
     options: StreamOptions,
   ): AsyncIterableIterator<Row[]>
+  ingest(request: BulkIngestRequest): Promise<BulkIngestResult>
 }
 
 /** Statements outside a transaction, told from those of other hosts in the events that the driver publishes. */
@@ -43,6 +45,11 @@ export class DatabaseOutlet implements Outlet {
     yield* line.stream<Row>(sql, parameters, options)
   }
 
+  async ingest(request: BulkIngestRequest): Promise<BulkIngestResult> {
+    this.#line ??= await this.connect()
+    return this.#line.ingest(request)
+  }
+
   /** A line of its own, to a database that is open: opening it takes its time, and is no waiting for a connection. */
   async connect(): Promise<DuckDBSession> {
     await this.#client.open()
@@ -54,6 +61,7 @@ export class DatabaseOutlet implements Outlet {
 export const noDatabase: Pick<DatabaseOutlet, keyof DatabaseOutlet> = {
   connect: () => Promise.reject(mockError()),
   execute: () => Promise.reject(mockError()),
+  ingest: () => Promise.reject(mockError()),
   // oxlint-disable-next-line require-yield -- it has nothing to yield
   async *stream() {
     throw mockError()

@@ -1,4 +1,6 @@
 import {
+  type BulkIngestRequest,
+  type BulkIngestResult,
   callSite,
   excerpt,
   SavepointsNotSupportedError,
@@ -38,6 +40,11 @@ export class TransactionScope implements Outlet {
     yield* this.#fence.read(this.#line.stream<Row>(sql, parameters, options))
     // A stream that was ended from outside must not look like one that was read to its end.
     if (!this.#fence.isOpen) throw this.#closedError(excerpt(sql))
+  }
+
+  async ingest(request: BulkIngestRequest): Promise<BulkIngestResult> {
+    if (!this.#fence.isOpen) throw this.#closedError(excerpt(request.statement('rows')))
+    return this.#fence.run(() => this.#line.ingest(request))
   }
 
   /** Why no transaction begins inside this one. */

@@ -1,4 +1,11 @@
-import { attachSuppressed, captureCallSite, invalidOption } from '@keelson/core'
+import {
+  bulkIngest,
+  type BulkIngestRequest,
+  type BulkIngestResult,
+  attachSuppressed,
+  captureCallSite,
+  invalidOption,
+} from '@keelson/core'
 import { exactNumber, preparedFrom, setEntityKind, type QueryMetadata } from '@keelson/core/drizzle'
 import type { Query, SQL } from 'drizzle-orm'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
@@ -29,6 +36,8 @@ export class DuckDBDrizzleSession<
 > extends PgSession<DuckDBQueryResultHKT, TFullSchema, TSchema> {
   static {
     setEntityKind(this, 'KeelsonDuckDBSession')
+    // --isolatedDeclarations lets no member of a class be named by a symbol.
+    Object.defineProperty(this.prototype, bulkIngest, { value: this.prototype.ingest })
   }
 
   declare protected readonly dialect: DuckDBDrizzleDialect
@@ -101,6 +110,11 @@ export class DuckDBDrizzleSession<
       return prepared.isList ? this.#prepareAgain(prepared) : undefined
     const raw = prepared && rawQueryOf(prepared)
     return raw && this.prepareQuery(raw, undefined, undefined, false)
+  }
+
+  /** The capability under `bulkIngest`. */
+  ingest(request: BulkIngestRequest): Promise<BulkIngestResult> {
+    return (this.#part?.scope ?? this.#shared.database).ingest(request)
   }
 
   override async count(query: SQL): Promise<number> {

@@ -1,8 +1,8 @@
 import { type Holder, KeelsonError } from '@keelson/core'
 import type { ConnectionMigrationLock } from '@keelson/core/kysely'
 import type { DuckDBDatabase } from '../database.ts'
-import { turnsOf } from './database-turns.ts'
-import type { Turn } from './turn.ts'
+import { turnsOf } from '../turns/database-turns.ts'
+import type { Turn } from '../turns/turn.ts'
 
 /** Another `Migrator` had the migration lock for longer than `migrationLockTimeoutMs`. Nothing was migrated. */
 export class MigrationLockTimeoutError extends KeelsonError {

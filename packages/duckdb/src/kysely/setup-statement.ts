@@ -1,7 +1,7 @@
 import type { CompiledQuery } from 'kysely'
 import { MIGRATION_LOCK_ID } from 'kysely/migration'
 import type { DuckDBDatabase } from '../database.ts'
-import { turnsOf } from './database-turns.ts'
+import { turnsOf } from '../turns/database-turns.ts'
 
 /**
  * Whether it is a statement that fails when two connections run it at once, although whoever sends it has allowed for
