@@ -8,7 +8,8 @@ import { longestGap, sideBySide, type Standing } from './support/side-by-side.ts
 const quick = process.argv.includes('--quick')
 const rowCount = quick ? 100_000 : measurementCount
 const file = await MeasurementFile.create()
-const { contenders, close } = await duckdbContenders(file)
+const fleet = await duckdbContenders(file)
+const { contenders } = fleet
 const baseline = contenders[0]!.name
 const results: Record<string, Standing[]> = {}
 
@@ -79,7 +80,7 @@ if (!quick) {
   )
 }
 
-await close()
+await fleet.close()
 file.remove()
 
 function ratio(title: string, of: string, to: string): number {

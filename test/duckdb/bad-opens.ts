@@ -111,6 +111,18 @@ const options: BadOpen[] = [
   ),
 ]
 
+/** With a file that is left as it was. */
+function onFile(bad: BadOpen): BadOpen {
+  return {
+    ...bad,
+    async make(workshop) {
+      const path = join(workshop.directory, 'app.duckdb')
+      await makeDatabase(path)
+      return { path, ...((await bad.make(workshop)) as object) }
+    },
+  }
+}
+
 const settings: BadOpen[] = [
   {
     ...option(
@@ -148,21 +160,40 @@ const settings: BadOpen[] = [
     ),
     hasCause: true,
   },
-  {
+  onFile({
     ...option(
       'a value that a connection does not take',
-      { ...memory, settings: { search_path: 'nowhere' } },
+      { settings: { search_path: 'nowhere' } },
       ['INVALID_OPTION', 'settings.search_path'],
       /cannot use "nowhere" as `settings\.search_path`: .*"nowhere"/,
     ),
     hasCause: true,
-  },
-  option(
-    'a value that DuckDB does not apply',
-    { ...memory, settings: { max_vacuum_tasks: 1.5 } },
-    ['SETTING_NOT_APPLIED', 'settings.max_vacuum_tasks'],
-    /set `max_vacuum_tasks` to 1\.5, and DuckDB has "2"\. Give a value that it takes, or leave the option out\./,
+  }),
+  onFile(
+    option(
+      'a value that DuckDB does not apply',
+      { settings: { max_vacuum_tasks: 1.5 } },
+      ['SETTING_NOT_APPLIED', 'settings.max_vacuum_tasks'],
+      /set `max_vacuum_tasks` to 1\.5, and DuckDB has "2"\. Give a value that it takes, or leave the option out\./,
+    ),
   ),
+  onFile(
+    option(
+      'a value that a connection does not apply',
+      { settings: { progress_bar_time: 1.5 } },
+      ['SETTING_NOT_APPLIED', 'settings.progress_bar_time'],
+      /set `progress_bar_time` to 1\.5, and DuckDB has "2"\./,
+    ),
+  ),
+  {
+    name: 'settings that nothing can be done with',
+    make: () => ({ ...memory, settings: { max_expression_depth: 3 } }),
+    error: 'DuckDBOpenError',
+    code: 'OPEN_FAILED',
+    message:
+      /was opened, but with its settings nothing can be done: .*expression depth.* Check `settings`\./,
+    hasCause: true,
+  },
   option(
     'a setting that has an option of its own',
     { ...memory, settings: { MAX_memory: '1GB' } },

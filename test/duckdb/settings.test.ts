@@ -125,6 +125,7 @@ describe('the settings option', () => {
     ['checkpoint_threshold', '64MiB', '64.0 MiB'],
     ['ordered_aggregate_threshold', 1000, '1000'],
     ['index_scan_percentage', 0.25, '0.25'],
+    ['index_scan_percentage', '0.250', '0.25'],
     ['custom_user_agent', "it's mine", "it's mine"],
     ['search_path', '"main"', 'main'],
     ['allowed_directories', "['/tmp']", '[/tmp/]'],
@@ -271,7 +272,7 @@ describe('a setting that was verified when the database was opened', () => {
     const database = await open({ settings: { search_path: 'main', TimeZone: 'UTC' } })
     await run(database, 'create schema s')
     const session = await database.reserve()
-    await run(session, "set search_path = 's'", "set time zone 'Asia/Tokyo'")
+    await run(session, "set search_path = 's'", "set timezone = 'Asia/Tokyo'")
     expect(await setting(session, 'search_path')).toBe('s')
     expect(await setting(session, 'timezone')).toBe('Asia/Tokyo')
     await session.release()

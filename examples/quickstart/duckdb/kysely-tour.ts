@@ -50,7 +50,7 @@ export async function showLateAirports(kysely: Kysely<Database>, drizzle: Airpor
 
   const known = origins.filter(({ iata }) => airports.has(iata))
   print(
-    `SQLite knows ${known.length} of ${origins.length} airports. The busiest, with flights that were late:`,
+    `SQLite knows ${known.length} of ${origins.length} airports. The busiest, and the share of late flights:`,
   )
   printTable(
     ['airport', 'name', 'state', 'flights', '% over 1 h'],

@@ -74,7 +74,7 @@ export interface ResolvedDuckDBOptions extends ValuePolicies {
 const where = 'openDuckDB()'
 
 /** The values that each policy takes; the first is the default. */
-export const policyValues: { readonly [K in keyof ValuePolicies]: readonly ValuePolicies[K][] } = {
+const policyValues: { readonly [K in keyof ValuePolicies]: readonly ValuePolicies[K][] } = {
   int64: ['number', 'bigint', 'string', 'lossyNumber'],
   decimal: ['string', 'number'],
   timestamp: ['string', 'date', 'lossyDate'],

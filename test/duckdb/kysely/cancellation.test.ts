@@ -89,7 +89,7 @@ test('cancelQuery() of a connection interrupts what runs on it', async () => {
   const db = kysely()
   await db.getExecutor().provideConnection(async (connection) => {
     const running = rejection(connection.executeQuery(slow.compile(db)))
-    setTimeout(() => connection.cancelQuery?.((use) => use(connection)), 50)
+    setTimeout(() => void connection.cancelQuery?.((use) => use(connection)), 50)
     expect((await running).name).toBe('AbortError')
   })
 })

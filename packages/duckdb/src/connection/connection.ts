@@ -2,6 +2,7 @@ import type { DuckDBConnection, DuckDBInstance, DuckDBMaterializedResult } from 
 import { excerpt } from '@keelson/core'
 import { DuckDBStatementError } from '../errors.ts'
 import type { Definitions } from '../instance/definitions.ts'
+import { mayEvaluateEarly } from './early-evaluation.ts'
 import { type Interruption, repeatMs } from './interruption.ts'
 import { isOneStatement } from './one-statement.ts'
 import { RowSource } from './row-source.ts'
@@ -14,6 +15,7 @@ import {
 } from './statement-rules.ts'
 import { Statement } from './statement.ts'
 import type { ThreadBudget } from './thread-budget.ts'
+import { Turns } from './turns.ts'
 
 /** What is to be run, and what whoever asks wants to know of it before it runs. */
 export interface StatementRequest {
@@ -33,11 +35,12 @@ export class Connection {
   readonly #definitions: Definitions
   readonly #cache: StatementCache
   #version: number
-  #last: Promise<void> = Promise.resolve()
-  #isBusy = false
+  readonly #turns = new Turns()
   #changedBy: string | undefined
   #isLent = false
   #hasChangedDefinitions = false
+  /** Whether DuckDB may use the plan of a statement again, once that was found out. */
+  #keepsPlans: boolean | undefined
 
   constructor(
     id: number,
@@ -69,15 +72,7 @@ export class Connection {
 
   /** Waits for what was asked for before. Work on one connection is done in the order of the calls. */
   exclusive<R>(work: () => Promise<R>): Promise<R> {
-    const isFirst = !this.#isBusy
-    this.#isBusy = true
-    const result = isFirst ? work() : this.#last.then(work)
-    const done = (): void => {
-      if (this.#last === last) this.#isBusy = false
-    }
-    const last: Promise<void> = result.then(done, done)
-    this.#last = last
-    return result
+    return this.#turns.take(work)
   }
 
   /** Lends the client's connection, on which the borrower may do anything, and leave anything behind. */
@@ -115,7 +110,7 @@ export class Connection {
       }
       if (statement.takesParameters) {
         const result = await this.call(() => statement.raw.stream(), interruption)
-        return new RowSource(this, statement, result, false)
+        return new RowSource(this, statement, result, false, !isInTransaction)
       }
       return this.#openPlanned(statement, interruption, isInTransaction)
     })
@@ -153,7 +148,7 @@ export class Connection {
 
   /** Closes it once nothing runs on it any more: DuckDB hangs for ever when it is closed under a query. */
   async close(): Promise<void> {
-    while (this.#isBusy) await this.#last
+    await this.#turns.end()
     if (this.#isLent) await this.#endForgotten()
     this.#cache.clear()
     this.raw.closeSync()
@@ -180,15 +175,30 @@ export class Connection {
     const known = this.#known(sql)
     prepared?.(known !== undefined)
     const statement = known ?? (await this.#prepare(sql, interruption))
+    let isKept = known !== undefined
     try {
       check(statement)
       statement.bind(parameters)
       if (changesConnection(statement)) this.changed(excerpt(sql))
+      isKept ||= await this.#mayKeep(statement, interruption)
       return await execute(statement)
     } finally {
-      if (known === undefined) this.#keep(statement)
+      if (known === undefined) this.#keep(statement, isKept)
       if (changesDefinitions(statement)) this.definitionsChanged()
+      else if (changesConnection(statement)) this.#ownDefinitionsChanged()
     }
+  }
+
+  /** Whether what was found out about a statement is of use for the next time. */
+  async #mayKeep(statement: Statement, interruption: Interruption): Promise<boolean> {
+    // Its kind, and nothing changes that.
+    if (!statement.takesParameters) return true
+    if (!isReusable(statement)) return false
+    if (this.#keepsPlans === undefined) {
+      const isEarly = await this.call(() => mayEvaluateEarly(this.raw), interruption)
+      this.#keepsPlans = !isEarly
+    }
+    return this.#keepsPlans
   }
 
   /** Plans in a transaction that holds until the last row: see `Statement.run()`. */
@@ -202,7 +212,7 @@ export class Connection {
       const raw = await this.call(() => this.raw.prepare(statement.sql), interruption)
       try {
         const result = await this.call(() => raw.stream(), interruption)
-        return new RowSource(this, statement, result, !isInTransaction)
+        return new RowSource(this, statement, result, !isInTransaction, !isInTransaction)
       } finally {
         raw.destroySync()
       }
@@ -221,17 +231,22 @@ export class Connection {
   }
 
   #known(sql: string): Statement | undefined {
-    if (this.#version !== this.#definitions.version) {
-      this.#cache.clear()
-      this.#version = this.#definitions.version
-      return undefined
-    }
+    if (this.#version !== this.#definitions.version) this.#forget()
     return this.#cache.get(sql)
   }
 
-  #keep(statement: Statement): void {
-    const isKept = isReusable(statement)
-    // Of one without parameters only its kind is of use.
+  #forget(): void {
+    this.#cache.clear()
+    this.#keepsPlans = undefined
+    this.#version = this.#definitions.version
+  }
+
+  #ownDefinitionsChanged(): void {
+    this.#forget()
+    this.#hasChangedDefinitions = true
+  }
+
+  #keep(statement: Statement, isKept: boolean): void {
     if (!isKept || !statement.takesParameters) statement.destroy()
     if (isKept) this.#cache.add(statement)
   }

@@ -16,6 +16,7 @@ export class RowSource {
   readonly result: ClientResult
   readonly #connection: Connection
   readonly #ownsTransaction: boolean
+  readonly #mayFail: boolean
   /**
    * As much memory as DuckDB holds for it, of which V8 knows nothing, and which is free only once the result has been
    * collected as garbage. Nothing is written to it, so that it takes up none.
@@ -24,17 +25,22 @@ export class RowSource {
   #isAtEnd = false
   #isCutShort = false
 
-  /** @param ownsTransaction whether a transaction was begun for it, which ends with it */
+  /**
+   * @param ownsTransaction whether a transaction was begun for it, which ends with it
+   * @param mayFail whether it is in no transaction that would fail with it
+   */
   constructor(
     connection: Connection,
     statement: Statement,
     result: ClientResult,
     ownsTransaction: boolean,
+    mayFail = false,
   ) {
     this.#connection = connection
     this.statement = statement
     this.result = result
     this.#ownsTransaction = ownsTransaction
+    this.#mayFail = mayFail
     this.weight = result.isStreaming ? new ArrayBuffer(bufferBytes) : undefined
   }
 
@@ -60,8 +66,24 @@ export class RowSource {
 
   /** Frees its connection where it is. */
   async abandon(): Promise<void> {
-    // What is open keeps its buffers and its snapshot until the connection does something else.
+    if (this.result.isStreaming && !this.#isAtEnd) {
+      // What is open keeps its buffers and its snapshot until the connection does something else.
+      if (this.#mayFail) await this.#fail()
+      else await this.#connection.conclude('select 1')
+    }
     if (this.#ownsTransaction) await this.#connection.conclude('rollback')
-    else if (this.result.isStreaming && !this.#isAtEnd) await this.#connection.conclude('select 1')
+  }
+
+  /**
+   * Ends it by an error. Any other end but that of the data leaves the instance, and its file, open until the result has
+   * been collected as garbage.
+   */
+  async #fail(): Promise<void> {
+    let chunk: DuckDBDataChunk | null
+    do {
+      this.#connection.raw.interrupt()
+      chunk = await this.result.fetchChunk()
+    } while (chunk !== null && chunk.rowCount > 0)
+    this.#isAtEnd = true
   }
 }

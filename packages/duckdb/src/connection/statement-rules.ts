@@ -1,6 +1,7 @@
 import { StatementType } from '@duckdb/node-api'
 import { excerpt, SavepointsNotSupportedError } from '@keelson/core'
 import { DuckDBStatementError } from '../errors.ts'
+import { evaluatesEarly } from './early-evaluation.ts'
 import { instanceSettings } from './instance-settings.ts'
 import type { Statement } from './statement.ts'
 
@@ -107,20 +108,20 @@ const definitions: ReadonlySet<StatementType> = new Set([
   StatementType.ATTACH,
   StatementType.DETACH,
   StatementType.SET,
-  StatementType.VARIABLE_SET,
-  StatementType.PRAGMA,
   StatementType.LOAD,
   StatementType.EXTENSION,
-  StatementType.EXPORT,
   StatementType.COPY_DATABASE,
-  StatementType.PREPARE,
-  StatementType.CALL,
-  StatementType.INVALID,
 ])
 
-/** Whether statements that were prepared before may mean something else after it. */
-export function changesDefinitions({ type, isRead }: Statement): boolean {
-  return definitions.has(type) || (type === StatementType.EXPLAIN && !isRead)
+const checkpointCall = words(String.raw`(?:force )?checkpoint\b`)
+
+/** Whether statements that were prepared before may mean something else after it, on any connection. */
+export function changesDefinitions(statement: Statement): boolean {
+  const { type, sql, isRead, isExpanded } = statement
+  if (isExpanded) return !isRead
+  if (type === StatementType.CALL) return !begins(sql, checkpointCall)
+  if (type === StatementType.EXPLAIN) return !isRead
+  return definitions.has(type) && !changesConnection(statement)
 }
 
 const writes: ReadonlySet<StatementType> = new Set([
@@ -130,28 +131,19 @@ const writes: ReadonlySet<StatementType> = new Set([
   StatementType.MERGE_INTO,
 ])
 
-/** What DuckDB evaluates while it plans. */
-const evaluatedEarly =
-  /\b(?:(?:current_)?localtime(?:stamp)?|current_transaction_id|current_setting|getvariable)\b/i
-
 /** What looks at files or names while it is planned, and does not take it well to be planned again. */
 const lookedUpEarly = /\b(?:glob|query|query_table|\w+_scan|sniff_csv|parquet_\w+)\s*\(/i
 
 /**
- * Whether what was found out about a statement, and what was prepared of it, can be used again.
+ * Whether what DuckDB has prepared of a statement with parameters may be used again, as far as its text tells.
  *
- * Without parameters only its kind is, which no change of the database changes. With parameters DuckDB 1.5 plans it
- * anew each time if it writes or reads a table, which it may do through a view; else it keeps the first plan with what
- * it evaluated for it.
+ * DuckDB 1.5 plans such a statement anew each time if it reads a table; else it keeps the first plan. What reads none
+ * is kept only for INSERT.
  */
-export function isReusable({ type, sql, takesParameters }: Statement): boolean {
-  if (!takesParameters || writes.has(type)) return true
-  return (
-    type === StatementType.SELECT &&
-    /\bfrom\b/i.test(sql) &&
-    !evaluatedEarly.test(sql) &&
-    !lookedUpEarly.test(sql)
-  )
+export function isReusable({ type, sql }: Statement): boolean {
+  if (evaluatesEarly(sql)) return false
+  if (writes.has(type)) return true
+  return type === StatementType.SELECT && /\bfrom\b/i.test(sql) && !lookedUpEarly.test(sql)
 }
 
 /** Whether a statement returns rows of its own, and not only how many rows it has changed. */

@@ -72,7 +72,9 @@ export async function migrate<TSchema extends Record<string, unknown>>(
   const migrations = namedMigrations(migrationsFolder)
   // Only one process can have a file open for writing, so those of other processes need not be waited for.
   const { migration } = await turnsOf(db.$client)
-  await migration.take(new Holder('migration'))
+  const holder = new Holder('migration')
+  await migration.take(holder)
+  holder.since = performance.now()
   try {
     await db.transaction(async (tx) => {
       await tx.execute(sql`create schema if not exists ${schema}`)
@@ -80,7 +82,7 @@ export async function migrate<TSchema extends Record<string, unknown>>(
       await tx.execute(
         sql`create table if not exists ${table} (id integer primary key, hash text not null, created_at bigint)`,
       )
-      await applyNewer(tx, table, migrations)
+      await applyNewer(tx, table, migrations, holder)
     })
   } finally {
     migration.pass()
@@ -104,6 +106,7 @@ async function applyNewer(
   tx: KeelsonDuckDBTransaction<any, any>,
   table: SQL,
   migrations: readonly NamedMigration[],
+  holder: Holder,
 ): Promise<void> {
   const { rows } = await tx.execute<{ id: unknown; newest: unknown }>(
     sql`select coalesce(max(id), 0) as id, max(created_at) as newest from ${table}`,
@@ -112,7 +115,11 @@ async function applyNewer(
   let id = Number(rows[0]!.id)
   for (const { name, sql: statements, hash, folderMillis } of migrations) {
     if (newest !== null && Number(newest) >= folderMillis) continue
-    for (const statement of statements) await run(tx, statement, name)
+    for (const statement of statements) {
+      // Those who wait are told.
+      holder.lastSql = statement
+      await run(tx, statement, name)
+    }
     await tx.execute(
       sql`insert into ${table} (id, hash, created_at) values (${++id}, ${hash}, ${folderMillis})`,
     )

@@ -3,6 +3,7 @@
  * which has no dates, no bytes and no large integers. DuckDB has lists and structs, so the related rows come as those,
  * with every value in its own type.
  */
+import { invalidOption } from '@keelson/core'
 import {
   aliasedTable,
   aliasedTableColumn,
@@ -191,16 +192,23 @@ function selectRelated(
   // Before the join with relations of its own, which are not asked for rows that are left out.
   const limited = select(
     dialect,
-    { ...query, joins: [], limit: constant(limit), offset: constant(offset) },
+    { ...query, joins: [], limit: constant('limit', limit), offset: constant('offset', offset) },
     [sql.raw('*') as SQL],
   )
   const table = new Subquery(limited, {}, tableAlias)
   return select(dialect, { ...rest, table, where: undefined }, [list.as('data')])
 }
 
-/** DuckDB: "Non-constant limit not supported in correlated subquery". */
-function constant(count: number | undefined): Select['limit'] {
-  return count === undefined ? undefined : (sql.raw(`${count}`) as unknown as number)
+/**
+ * DuckDB: "Non-constant limit not supported in correlated subquery".
+ *
+ * @throws {OptionError} for anything but a number, which would become a part of the SQL
+ */
+function constant(name: 'limit' | 'offset', count: number | undefined): Select['limit'] {
+  if (count === undefined) return undefined
+  if (!Number.isSafeInteger(count) || count < 0)
+    invalidOption('with', name, count, 'a whole number from 0, or a placeholder')
+  return sql.raw(`${count}`) as unknown as number
 }
 
 function slice(limit: Select['limit'], offset: Select['offset']): SQL {

@@ -37,7 +37,11 @@ export class DuckDBDrizzleSession<
   static {
     setEntityKind(this, 'KeelsonDuckDBSession')
     // --isolatedDeclarations lets no member of a class be named by a symbol.
-    Object.defineProperty(this.prototype, bulkIngest, { value: this.prototype.ingest })
+    Object.defineProperty(this.prototype, bulkIngest, {
+      value(this: DuckDBDrizzleSession<any, any>, request: BulkIngestRequest) {
+        return this.ingest(request)
+      },
+    })
   }
 
   declare protected readonly dialect: DuckDBDrizzleDialect

@@ -4,6 +4,7 @@ import {
   type BulkIngestResult,
   checkOptionNames,
   invalidOption,
+  OptionError,
   quoteIdentifier,
 } from '@keelson/core'
 import type { Connection } from '../connection/connection.ts'
@@ -14,7 +15,7 @@ import { readResult } from '../result/read-result.ts'
 import { convertRows } from './convert-rows.ts'
 import type { IngestColumn, IngestSource } from './ingest-source.ts'
 import { fillStaging } from './staging.ts'
-import { hasTableFunctions, offerRows } from './table-function.ts'
+import { offerRows, takesOffers } from './table-function.ts'
 
 export interface IngestContext {
   readonly method: 'auto' | 'table-function' | 'staging'
@@ -40,6 +41,7 @@ export function checkIngest(request: BulkIngestRequest): void {
  *
  * @throws {ParameterError} for a value that its column cannot hold, with `index`, the row's position, and `column`;
  *   nothing was sent
+ * @throws {OptionError} where the client has no table functions and `ingest` says to use them
  */
 export async function ingestRows(
   connection: Connection,
@@ -47,13 +49,13 @@ export async function ingestRows(
   context: IngestContext,
 ): Promise<BulkIngestResult> {
   const { interruption } = context
+  const method = methodOf(connection, context.method)
   const columns = await columnsOf(connection, request, interruption)
   const values = await convertRows(columns, request, interruption)
   const source: IngestSource = { columns, values, rowCount: request.rows.length }
-  const method = methodOf(context.method)
   const offered =
     method === 'table-function'
-      ? offerRows(connection, source)
+      ? offerRows(source)
       : await fillStaging(connection, source, interruption)
   try {
     const result = await run(connection, request.statement(offered.name), context)
@@ -74,7 +76,7 @@ async function run(
   )
   try {
     statement.bind([])
-    const result = await connection.call(() => statement.raw.run(), interruption)
+    const result = await connection.call(() => statement.run(connection.raw), interruption)
     const read = await readResult(statement, result, { policies, rows: 'objects', interruption })
     return { rows: read.rows, changes: read.changes ?? 0 }
   } finally {
@@ -105,7 +107,16 @@ async function columnsOf(
   }
 }
 
-function methodOf(wanted: IngestContext['method']): BulkIngestResult['method'] {
-  if (wanted !== 'auto') return wanted
-  return hasTableFunctions ? 'table-function' : 'staging'
+function methodOf(
+  connection: Connection,
+  wanted: IngestContext['method'],
+): BulkIngestResult['method'] {
+  if (takesOffers(connection)) return wanted === 'auto' ? 'table-function' : wanted
+  if (wanted !== 'table-function') return 'staging'
+  throw new OptionError(
+    'INVALID_OPTION',
+    'ingest',
+    "ingest() cannot go by `ingest: 'table-function'`: the installed @duckdb/node-api has no table functions. Install " +
+      "1.5.5-r.4 or later, or leave the option out, which has the rows go through a temporary table.",
+  )
 }

@@ -1,9 +1,7 @@
-import {
-  BIGINT,
-  DuckDBConnection,
-  type DuckDBInstance,
-  DuckDBTableFunction,
-} from '@duckdb/node-api'
+// From the module object: a client without table functions does not export DuckDBTableFunction, and a named import of
+// what is missing would fail while modules are linked.
+import * as client from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBInstance, DuckDBTableFunction } from '@duckdb/node-api'
 import type { Connection } from '../connection/connection.ts'
 import type { IngestSource, OfferedSource } from './ingest-source.ts'
 
@@ -12,16 +10,29 @@ const vectorSize = 2_048
 
 const functionName = 'keelson_ingest'
 
-/** The sources that a statement of an instance may be reading now, by the number that its SQL names. */
+/** The sources that statements may be reading now, by the number that their SQL names. */
 interface Offers {
   readonly sources: Map<number, IngestSource>
   last: number
 }
 
-const offers = new WeakMap<DuckDBInstance, Offers>()
+const key = Symbol.for('keelson.duckdb.ingest')
 
-/** Table functions came with @duckdb/node-api 1.5.5-r.4. */
-export const hasTableFunctions: boolean = 'registerTableFunction' in DuckDBConnection.prototype
+/**
+ * Those of the whole process, for every copy of this package. One database may have several instance objects: the client
+ * makes one for everyone who asks, and the function that was registered last is the one that all their statements call.
+ */
+function offers(): Offers {
+  const host = globalThis as { [key]?: Offers }
+  return (host[key] ??= { sources: new Map(), last: 0 })
+}
+
+const registered = new WeakSet<DuckDBInstance>()
+
+/** Whether rows can be offered to it. Table functions came with @duckdb/node-api 1.5.5-r.4. */
+export function takesOffers({ instance }: Connection): boolean {
+  return registered.has(instance)
+}
 
 /**
  * Makes the function known to an instance, once. It has to be there before anybody's transaction: one that is begun
@@ -30,15 +41,14 @@ export const hasTableFunctions: boolean = 'registerTableFunction' in DuckDBConne
  * @param connection one that nobody uses yet
  */
 export function registerIngest(instance: DuckDBInstance, connection: DuckDBConnection): void {
-  if (!hasTableFunctions || offers.has(instance)) return
-  const sources: Offers['sources'] = new Map()
-  connection.registerTableFunction(tableFunction(sources))
-  offers.set(instance, { sources, last: 0 })
+  if (!('registerTableFunction' in connection) || registered.has(instance)) return
+  connection.registerTableFunction(tableFunction(offers().sources))
+  registered.add(instance)
 }
 
 /** Offers rows as a table function, which DuckDB calls while it runs the statement. */
-export function offerRows({ instance }: Connection, source: IngestSource): OfferedSource {
-  const known = offers.get(instance)!
+export function offerRows(source: IngestSource): OfferedSource {
+  const known = offers()
   known.last += 1
   const id = known.last
   known.sources.set(id, source)
@@ -49,9 +59,9 @@ export function offerRows({ instance }: Connection, source: IngestSource): Offer
 }
 
 function tableFunction(sources: Offers['sources']): DuckDBTableFunction {
-  return DuckDBTableFunction.create({
+  return client.DuckDBTableFunction.create({
     name: functionName,
-    parameterTypes: [BIGINT],
+    parameterTypes: [client.BIGINT],
     bindFunction(info) {
       const source = sources.get(Number(info.getParameter(0)))
       if (source === undefined)

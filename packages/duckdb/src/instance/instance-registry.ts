@@ -6,6 +6,7 @@ import { DuckDBOpenError } from '../errors.ts'
 import type { ResolvedDuckDBOptions } from '../options.ts'
 import { realPath } from '../path.ts'
 import { applyConnectionSettings } from './apply-settings.ts'
+import { collectGarbage } from './garbage.ts'
 import { openInstance } from './open-instance.ts'
 import { type FileIdentity, fileIdentity, isSameFile, openCount } from './process-files.ts'
 import { inTurn } from './process-turn.ts'
@@ -124,9 +125,15 @@ function sharedLease(
     if (shared.users > 0 || shared.departures !== departure) return false
     instances.delete(shared)
     instance.closeSync()
-    return shared.file !== undefined && (openCount(shared.file) ?? 0) > 0
+    if (!isStillOpen(shared)) return false
+    await collectGarbage()
+    return isStillOpen(shared)
   }
   return { instance, path, settings, release }
+}
+
+function isStillOpen({ file }: SharedInstance): boolean {
+  return file !== undefined && (openCount(file) ?? 0) > 0
 }
 
 function isReadOnly(settings: readonly Setting[]): boolean {

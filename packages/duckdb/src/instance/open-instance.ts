@@ -30,7 +30,12 @@ export async function openInstance(
     return instance
   } catch (error) {
     instance.closeSync()
-    throw error instanceof OptionError ? error : openError(path, error as Error)
+    if (error instanceof OptionError) throw error
+    throw new DuckDBOpenError(
+      'OPEN_FAILED',
+      `${path} was opened, but with its settings nothing can be done: ${(error as Error).message}. Check \`settings\`.`,
+      { cause: error },
+    )
   }
 }
 

@@ -92,8 +92,7 @@ export function isSameValue(one: Setting | undefined, other: Setting | undefined
 }
 
 /** Whether what DuckDB says it has is what it was told. */
-export function means({ name, value }: Setting, actual: string): boolean {
-  if (name === 'access_mode' && value === 'AUTOMATIC') return true
+export function means({ value }: Setting, actual: string): boolean {
   if (plain(value) === plain(actual)) return true
   if (actual !== '' && value.trim() !== '' && Number(value) === Number(actual)) return true
   const [wanted, got] = [sizeOf(value), sizeOf(actual)]

@@ -13,8 +13,8 @@ import { resolvePath } from '../path.ts'
  */
 export interface DuckDBDialectConfig extends DuckDBOptions {
   /**
-   * A database that is open already, instead of `path`: one made by `openDuckDB()`, or a function that returns one, or
-   * a `DuckDBInstance` of @duckdb/node-api, and is called when the first query is executed.
+   * A database that is open already, instead of `path`: one made by `openDuckDB()`, or a function that returns one or a
+   * `DuckDBInstance` of @duckdb/node-api. The function is called when the first query is executed.
    *
    * `db.destroy()` never closes it, also when a function returned it: who opened it closes it. Give `path` if the
    * dialect should own the database.

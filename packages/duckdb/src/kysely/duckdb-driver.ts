@@ -26,7 +26,7 @@ export class DuckDBDriver implements Driver {
     guardSingleConnections('@keelson/duckdb')
     const { database: given, migrationLockTimeoutMs: _, ...duckDBOptions } = this.#config
     const found = typeof given === 'function' ? await given(options) : given
-    if (found !== undefined) checkDatabase(found, this.#config)
+    if (given !== undefined) checkDatabase(found, this.#config)
     // What is made around an instance is ours to close, and leaves the instance open.
     this.#isOwner = !isDuckDBDatabase(found)
     this.#database = isDuckDBDatabase(found)

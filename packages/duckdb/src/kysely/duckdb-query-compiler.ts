@@ -41,12 +41,13 @@ export class DuckDBQueryCompiler extends PostgresQueryCompiler {
     else super.visitOffset(node)
   }
 
-  /** A subquery that refers to the query around it takes no parameter here, and most are made by a helper. */
+  /** A subquery that refers to the statement around it takes no parameter here, and most are made by a helper. */
   #isConstantInSubquery(node: OperationNode): node is ValueNode & { value: number | bigint } {
     return (
       ValueNode.is(node) &&
       (typeof node.value === 'bigint' || Number.isSafeInteger(node.value)) &&
-      this.nodeStack.filter(({ kind }) => kind === 'SelectQueryNode').length > 1
+      // The limit itself is the last on the stack, and the query that it belongs to stands before it.
+      this.nodeStack.length > 2
     )
   }
 }

@@ -177,11 +177,12 @@ export class Engine {
     const quiet = connections.then(() => this.#allEnded())
     if (!(await settlesWithin(deadlineMs, quiet))) await this.#endAll(error, forced)
     const { leaked } = await connections
-    for (const { purpose = 'connection', sql } of leaked) {
+    // Of those that were ended, `forced` tells more.
+    for (const { purpose = 'connection', sql } of leaked.slice(forced.length)) {
       const running = sql === undefined ? '' : `, last statement: ${excerpt(sql)}`
-      forced.push(`a ${purpose} that did not let go of its connection when it was ended${running}`)
+      forced.push(`a ${purpose} that did not let go of its connection${running}`)
     }
-    await this.#closeInstance(forced)
+    await this.#closeInstance(leaked.length === 0 ? graceMs : 0, forced)
     return forced
   }
 
@@ -196,13 +197,13 @@ export class Engine {
     await settlesWithin(graceMs, Promise.allSettled(endings))
   }
 
-  async #closeInstance(forced: string[]): Promise<void> {
+  async #closeInstance(timeMs: number, forced: string[]): Promise<void> {
     // Under a connection at work it would stay open all the same, and the client would spin at the next opening.
     const connectionsClosed = Promise.allSettled(this.#closing)
     const lease = this.#instance?.catch(() => undefined)
     if (lease === undefined) return
     const releasing = connectionsClosed.then(async () => (await lease)?.release())
-    const isOver = await settlesWithin(graceMs, Promise.all([connectionsClosed, lease]))
+    const isOver = await settlesWithin(timeMs, Promise.all([connectionsClosed, lease]))
     if (!isOver || (await releasing) === true)
       forced.push(
         `${this.path} itself, which stays open until whatever holds it is gone: work that cannot be interrupted, or an ` +

@@ -337,8 +337,9 @@ export class PooledSession implements DuckDBSession, Endable {
     const transaction = owned && this.#transaction
     this.#streams.add(stream)
     if (owned !== undefined) this.#ownStream = stream
-    // Statements that were asked for before it.
-    await owned?.connection.exclusive(async () => transaction?.refuseDoomed())
+    // After the statements that were asked for before it.
+    if (owned !== undefined)
+      await owned.connection.exclusive(async () => transaction?.refuseDoomed())
     const { lease, connection } = owned ?? (await this.#lease('stream', interruption))
     lease.note(stream.sql)
     transaction?.runs(stream.sql)

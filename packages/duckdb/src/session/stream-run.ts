@@ -14,6 +14,7 @@ import { Interruption } from '../connection/interruption.ts'
 import type { RowSource } from '../connection/row-source.ts'
 import { returnsRows } from '../connection/statement-rules.ts'
 import type { Statement } from '../connection/statement.ts'
+import { Turns } from '../connection/turns.ts'
 import type { StreamOptions } from '../contract.ts'
 import { DuckDBStatementError, StreamCutShortError } from '../errors.ts'
 import { readChunk, shapeOf, Slices } from '../result/read-result.ts'
@@ -56,7 +57,7 @@ export class StreamRun implements Endable {
   readonly #policies: ResultPolicies
   readonly #interruption: Interruption
   readonly #holder: Holder
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   #phase: 'new' | 'opening' | 'open' | 'ended' = 'new'
   #lender: StreamConnection | undefined
   #source: RowSource | undefined
@@ -100,7 +101,7 @@ export class StreamRun implements Endable {
     const waiting = { consumer }
     this.#waiting.add(waiting)
     try {
-      return await this.#inTurn(() => this.#next())
+      return await this.#turns.take(() => this.#next())
     } finally {
       this.#waiting.delete(waiting)
     }
@@ -110,7 +111,7 @@ export class StreamRun implements Endable {
     // It waits for a connection, or for the first row. In a transaction an interrupt would do harm.
     if (this.#phase === 'opening' && this.#lender?.isInTransaction !== true)
       this.#interruption.abort(leftEarly)
-    await this.#inTurn(() => this.#close('early'))
+    await this.#turns.take(() => this.#close('early'))
     return done
   }
 
@@ -118,23 +119,17 @@ export class StreamRun implements Endable {
   end(reason: unknown): Promise<void> {
     this.#endedBy ??= { reason, outcome: 'aborted' }
     this.#interruption.abort(reason)
-    return this.#inTurn(() => this.#close('aborted', { error: reason }))
+    return this.#turns.take(() => this.#close('aborted', { error: reason }))
   }
 
   /** Ends it where it is, so that the transaction around it can go on. */
   stop(reason: unknown, outcome: QueryOutcome = 'early'): Promise<void> {
     this.#endedBy ??= { reason, outcome }
-    return this.#inTurn(() => this.#close(outcome))
+    return this.#turns.take(() => this.#close(outcome))
   }
 
   describe(): string {
     return this.#holder.describe()
-  }
-
-  #inTurn<R>(work: () => Promise<R>): Promise<R> {
-    const result = this.#last.then(work)
-    this.#last = result.catch(() => {})
-    return result
   }
 
   async #next(): Promise<IteratorResult<unknown[], undefined>> {

@@ -106,7 +106,7 @@ function objectType(given: object, place: Place): DuckDBType {
 }
 
 /** The smallest integer type that holds a bigint. */
-export function integerType(value: bigint): DuckDBType | undefined {
+function integerType(value: bigint): DuckDBType | undefined {
   return [BIGINT, HUGEINT, UHUGEINT].find(({ typeId }) => {
     const [least, greatest] = integerRange(typeId)!
     return value >= least && value <= greatest
