@@ -14,6 +14,8 @@ export interface Comparison {
   /** Repetitions of the job inside one round. */
   readonly times: number
   readonly rounds: number
+  /** Rounds before, which are not counted: a compiler that is still at work would be measured. @default 3 */
+  readonly warmUpRounds?: number
   readonly contenders: readonly Contender[]
 }
 
@@ -27,9 +29,6 @@ export interface Standing {
   readonly timesBaseline: number
 }
 
-/** Rounds that are not counted: a compiler that is still at work would be measured instead. */
-const warmUpRounds = 3
-
 /**
  * Lets the contenders take turns, round after round, so that a noisy machine is noisy for all of them.
  *
@@ -40,6 +39,7 @@ export async function sideBySide({
   baseline,
   times,
   rounds,
+  warmUpRounds = 3,
   contenders,
 }: Comparison): Promise<Standing[]> {
   const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))

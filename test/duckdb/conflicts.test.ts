@@ -186,7 +186,14 @@ describe('many writers that retry', () => {
     expect(await column(database, 'select n from counter')).toEqual([200])
   })
 
-  const plan = fc.array(
+  interface Move {
+    readonly from: number
+    readonly to: number
+    readonly amount: number
+    readonly isReading: boolean
+    readonly isUndone: boolean
+  }
+  const plan: fc.Arbitrary<Move[]> = fc.array(
     fc.record({
       from: fc.nat(3),
       to: fc.nat(3),
@@ -198,7 +205,7 @@ describe('many writers that retry', () => {
   )
 
   test('move amounts between rows without losing or inventing any', async () => {
-    const check = async (moves: fc.infer<typeof plan>): Promise<void> => {
+    const check = async (moves: readonly Move[]): Promise<void> => {
       const database = await withCounters(4)
       const expected = [0, 0, 0, 0]
       const undo = new Error('undone')

@@ -12,7 +12,9 @@ function ended<E>(name: 'query' | 'transaction' | 'pool:acquire'): E[] {
   const note = (event: unknown): void => void events.push({ ...(event as E) })
   const { asyncEnd } = tracingChannel(`keelson:${name}`)
   asyncEnd.subscribe(note)
-  onTestFinished(() => void asyncEnd.unsubscribe(note))
+  onTestFinished(() => {
+    asyncEnd.unsubscribe(note)
+  })
   return events
 }
 

@@ -1,3 +1,4 @@
+import { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import {
   type BulkIngestRequest,
   type DuckDBDatabase,
@@ -9,6 +10,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 import { runs, seed } from '../support/runs.ts'
+import { temporaryFile } from '../support/temporary-directory.ts'
 
 const insert: BulkIngestRequest['statement'] = (source) =>
   `insert into item (id, label) select id, label from ${source}`
@@ -168,6 +170,36 @@ describe.for(['table-function', 'staging'] as const)('ingest by %s', (ingest) =>
     expect(merged.changes).toBe(2)
   })
 
+  test('runs no statement that is about transactions, the connection or the schema', async () => {
+    const database = await open()
+    const ingestBy = (session: Pick<DuckDBDatabase, 'ingest'>, sql: string) =>
+      session.ingest({ table: 'item', columns: ['id'], rows: [[2]], statement: () => sql })
+    const undone = new Error('undone')
+    const failure = await rejection(
+      database.transaction(async (session) => {
+        await session.execute('insert into item (id) values (1)')
+        expect(await rejection(ingestBy(session, 'commit'))).toMatchObject({
+          code: 'TRANSACTION_CONTROL',
+        })
+        throw undone
+      }),
+    )
+    expect(failure).toBe(undone)
+    expect(await items(database)).toEqual([])
+    expect(await rejection(ingestBy(database, 'begin'))).toMatchObject({
+      code: 'TRANSACTION_CONTROL',
+    })
+    for (const sql of ['set threads = 1', 'drop table item', 'create table other as select 1 as a'])
+      expect(await rejection(ingestBy(database, sql))).toMatchObject({
+        code: 'INVALID_OPTION',
+        option: 'statement',
+      })
+    await database.transaction(async (session) => {
+      await session.execute('insert into item (id) values (3)')
+    })
+    expect(await items(database)).toEqual([[3, null]])
+  })
+
   test('belongs to the transaction around it', async () => {
     const database = await open()
     const rows = [
@@ -319,5 +351,56 @@ describe.for(['table-function', 'staging'] as const)('ingest by %s', (ingest) =>
       }),
       { seed, numRuns: runs(60, 3_000) },
     )
+  })
+})
+
+test('each of several instance objects of one database takes in its own rows', async () => {
+  const path = temporaryFile('shared.duckdb')
+  const databases = await Promise.all(
+    [0, 1, 2].map(async () => openDuckDB({ instance: await DuckDBInstance.fromCache(path) })),
+  )
+  onTestFinished(async () => void (await Promise.all(databases.map((each) => each.close()))))
+  const [database] = databases
+  await database!.execute('create table item (id integer, label varchar)')
+  const reports = await Promise.all(
+    databases.map((each, index) =>
+      each.ingest({
+        table: 'item',
+        columns: ['id', 'label'],
+        rows: Array.from({ length: 5_000 }, (_, id) => [id, `of ${index}`]),
+        statement: insert,
+      }),
+    ),
+  )
+  expect(reports.map(({ changes }) => changes)).toEqual([5_000, 5_000, 5_000])
+  const { rows } = await database!.execute(
+    'select label, count(distinct id) from item group by label order by label',
+    [],
+    { rows: 'arrays' },
+  )
+  expect(rows).toEqual([0, 1, 2].map((index) => [`of ${index}`, 5_000]))
+})
+
+test('under a client without table functions rows go through staging, unless that is ruled out', async () => {
+  const { prototype } = DuckDBConnection
+  const method = Object.getOwnPropertyDescriptor(prototype, 'registerTableFunction')!
+  Reflect.deleteProperty(prototype, 'registerTableFunction')
+  onTestFinished(() => void Object.defineProperty(prototype, 'registerTableFunction', method))
+  const ingestWith = async (options: DuckDBOptions) => {
+    const database = await openDuckDB({ path: ':memory:', ...options })
+    onTestFinished(async () => void (await database.close()))
+    await database.execute('create table item (id integer, label varchar)')
+    return database.ingest({
+      table: 'item',
+      columns: ['id', 'label'],
+      rows: [[1, 'a']],
+      statement: insert,
+    })
+  }
+  expect(await ingestWith({})).toMatchObject({ changes: 1, method: 'staging' })
+  expect(await rejection(ingestWith({ ingest: 'table-function' }))).toMatchObject({
+    code: 'INVALID_OPTION',
+    option: 'ingest',
+    message: expect.stringContaining('1.5.5-r.4'),
   })
 })

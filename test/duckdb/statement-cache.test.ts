@@ -28,7 +28,9 @@ function cacheUse(): string[] {
   }
   const { asyncEnd } = tracingChannel('keelson:query')
   asyncEnd.subscribe(note)
-  onTestFinished(() => void asyncEnd.unsubscribe(note))
+  onTestFinished(() => {
+    asyncEnd.unsubscribe(note)
+  })
   return used
 }
 

@@ -161,7 +161,7 @@ export class PooledDatabase implements DuckDBDatabase {
   close(options: { readonly deadlineMs?: number } = {}): Promise<DuckDBCloseReport> {
     checkOptionNames('close()', options, ['deadlineMs'])
     const { deadlineMs = 3_000 } = options
-    if (!(deadlineMs >= 0 && deadlineMs <= 0x7fffffff))
+    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0 && deadlineMs <= 0x7fffffff))
       invalidOption('close()', 'deadlineMs', deadlineMs, 'milliseconds from 0 to 2147483647')
     this.#closing ??= this.#engine.close(deadlineMs).then((forced) => ({ forced }))
     return this.#closing

@@ -341,6 +341,15 @@ describe('rows', () => {
     ])
   })
 
+  test('are limited by nothing that would become SQL of its own', async () => {
+    const db = await open()
+    for (const limit of ['1) union (select 2', '1', -1, 0.5, Number.NaN])
+      for (const name of ['limit', 'offset'])
+        expect(() =>
+          db.query.users.findMany({ with: { posts: { [name]: limit } } } as never).toSQL(),
+        ).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', option: name }))
+  })
+
   test('are chosen by placeholders at every level', async () => {
     const db = await open()
     const prepared = db.query.users

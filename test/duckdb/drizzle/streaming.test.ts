@@ -33,6 +33,16 @@ describe.for([
       ).toEqual(rows)
   })
 
+  test('refuses a relational query of another database, whose options would read it otherwise', async () => {
+    const db = await openWithUsers(1, options())
+    const other = await openWithUsers(1)
+    const query = other.query.users.findMany()
+    expect(() => stream(db, query)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', option: 'query' }),
+    )
+    expect(await collect(stream(other, query))).toHaveLength(1)
+  })
+
   test('yields joins, relational queries, returning rows and raw rows like the queries themselves', async () => {
     const db = await openWithUsers(3, options())
     await db.insert(posts).values({ authorId: 2, title: 'Notes', tags: ['a'] })

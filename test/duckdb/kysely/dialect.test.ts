@@ -91,6 +91,14 @@ test('refuses an instance as `database`, and says where it belongs', async () =>
   )
 })
 
+test('refuses what a function returned that is no database', async () => {
+  for (const returned of [undefined, null, {}]) {
+    const db = kysely({ database: (async () => returned) as never })
+    const error = await rejection(sql`select 1`.execute(db))
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'database' })
+  }
+})
+
 test('refuses options beside a database that was opened with its own', async () => {
   const database = await open()
   expect(() => new DuckDBDialect({ database, int64: 'bigint' })).toThrow(

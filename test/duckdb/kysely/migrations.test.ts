@@ -384,6 +384,21 @@ test('a connection of a wrapper that hides ours is refused with the reason', asy
   expect(await names(db)).toEqual([])
 })
 
+test('`create ... if not exists` waits for nobody who waits for it, when connections are few', async () => {
+  const db = kysely({ path: ':memory:', pool: { max: 1, acquireTimeoutMs: 5_000 } })
+  const create = (on: typeof db, table: string): Promise<void> =>
+    on.schema.createTable(table).ifNotExists().addColumn('a', 'integer').execute()
+  let plain: Promise<void> | undefined
+  await db.connection().execute(async (connection) => {
+    await sql`select 1`.execute(connection)
+    plain = create(db, 'x')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await create(connection, 'y')
+  })
+  await plain
+  expect(await tables(db)).toEqual(['x', 'y'])
+})
+
 test('`create ... if not exists` by many at once fails for none of them', async () => {
   const db = kysely()
   for (let round = 0; round < 20; round++) {

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { jsonArrayFrom, jsonObjectFrom } from 'kysely/helpers/sqlite'
 import { expect, test } from 'vitest'
-import { addPersons, kysely, kyselyWithTables } from './fixture.ts'
+import { addPersons, kysely, kyselyWithTables, names } from './fixture.ts'
 
 interface Documents {
   document: { id: number; data: Record<string, unknown> }
@@ -81,6 +81,26 @@ test.each([
     )
     .executeTakeFirstOrThrow()
   expect(value).toBe('right')
+})
+
+test('a subquery with a limit may refer to the row that a write changes', async () => {
+  const db = await kyselyWithTables()
+  await addPersons(db, 2)
+  await sql`create table visit (person_id integer, place varchar)`.execute(db)
+  await sql`insert into visit values (1, 'a'), (1, 'b')`.execute(db)
+  const visits = (eb: any) =>
+    eb.selectFrom('visit').whereRef('visit.person_id', '=', 'person.id').select('visit.place')
+  await db
+    .updateTable('person')
+    .set((eb) => ({ name: visits(eb).orderBy('visit.place').limit(1).offset(1) }))
+    .where('id', '=', 1)
+    .execute()
+  expect(await names(db)).toEqual(['b', 'person 2'])
+  await db
+    .deleteFrom('person')
+    .where((eb) => eb.not(eb.exists(visits(eb).limit(1))))
+    .execute()
+  expect(await names(db)).toEqual(['b'])
 })
 
 test('INSERT OR IGNORE and OR REPLACE do what they do elsewhere', async () => {

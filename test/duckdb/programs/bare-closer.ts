@@ -12,7 +12,6 @@ if (name === 'running') {
     () => console.log('settled'),
   )
   await new Promise((resolve) => setTimeout(resolve, 100))
-  connection.interrupt()
   connection.closeSync()
 } else {
   instance.closeSync()

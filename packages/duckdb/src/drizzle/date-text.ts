@@ -34,15 +34,13 @@ export function dateOfText(text: string, column: string): Date | undefined {
 const iso = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?$/
 
 const pattern =
-  /^(?<year>\d{4,})-(?<month>\d\d)-(?<day>\d\d)(?<bc> \(BC\))?(?:[ T](?<hours>\d\d):(?<minutes>\d\d):(?<seconds>\d\d)(?:\.(?<fraction>\d+))?(?:(?<sign>[+-])(?<offsetHours>\d\d)(?::?(?<offsetMinutes>\d\d)(?::?(?<offsetSeconds>\d\d))?)?)?)?$/
+  /^(?<year>\d{4,})-(?<month>\d\d)-(?<day>\d\d)(?<bc> \(BC\))?(?:[ T](?<hours>\d\d):(?<minutes>\d\d):(?<seconds>\d\d)(?:\.(?<fraction>\d+))?(?:(?<sign>[+-])(?<offsetHours>\d\d)(?::?(?<offsetMinutes>\d\d))?)?)?$/
 
 function offsetMs({
   sign,
   offsetHours = '0',
   offsetMinutes = '0',
-  // Of the local times from before there were time zones.
-  offsetSeconds = '0',
 }: Record<string, string>): number {
-  const seconds = Number(offsetHours) * 3_600 + Number(offsetMinutes) * 60 + Number(offsetSeconds)
-  return (sign === '-' ? -seconds : seconds) * 1_000
+  const minutes = Number(offsetHours) * 60 + Number(offsetMinutes)
+  return (sign === '-' ? -minutes : minutes) * 60_000
 }

@@ -110,8 +110,13 @@ export class DuckDBDrizzleSession<
   /** Prepares for a stream what can be streamed; undefined for anything else. */
   prepareStream(query: unknown): DuckDBPreparedQuery | undefined {
     const prepared = preparedFrom(query)
-    if (prepared instanceof DuckDBPreparedQuery)
-      return prepared.isList ? this.#prepareAgain(prepared) : undefined
+    if (prepared instanceof DuckDBPreparedQuery) {
+      if (!prepared.isList) return undefined
+      const { customResultMapper, query: built } = prepared.recipe
+      if (customResultMapper !== undefined && this.dialect.selectionOf(built) === undefined)
+        invalidOption('stream()', 'query', query, 'a relational query of the same database as `db`')
+      return this.#prepareAgain(prepared)
+    }
     const raw = prepared && rawQueryOf(prepared)
     return raw && this.prepareQuery(raw, undefined, undefined, false)
   }

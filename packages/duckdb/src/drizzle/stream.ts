@@ -22,8 +22,8 @@ export interface StreamRowsOptions {
  * than one chunk of them.
  *
  * It takes what returns a list: a select builder, `findMany()`, `returning()`, `db.execute(sql)`. The query runs on the
- * database or transaction given first, wherever it was built, and is sent with the first row that is asked for. Leaving
- * the loop ends it.
+ * database or transaction given first, wherever it was built (`findMany()` on the same database, or in a transaction of
+ * it), and is sent with the first row that is asked for. Leaving the loop ends it.
  *
  * On a database it runs on a connection of its own, sees one snapshot and keeps nobody waiting. In a transaction no other
  * statement may run while its stream is open: they throw `ConnectionBusyError`.

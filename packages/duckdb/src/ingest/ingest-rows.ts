@@ -1,4 +1,4 @@
-import type { DuckDBType } from '@duckdb/node-api'
+import { type DuckDBType, StatementType } from '@duckdb/node-api'
 import {
   type BulkIngestRequest,
   type BulkIngestResult,
@@ -9,6 +9,7 @@ import {
 } from '@keelson/core'
 import type { Connection } from '../connection/connection.ts'
 import type { Interruption } from '../connection/interruption.ts'
+import { refuseControl } from '../connection/statement-rules.ts'
 import { Statement } from '../connection/statement.ts'
 import type { ValuePolicies } from '../contract.ts'
 import { readResult } from '../result/read-result.ts'
@@ -75,6 +76,7 @@ async function run(
     interruption,
   )
   try {
+    checkStatement(statement)
     statement.bind([])
     const result = await connection.call(() => statement.run(connection.raw), interruption)
     const read = await readResult(statement, result, { policies, rows: 'objects', interruption })
@@ -82,6 +84,26 @@ async function run(
   } finally {
     statement.destroy()
   }
+}
+
+const takers: ReadonlySet<StatementType> = new Set([
+  StatementType.INSERT,
+  StatementType.UPDATE,
+  StatementType.DELETE,
+  StatementType.MERGE_INTO,
+  StatementType.SELECT,
+])
+
+/** Refuses what would begin or end a transaction, change the connection, or what statements mean that are prepared. */
+function checkStatement(statement: Statement): void {
+  refuseControl(statement)
+  if (takers.has(statement.type)) return
+  invalidOption(
+    'ingest()',
+    'statement',
+    statement.sql,
+    'one that makes an INSERT, UPDATE, DELETE, MERGE or SELECT',
+  )
 }
 
 async function columnsOf(
@@ -117,6 +139,6 @@ function methodOf(
     'INVALID_OPTION',
     'ingest',
     "ingest() cannot go by `ingest: 'table-function'`: the installed @duckdb/node-api has no table functions. Install " +
-      "1.5.5-r.4 or later, or leave the option out, which has the rows go through a temporary table.",
+      '1.5.5-r.4 or later, or leave the option out, which has the rows go through a temporary table.',
   )
 }

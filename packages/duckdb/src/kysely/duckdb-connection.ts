@@ -97,11 +97,11 @@ export class DuckDBConnection implements DatabaseConnection, LockedConnection {
     this.#starts(query.sql)
     const signal = options?.signal
     const session = this.#session ?? (await this.#open(signal))
-    const run = (): Promise<DuckDBResult<R>> =>
-      session.execute<R>(query.sql, query.parameters, signal && { signal })
+    const run = (on: DuckDBSession): Promise<DuckDBResult<R>> =>
+      on.execute<R>(query.sql, query.parameters, signal && { signal })
     const { rows, changes } = await (takesTurns(query) && !session.inTransaction
-      ? inTurn(this.#database, run)
-      : run())
+      ? inTurn(this.#database, this.#use && session, signal, run)
+      : run(session))
     return changes === undefined ? { rows } : { numAffectedRows: BigInt(changes), rows }
   }
 

@@ -233,6 +233,8 @@ export class StreamRun implements Endable {
     if (was === 'new' || was === 'ended') return
     this.#options.signal?.removeEventListener('abort', this.#aborted)
     if (outcome !== 'ok') await this.#abandon()
+    // Whoever keeps a stream that has ended must not keep its rows, and with them the file, open.
+    this.#source = undefined
     const { hasBegun, spentMs } = this.#interruption
     this.#lender?.ended(hasBegun ? failure : undefined, spentMs)
     this.#engine.ended(this)

@@ -110,7 +110,7 @@ export class Transaction {
   /** After a failed commit DuckDB has often rolled back already. */
   async #command(sql: 'rollback'): Promise<void> {
     try {
-      await this.connection.command(sql, new Interruption())
+      await this.connection.conclude(sql)
     } catch (error) {
       if (/no transaction is active/.test((error as Error).message)) return
       this.connection.changed('a transaction that could not be rolled back')
