@@ -2,6 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBDatabase, DuckDBOptions } from '@keelson/duckdb'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
@@ -180,6 +181,23 @@ describe('a change of the definitions is seen at once', () => {
     expect(await undone).toBe(mine)
     expect((await database.execute(readAll)).columns).toEqual(['a', 'b'])
     expect((await database.execute(read, [0])).columns).toEqual(['a', 'b'])
+  })
+
+  test('also one that is made beside this package, on an instance that was handed in', async () => {
+    const instance = await DuckDBInstance.create(':memory:')
+    const beside = await instance.connect()
+    onTestFinished(() => {
+      beside.closeSync()
+      instance.closeSync()
+    })
+    const database = await withTable({ instance })
+    for (const sql of [read, readAll]) await database.execute(sql, sql === read ? [1] : [])
+    await beside.run('alter table t rename column b to name')
+    for (const sql of [read, readAll]) {
+      const { columns, rows } = await database.execute(sql, sql === read ? [1] : [])
+      expect(columns).toEqual(['a', 'name'])
+      expect(rows[0]).toEqual({ a: 1, name: 'one' })
+    }
   })
 
   test('a table that is dropped is missing, and found again once it is there', async () => {

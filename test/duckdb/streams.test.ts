@@ -284,6 +284,7 @@ describe('a stream that is not read to its end', () => {
       'abandoned',
       'in use: 0',
       'in a transaction: 3',
+      'waited for: true',
       'read slowly: 30000',
       'forced: 0',
     ])

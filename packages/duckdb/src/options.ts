@@ -85,6 +85,8 @@ const policyValues: { readonly [K in keyof ValuePolicies]: readonly ValuePolicie
   infinity: ['string', 'number', 'throw'],
 }
 
+export const policyNames = Object.keys(policyValues) as readonly (keyof ValuePolicies)[]
+
 const names = [
   'path',
   'instance',

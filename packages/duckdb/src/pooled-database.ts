@@ -99,10 +99,10 @@ export class PooledDatabase implements DuckDBDatabase {
     try {
       result = await fn(session)
     } catch (error) {
-      await session.rollback().catch((later: unknown) => attachSuppressed(error, later))
+      await session.rollbackOwn().catch((later: unknown) => attachSuppressed(error, later))
       throw error
     }
-    await session.commit()
+    await session.commitOwn()
     return result
   }
 

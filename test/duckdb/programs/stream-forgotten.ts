@@ -51,6 +51,16 @@ await database.transaction(async (tx) => {
 })
 
 // What somebody waits for is not forgotten.
+const slow =
+  'select sum(hash(x.range + y.range) % 7)::integer as n from range(4000) x, range(4000) y'
+const first = database.stream<{ n: number }>(slow).next()
+for (let round = 0; round < 10; round++) {
+  collect()
+  await sleep(5)
+}
+const { done } = await first
+console.log(`waited for: ${done === false}`)
+
 let read = 0
 for await (const rows of database.stream('from t', [], { chunkRows: 5_000 })) {
   collect()

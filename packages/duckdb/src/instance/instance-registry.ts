@@ -213,13 +213,13 @@ function add(
 async function openAlone(path: string, settings: readonly Setting[]): Promise<DuckDBInstance> {
   const file = fileIdentity(path)
   if (file !== undefined) {
-    refuseOpen(path, file, 0)
+    refuseOpen(path, file, 0, isReadOnly(settings))
     refuseSqlite(path)
   }
   const instance = await openInstance(path, settings)
   try {
     // Somebody else may have opened it at the same time, who does not wait for this package.
-    refuseOpen(path, fileIdentity(path), 1)
+    refuseOpen(path, fileIdentity(path), 1, isReadOnly(settings))
   } catch (error) {
     instance.closeSync()
     throw error
@@ -227,9 +227,15 @@ async function openAlone(path: string, settings: readonly Setting[]): Promise<Du
   return instance
 }
 
-function refuseOpen(path: string, file: FileIdentity | undefined, own: number): void {
-  const count = file && openCount(file)
-  if (count === undefined || count <= own) return
+function refuseOpen(
+  path: string,
+  file: FileIdentity | undefined,
+  own: number,
+  readOnly: boolean,
+): void {
+  // Two that only read do each other no harm. A process has what its parent reads: DuckDB passes those files on.
+  const count = file && openCount(file, readOnly)
+  if (count === undefined || count <= (readOnly ? 0 : own)) return
   throw new DuckDBOpenError(
     'OPEN_IN_THIS_PROCESS',
     `${path} is open in this process already, and not by this package in this thread: two instances on one file ` +

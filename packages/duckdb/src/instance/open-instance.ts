@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { DuckDBInstance } from '@duckdb/node-api'
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { KeelsonError, OptionError } from '@keelson/core'
 import { ThreadBudget } from '../connection/thread-budget.ts'
 import { DuckDBOpenError } from '../errors.ts'
@@ -24,19 +24,34 @@ export async function openInstance(
     try {
       for (const setting of left) await applySetting(connection, setting, 'global')
       await verifySettings(connection, settings)
+      if (path !== ':memory:') await refuseOtherFiles(connection, path)
     } finally {
       connection.closeSync()
     }
     return instance
   } catch (error) {
     instance.closeSync()
-    if (error instanceof OptionError) throw error
+    if (error instanceof OptionError || error instanceof DuckDBOpenError) throw error
     throw new DuckDBOpenError(
       'OPEN_FAILED',
       `${path} was opened, but with its settings nothing can be done: ${(error as Error).message}. Check \`settings\`.`,
       { cause: error },
     )
   }
+}
+
+/** Of a CSV, JSON or Parquet file DuckDB makes a view in a database that is in memory, and gone when it is closed. */
+async function refuseOtherFiles(connection: DuckDBConnection, path: string): Promise<void> {
+  const result = await connection.run(
+    'select path from duckdb_databases() where database_name = current_database()',
+  )
+  const [file] = result.getChunk(0).getColumnValues(0)
+  if (typeof file === 'string') return
+  throw new DuckDBOpenError(
+    'NOT_A_DATABASE',
+    `${path} holds data, and is not a DuckDB database. Open another file or ':memory:', and read this one in a query: ` +
+      "select * from 'file'. Nothing was changed in it.",
+  )
 }
 
 interface Created {

@@ -1,4 +1,4 @@
-import { fstatSync, readdirSync, statSync, type BigIntStats } from 'node:fs'
+import { fstatSync, readdirSync, readFileSync, statSync, type BigIntStats } from 'node:fs'
 
 /** What the file system knows a file by, whatever it is called. */
 export interface FileIdentity {
@@ -20,9 +20,10 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
  * How often this process has a file open, in all its threads and whoever opened it. The lock by which DuckDB keeps
  * other processes out does not keep out the own one (https://man7.org/linux/man-pages/man2/fcntl.2.html).
  *
+ * @param forWriting counts only what may write
  * @returns `undefined` where the system does not tell; Windows does not, and keeps a second opening out by itself
  */
-export function openCount(file: FileIdentity): number | undefined {
+export function openCount(file: FileIdentity, forWriting = false): number | undefined {
   let names: string[]
   try {
     names = readdirSync('/dev/fd')
@@ -31,12 +32,20 @@ export function openCount(file: FileIdentity): number | undefined {
   }
   return names.filter((name) => {
     try {
-      return isSameFile(identity(fstatSync(Number(name), { bigint: true })), file)
+      const isIt = isSameFile(identity(fstatSync(Number(name), { bigint: true })), file)
+      return isIt && (!forWriting || mayWrite(name))
     } catch {
       // Closed since: among others the one that listed the directory.
       return false
     }
   }).length
+}
+
+/** https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html: the last two bits are 0 for reading only. */
+function mayWrite(descriptor: string): boolean {
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
+  const [, flags = '0'] = /^flags:\s*([0-7]+)/m.exec(info) ?? []
+  return (Number.parseInt(flags, 8) & 3) !== 0
 }
 
 function identity(stats: BigIntStats): FileIdentity {

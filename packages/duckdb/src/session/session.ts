@@ -33,7 +33,12 @@ import { faultOf } from './connection-fault.ts'
 import type { Endable, Engine } from './engine.ts'
 import { execute, type Read, workOnPool } from './execution.ts'
 import { Operation } from './operation.ts'
-import { checkBeginOptions, checkExecuteOptions, checkParameters } from './statement-options.ts'
+import {
+  checkBeginOptions,
+  checkExecuteOptions,
+  checkParameters,
+  checkSql,
+} from './statement-options.ts'
 import type { StreamConnection, StreamRun } from './stream-run.ts'
 import { openStream } from './stream.ts'
 import { Transaction } from './transaction.ts'
@@ -99,6 +104,7 @@ export class PooledSession implements DuckDBSession, Endable {
     options?: ExecuteOptions,
   ): Promise<DuckDBResult<Row>> {
     try {
+      checkSql('execute()', sql)
       checkParameters(parameters)
       if (options !== undefined) checkExecuteOptions(options)
       options?.signal?.throwIfAborted()
@@ -125,9 +131,11 @@ export class PooledSession implements DuckDBSession, Endable {
     })
   }
 
-  ingest(request: BulkIngestRequest): Promise<BulkIngestResult> {
+  ingest(given: BulkIngestRequest): Promise<BulkIngestResult> {
     try {
-      checkIngest(request)
+      checkIngest(given)
+      // What is in the array when it is called goes in, whatever becomes of the array while this waits.
+      const request = { ...given, rows: [...given.rows] }
       const sql = request.statement('rows')
       if (!queryChannel.hasSubscribers) return this.#ingest(sql, request)
       const event = this.#newEvent(sql, 0)
@@ -154,6 +162,17 @@ export class PooledSession implements DuckDBSession, Endable {
   }
 
   async commit(): Promise<void> {
+    this.#refuseWhereManaged('commit()')
+    await this.commitOwn()
+  }
+
+  async rollback(): Promise<void> {
+    this.#refuseWhereManaged('rollback()')
+    await this.rollbackOwn()
+  }
+
+  /** For whoever began the transaction on behalf of somebody else. */
+  async commitOwn(): Promise<void> {
     const transaction = this.#assertTransaction('commit()')
     // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
     await this.#change('ending', async () => {
@@ -162,7 +181,8 @@ export class PooledSession implements DuckDBSession, Endable {
     })
   }
 
-  async rollback(): Promise<void> {
+  /** See `commitOwn()`. */
+  async rollbackOwn(): Promise<void> {
     if (this.#phase === 'beginning') throw beginningError('rollback()')
     if (this.#phase === 'ending') throw endingError('rollback()')
     await this.#rollback()
@@ -244,6 +264,15 @@ export class PooledSession implements DuckDBSession, Endable {
       signal?.removeEventListener('abort', abort)
       this.#waiting = undefined
     }
+  }
+
+  #refuseWhereManaged(call: string): void {
+    if (!this.#isForOneTransaction) return
+    throw new DuckDBStatementError(
+      'TRANSACTION_CONTROL',
+      `${call} inside the function of transaction(), which commits when the function resolves and rolls back when it ` +
+        'throws. Return, or throw; or use begin() of a session of connect().',
+    )
   }
 
   async #rollback(): Promise<void> {

@@ -1,6 +1,7 @@
 import { checkOptionNames, describeValue, invalidOption, ParameterError } from '@keelson/core'
 import type { BeginOptions, ExecuteOptions, StreamOptions } from '../contract.ts'
 import type { ReserveOptions } from '../database.ts'
+import { policyNames } from '../options.ts'
 
 /** Frozen options that have been checked: the ORM adapters pass the same few with every statement. */
 const checked = new WeakSet<object>()
@@ -41,6 +42,11 @@ export function checkReserveOptions(options: ReserveOptions): void {
   checkSignal('reserve()', options.signal)
 }
 
+/** @throws {OptionError} for anything but a text */
+export function checkSql(where: string, sql: unknown): void {
+  if (typeof sql !== 'string') invalidOption(where, 'sql', sql, 'the text of one statement')
+}
+
 /** @throws {ParameterError} for anything but an array */
 export function checkParameters(parameters: unknown): void {
   if (Array.isArray(parameters)) return
@@ -63,4 +69,7 @@ function checkSignal(where: string, signal: unknown): void {
 function checkValues(where: string, values: unknown): void {
   if (values !== undefined && (typeof values !== 'object' || values === null))
     invalidOption(where, 'values', values, "an object of policies, such as { decimal: 'number' }")
+  if (values === undefined) return
+  for (const own of Array.isArray(values) ? (values as object[]) : [values])
+    checkOptionNames(`${where} values`, own, policyNames)
 }

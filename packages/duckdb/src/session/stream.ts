@@ -1,6 +1,6 @@
 import type { StreamOptions } from '../contract.ts'
 import type { Engine } from './engine.ts'
-import { checkParameters, checkStreamOptions } from './statement-options.ts'
+import { checkParameters, checkSql, checkStreamOptions } from './statement-options.ts'
 import { type StreamHost, StreamRun } from './stream-run.ts'
 
 /** @throws {ParameterError} and {OptionError} at once, before anything is opened */
@@ -11,6 +11,7 @@ export function openStream<Row>(
   options: StreamOptions,
   host: StreamHost,
 ): AsyncIterableIterator<Row[]> {
+  checkSql('stream()', sql)
   checkParameters(parameters)
   checkStreamOptions(options)
   const run = new StreamRun(engine, sql, parameters, options, host)
