@@ -125,8 +125,8 @@ function sharedLease(
     if (shared.users > 0 || shared.departures !== departure) return false
     instances.delete(shared)
     instance.closeSync()
-    // What is collected may have held more.
-    for (let round = 0; round < 2 && isStillOpen(shared); round++) await collectGarbage()
+    if (!isStillOpen(shared)) return false
+    await collectGarbage()
     return isStillOpen(shared)
   }
   return { instance, path, settings, release }

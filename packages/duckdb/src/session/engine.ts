@@ -45,8 +45,6 @@ export class Engine {
   #instance: Promise<InstanceLease> | undefined
   #closed: DatabaseClosedError | undefined
   #quiet: (() => void) | undefined
-  /** Ends by force what opens, once the deadline of `close()` is over. */
-  #end: ((endable: Endable) => void) | undefined
   /** Of the instance. */
   #settings: readonly Setting[] = []
 
@@ -116,7 +114,6 @@ export class Engine {
 
   opened(endable: Endable): void {
     this.#open.add(endable)
-    this.#end?.(endable)
   }
 
   ended(endable: Endable): void {
@@ -186,15 +183,10 @@ export class Engine {
     return forced
   }
 
-  /** Also what opens from now on. */
   async #endAll(error: DatabaseClosedError, forced: string[]): Promise<void> {
-    const endings: Promise<void>[] = []
-    this.#end = (each) => {
-      forced.push(each.describe())
-      endings.push(each.end(error))
-    }
-    for (const each of [...this.#open]) this.#end(each)
-    await settlesWithin(graceMs, Promise.allSettled(endings))
+    const left = [...this.#open]
+    for (const each of left) forced.push(each.describe())
+    await settlesWithin(graceMs, Promise.allSettled(left.map((each) => each.end(error))))
   }
 
   async #closeInstance(timeMs: number, forced: string[]): Promise<void> {

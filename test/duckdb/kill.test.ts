@@ -1,0 +1,69 @@
+import { openDuckDB, type DuckDBDatabase } from '@keelson/duckdb'
+import { expect, test } from 'vitest'
+import { startProgram } from '../support/program.ts'
+import { record, runs, seed } from '../support/runs.ts'
+import { temporaryFile } from '../support/temporary-directory.ts'
+import { column, value } from './fixture.ts'
+
+/** What a writer said it had kept, by kind. */
+type Acknowledged = Record<'row' | 'group' | 'streamed' | 'batch', number[]>
+
+/** Runs a writer, kills it some time after it began to write, and adds what it had acknowledged by then. */
+async function killedWriter(path: string, afterMs: number, kept: Acknowledged): Promise<void> {
+  const writer = startProgram(new URL('./programs/writer.ts', import.meta.url), path)
+  if ((await writer.line()) !== 'ready') throw new Error((await writer.end()).stderr)
+  const gone = new Promise((resolve) => setTimeout(resolve, afterMs)).then(() => writer.kill())
+  for (let line = await writer.line(); line !== undefined; line = await writer.line()) {
+    const [kind, id] = line.split(' ')
+    kept[kind as keyof Acknowledged].push(Number(id))
+  }
+  await gone
+}
+
+async function missing(
+  database: DuckDBDatabase,
+  sql: string,
+  ids: readonly number[],
+): Promise<number[]> {
+  const present = new Set(await column(database, sql))
+  return ids.filter((id) => !present.has(id))
+}
+
+const kills = runs(20, 100)
+
+test(
+  'a process that is killed while it writes has kept all it acknowledged, and nothing by halves',
+  { timeout: 60_000 + kills * 5_000 },
+  async () => {
+    const path = temporaryFile('killed.duckdb')
+    const kept: Acknowledged = { row: [], group: [], streamed: [], batch: [] }
+    for (let kill = 0; kill < kills; kill++) {
+      // Times that follow from the seed, spread over a quarter of a second.
+      await killedWriter(path, ((seed + kill * 97) % 251) + 1, kept)
+
+      const database = await openDuckDB(path)
+      try {
+        expect(await missing(database, 'select id from single', kept.row)).toEqual([])
+        expect(await missing(database, 'select grp from member', kept.group)).toEqual([])
+        expect(await missing(database, 'select grp from streamed', kept.streamed)).toEqual([])
+        expect(await missing(database, 'select grp from batch', kept.batch)).toEqual([])
+        for (const [table, rows] of [
+          ['member', 5],
+          ['streamed', 3],
+          ['batch', 100],
+        ] as const) {
+          const halves = `select grp from ${table} group by grp having count(*) <> ${rows}`
+          expect(await column(database, halves), table).toEqual([])
+        }
+        expect(await value(database, 'select sum(members) from total')).toBe(
+          await value(database, 'select count(*) from member'),
+        )
+      } finally {
+        await database.close()
+      }
+    }
+    const acknowledged = Object.values(kept).flat().length
+    expect(acknowledged).toBeGreaterThan(kills)
+    record('kill-duckdb', { kills, acknowledged, lost: 0, halfTransactions: 0 })
+  },
+)
