@@ -203,7 +203,7 @@ describe('close()', () => {
       'a transaction',
     ])
     for (const each of forced) {
-      if (/^a statement/.test(each))
+      if (each.startsWith('a statement'))
         expect(each).toMatch(/^a statement that ran for \d+ ms: `select count/)
       else expect(each).toMatch(/, begun at \S*closing\.test\.ts:\d+:\d+, /)
     }
@@ -599,8 +599,8 @@ async function closes(name: string): Promise<void> {
 }
 
 function pairs<T>(items: readonly T[]): T[][] {
-  const starts = items.keys().filter((index) => index % 2 === 0)
-  return Array.from(starts, (start) => items.slice(start, start + 2))
+  const numPairs = Math.ceil(items.length / 2)
+  return Array.from({ length: numPairs }, (_, pair) => items.slice(pair * 2, pair * 2 + 2))
 }
 
 async function waitUntil(isDone: () => boolean): Promise<void> {

@@ -11,8 +11,8 @@ describe('what is no SQL, no policy and no database', () => {
   test.for([undefined, { sql: 'select 1' }, 42])('refuses %s as SQL', async (sql) => {
     const database = await open()
     const expected = { name: 'OptionError', option: 'sql' }
-    expect(await rejection(database.execute(sql as string))).toMatchObject(expected)
-    expect(await rejection(() => database.stream(sql as string))).toMatchObject(expected)
+    expect(await rejection(database.execute(sql as never))).toMatchObject(expected)
+    expect(await rejection(() => database.stream(sql as never))).toMatchObject(expected)
   })
 
   test.for([{ timestmp: 'date' }, [{ timestmp: 'date' }]])(

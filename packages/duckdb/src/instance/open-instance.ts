@@ -143,7 +143,7 @@ function openError(path: string, error: Error): DuckDBOpenError {
       `is damaged or cut short: ${firstLine(message)}. Restore it from a backup; nothing was changed in the file.`,
     )
   }
-  const advice = /^Out of Memory/.test(message)
+  const advice = message.startsWith('Out of Memory')
     ? 'Give a larger `memoryLimit`.'
     : 'Check that the file was written by this version of DuckDB or an older one, and the permissions of the file and its directory.'
   return failed('OPEN_FAILED', `could not be opened: ${message}. ${advice}`)
