@@ -404,3 +404,55 @@ test('under a client without table functions rows go through staging, unless tha
     message: expect.stringContaining('1.5.5-r.4'),
   })
 })
+
+test('T7: what breaks a constraint late keeps nothing, and the appender of the bare client keeps most', async () => {
+  const rows = [...Array.from({ length: 300_000 }, (_, n) => n), 0]
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  await connection.run('create table item (id integer primary key)')
+  const appender = await connection.createAppender('item')
+  const failure = await rejection(() => {
+    for (const id of rows) {
+      appender.appendInteger(id)
+      appender.endRow()
+    }
+    appender.closeSync()
+  })
+  expect(failure.message).toMatch(/[Dd]uplicate key/)
+  appender.clear()
+
+  const database = await openDuckDB({ instance })
+  const { rows: kept } = await database.execute('select count(*) as n from item')
+  expect(kept).toEqual([{ n: 204_800 }])
+  await database.execute('delete from item')
+  const ingesting = database.ingest({
+    table: 'item',
+    columns: ['id'],
+    rows: rows.map((id) => [id]),
+    statement: (source) => `insert into item select * from ${source}`,
+  })
+  expect((await rejection(ingesting)).message).toMatch(/duplicate key/)
+  expect((await database.execute('select count(*) as n from item')).rows).toEqual([{ n: 0 }])
+  await database.close()
+  connection.closeSync()
+  instance.closeSync()
+})
+
+test('T10: of several rows with one key the last counts when it is to, and DuckDB by itself takes the first', async () => {
+  const database = await openDuckDB(':memory:')
+  onTestFinished(async () => void (await database.close()))
+  await database.execute('create table item (id integer primary key, label varchar)')
+  const upsert = 'on conflict (id) do update set label = excluded.label'
+  await database.execute(`insert into item values (1, 'first'), (1, 'last') ${upsert}`)
+  expect((await database.execute('select label from item')).rows).toEqual([{ label: 'first' }])
+
+  await database.ingest({
+    table: 'item',
+    columns: ['id', 'label'],
+    rows: ['first', 'last'].map((label) => [1, label]),
+    ordinal: 'position',
+    statement: (source) => `insert into item select id, label from ${source}
+      qualify row_number() over (partition by id order by position desc) = 1 ${upsert}`,
+  })
+  expect((await database.execute('select label from item')).rows).toEqual([{ label: 'last' }])
+})
