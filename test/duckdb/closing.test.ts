@@ -575,7 +575,6 @@ test('a large WAL is written into the file without the event loop standing still
   await fill((sql) => database.execute(sql))
   expect(statSync(`${database.path}.wal`).size).toBeGreaterThan(30_000_000)
   const report = await watchingLoop(() => database.close())
-  console.log('GAPS', bareReport, report)
   expect(report.result).toEqual({ forced: [] })
   expectGone(database)
   // The bare client stands still for as long as it takes.

@@ -252,8 +252,8 @@ export class Engine {
   }
 }
 
-/** What does not end in this time, after it was interrupted over and over, is left behind. */
-const graceMs = 2_000
+/** What does not end in this time, after it was interrupted over and over, is left behind. A slow disk is waited for. */
+const graceMs = 5_000
 
 /** What timers take. */
 const maxTimeMs = 2_147_483_647

@@ -426,15 +426,15 @@ export class PooledSession implements DuckDBSession, Endable {
   }
 
   #assertTransaction(call: string): Transaction {
-    if (this.#phase === 'ending') throw endingError(call)
-    if (this.#phase === 'beginning') throw beginningError(call)
-    if (this.#phase === 'open') return this.#transaction!
     if (this.#closedBy !== undefined) {
       throw new TransactionAbortedError(
         'The database was closed while the transaction was open, which rolled it back. Nothing of it was kept.',
         { cause: this.#closedBy },
       )
     }
+    if (this.#phase === 'ending') throw endingError(call)
+    if (this.#phase === 'beginning') throw beginningError(call)
+    if (this.#phase === 'open') return this.#transaction!
     throw new DuckDBStatementError(
       'NO_TRANSACTION',
       `${call} without an open transaction. Call begin() first.`,
