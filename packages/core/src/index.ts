@@ -5,6 +5,12 @@ export {
   type BulkIngestRequest,
   type BulkIngestResult,
 } from './capabilities/bulk-ingest.ts'
+export {
+  databaseOf,
+  engineSession,
+  type EngineSession,
+  onEngineSession,
+} from './capabilities/engine-session.ts'
 export type {
   Catalogue,
   CatalogueCheck,

@@ -3,7 +3,8 @@ import { nextEventId } from './event-id.ts'
 import type { TransactionEvent } from './transaction-event.ts'
 
 /** What a driver knows of a transaction before it begins. */
-export type TransactionStart = Pick<TransactionEvent, 'system' | 'db' | 'conn' | 'isolation'>
+export type TransactionStart = Pick<TransactionEvent, 'system' | 'db' | 'conn' | 'isolation'> &
+  Partial<Pick<TransactionEvent, 'parentId' | 'depth'>>
 
 /** Publishes one transaction on `keelson:transaction`. Make one only while somebody subscribes. */
 export class TransactionTrace {
@@ -27,6 +28,11 @@ export class TransactionTrace {
     }
     transactionChannel.start.publish(this.#event)
     transactionChannel.end.publish(this.#event)
+  }
+
+  /** The event's number, for the `parentId` of those inside it. */
+  get id(): number {
+    return this.#event.id
   }
 
   begun(): void {

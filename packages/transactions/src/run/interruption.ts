@@ -1,0 +1,77 @@
+import { excerpt } from '@keelson/core'
+import { TransactionTimeoutError } from '../errors.ts'
+import type { Scope } from '../scope/scope.ts'
+
+/** What ends a callback before it returns: its time, a signal, a transaction around it. */
+export class Interruption {
+  readonly #timer: NodeJS.Timeout | undefined
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort: (() => void) | undefined
+  #scope: Scope | undefined
+  #reject: ((error: unknown) => void) | undefined
+  readonly #abort = new AbortController()
+  /** Set once it has happened. */
+  happened: { readonly error: unknown } | undefined
+
+  /** @param since when the transaction was asked for */
+  constructor(timeoutMs: number | undefined, signal: AbortSignal | undefined, since: number) {
+    if (timeoutMs !== undefined) {
+      const left = Math.max(0, since + timeoutMs - performance.now())
+      this.#timer = setTimeout(() => this.#happen(this.#timeoutError(timeoutMs, since)), left)
+    }
+    if (signal !== undefined) {
+      this.#signal = signal
+      this.#onAbort = () => this.#happen(signal.reason)
+      if (signal.aborted) this.#happen(signal.reason)
+      else signal.addEventListener('abort', this.#onAbort, { once: true })
+    }
+  }
+
+  /** Is aborted with it. */
+  get abortSignal(): AbortSignal | undefined {
+    return this.#timer === undefined && this.#signal === undefined ? undefined : this.#abort.signal
+  }
+
+  /** Runs the callback, but not for longer than it may. What it does afterwards is refused by its scope. */
+  async during<R>(scope: Scope, body: () => Promise<R>): Promise<R> {
+    this.#scope = scope
+    if (this.happened !== undefined) {
+      scope.interrupt(this.happened.error)
+      throw this.happened.error
+    }
+    if (this.#timer === undefined && this.#signal === undefined) return body()
+    const interrupted = new Promise<never>((_, reject) => (this.#reject = reject))
+    // Nobody waits for what the callback does after its time.
+    try {
+      return await Promise.race([body(), interrupted])
+    } finally {
+      this.end()
+    }
+  }
+
+  /** Nothing can happen any more. */
+  end(): void {
+    clearTimeout(this.#timer)
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #happen(error: unknown): void {
+    if (this.happened !== undefined) return
+    this.happened = { error }
+    this.end()
+    this.#scope?.interrupt(error)
+    this.#reject?.(error)
+    this.#abort.abort(error)
+  }
+
+  #timeoutError(limitMs: number, since: number): TransactionTimeoutError {
+    const elapsedMs = performance.now() - since
+    const lastSql = this.#scope?.root.deepest?.lastSql ?? this.#scope?.lastSql
+    return new TransactionTimeoutError(
+      `The transaction was rolled back after ${Math.round(elapsedMs)} ms, because it may take ${limitMs} ms (timeoutMs). ` +
+        `${lastSql === undefined ? 'It had sent no statement.' : `The last statement was ${excerpt(lastSql)}.`} ` +
+        'Do what takes long outside the transaction, or raise the limit.',
+      { elapsedMs, limitMs, lastSql },
+    )
+  }
+}

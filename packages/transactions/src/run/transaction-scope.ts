@@ -1,0 +1,94 @@
+import type { Scope } from '../scope/scope.ts'
+import type { Hook } from '../scope/hooks.ts'
+
+/** The transaction or savepoint that a callback runs in. */
+export interface TransactionScope {
+  /** A number that no other scope of the process has; 0 without a transaction. */
+  readonly id: number
+  /** 0 for the transaction, 1 for a savepoint in it, and so on; -1 without a transaction. */
+  readonly depth: number
+  /** 1, and one more each time that `retry` runs the callback again. */
+  readonly attempt: number
+  /** The name of the savepoint; `undefined` for the transaction itself. */
+  readonly savepoint: string | undefined
+  /** Milliseconds since it began. */
+  readonly elapsedMs: number
+  /** Statements that it has sent. */
+  readonly statements: number
+  /** Is aborted when the callback is to stop: its time is up, its signal was aborted, or the transaction around it ended. */
+  readonly signal: AbortSignal
+  /** Runs `hook` once the outermost transaction is committed; at once where there is none. */
+  afterCommit(hook: Hook): void
+  /** Runs `hook` when this scope, or one around it, is rolled back. */
+  afterRollback(hook: Hook): void
+  /** Runs `hook` in the transaction, just before its COMMIT, which does not come when the hook throws. */
+  beforeCommit(hook: Hook): void
+}
+
+/** @param scope undefined where there is no transaction */
+export function scopeInfo(scope: Scope | undefined, attempt = 1): TransactionScope {
+  return scope === undefined ? noTransaction : new ScopeInfo(scope, attempt)
+}
+
+class ScopeInfo implements TransactionScope {
+  readonly #scope: Scope
+  readonly attempt: number
+
+  constructor(scope: Scope, attempt: number) {
+    this.#scope = scope
+    this.attempt = attempt
+    // Callbacks take it apart: `(tx, { afterCommit }) => ...`.
+    this.afterCommit = this.afterCommit.bind(this)
+    this.afterRollback = this.afterRollback.bind(this)
+    this.beforeCommit = this.beforeCommit.bind(this)
+  }
+
+  get id(): number {
+    return this.#scope.id
+  }
+
+  get depth(): number {
+    return this.#scope.root.isTest ? this.#scope.depth - 1 : this.#scope.depth
+  }
+
+  get savepoint(): string | undefined {
+    return this.#scope.savepoint
+  }
+
+  get elapsedMs(): number {
+    return this.#scope.elapsedMs
+  }
+
+  get statements(): number {
+    return this.#scope.statements
+  }
+
+  get signal(): AbortSignal {
+    return this.#scope.signal
+  }
+
+  afterCommit(hook: Hook): void {
+    this.#scope.addHook('afterCommit', hook)
+  }
+
+  afterRollback(hook: Hook): void {
+    this.#scope.addHook('afterRollback', hook)
+  }
+
+  beforeCommit(hook: Hook): void {
+    this.#scope.addHook('beforeCommit', hook)
+  }
+}
+
+const noTransaction: TransactionScope = Object.freeze({
+  id: 0,
+  depth: -1,
+  attempt: 1,
+  savepoint: undefined,
+  elapsedMs: 0,
+  statements: 0,
+  signal: new AbortController().signal,
+  afterCommit: (hook: Hook) => void hook(),
+  beforeCommit: (hook: Hook) => void hook(),
+  afterRollback: () => {},
+})

@@ -1,0 +1,576 @@
+/** Over 300 lines, being one subject: what a scope is doing decides what each of its calls may do. */
+import {
+  attachSuppressed,
+  callSite,
+  captureCallSite,
+  ConnectionBusyError,
+  describeError,
+  excerpt,
+  KeelsonError,
+  nextEventId,
+  TransactionAbortedError,
+  transactionChannel,
+  TransactionClosedError,
+  TransactionTrace,
+} from '@keelson/core'
+import { CommitOutcomeUnknownError, TransactionControlError, UnexpectedRollbackError } from '../errors.ts'
+import { type Hook, Hooks, runHooks } from './hooks.ts'
+import type { Root } from './root.ts'
+import { transactionControl } from './statement-control.ts'
+import { describeHolder, type TurnHolder, TurnQueue } from './turn-queue.ts'
+
+/** A stream that is open in a scope. */
+export interface OpenStream {
+  readonly sql: string
+  /** Ends it: its reader is told the error. */
+  end(error: Error): Promise<void>
+}
+
+/**
+ * A transaction, or a savepoint in one. It decides what may be sent and when: one statement after the other, nothing of
+ * its own while a savepoint inside it is open (whose rollback would take it along), and nothing once it has ended.
+ */
+export class Scope {
+  readonly id: number = nextEventId()
+  readonly root: Root
+  readonly parent: Scope | undefined
+  /** 0 for the transaction, 1 for a savepoint in it, and so on. */
+  readonly depth: number
+  readonly savepoint: string | undefined
+  readonly begun: Error
+  readonly startMs: number = performance.now()
+  readonly hooks: Hooks = new Hooks()
+  /** Its statements, streams and nested scopes, one at a time. */
+  readonly turns: TurnQueue = new TurnQueue()
+  statements = 0
+  lastSql: string | undefined
+  #status: 'open' | 'draining' | 'closed' = 'open'
+  /** Why it was closed, where that is more than that it has ended. */
+  #closedBy: unknown
+  /** The engine refuses everything but a rollback since this error. */
+  #failed: { readonly error: unknown } | undefined
+  /** What joined it has failed. */
+  #rollbackOnly: { readonly error: unknown } | undefined
+  #unseen: { readonly error: unknown } | undefined
+  #child: Scope | undefined
+  #stream: OpenStream | undefined
+  /** Its turn among the statements of the scope around it. */
+  #turn: TurnHolder | undefined
+  #trace: TransactionTrace | undefined
+  #abort: AbortController | undefined
+  /** It is being ended, or has been. */
+  #ending: Promise<void> | undefined
+
+  private constructor(root: Root, parent: Scope | undefined, begun: Error) {
+    this.root = root
+    this.parent = parent
+    this.depth = parent === undefined ? 0 : parent.depth + 1
+    this.savepoint = parent === undefined ? undefined : root.nextSavepoint()
+    this.begun = begun
+  }
+
+  /** Begins a root transaction on its line. On failure the line has ended. */
+  static async begin(root: Root, begun: Error): Promise<Scope> {
+    const scope = new Scope(root, undefined, begun)
+    const { line, options } = root
+    scope.#traceStart()
+    try {
+      await line.begin(options)
+    } catch (error) {
+      scope.#status = 'closed'
+      root.isOver = true
+      scope.#trace?.ended('begin_failed', 0, error)
+      // BEGIN may have arrived and its answer not: nobody else may find himself inside a transaction.
+      let broken: unknown
+      await line.rollback(false).catch((later: unknown) => {
+        broken = later
+      })
+      await line.end(broken).catch((later: unknown) => attachSuppressed(error, later))
+      throw error
+    }
+    scope.#trace?.begun()
+    root.deepest = scope
+    root.database.roots.add(root)
+    return scope
+  }
+
+  /** Sets a savepoint, once its turn among the statements of this scope has come. */
+  async nest(begun: Error, waitTimeoutMs?: number, signal?: AbortSignal): Promise<Scope> {
+    const { root } = this
+    this.assertUsable('a nested transaction')
+    const turn: TurnHolder = {
+      kind: 'nested transaction',
+      sql: undefined,
+      begun,
+      since: performance.now(),
+    }
+    await this.#enter(turn, `a nested transaction`, waitTimeoutMs, signal)
+    const scope = new Scope(root, this, begun)
+    try {
+      scope.#traceStart()
+      await root.line.savepoint(scope.savepoint!)
+    } catch (error) {
+      scope.#status = 'closed'
+      scope.#trace?.ended('begin_failed', 0, error)
+      await this.#noteFailure(error)
+      this.turns.leave(turn)
+      throw error
+    }
+    scope.#trace?.begun()
+    scope.#turn = turn
+    this.#child = scope
+    root.deepest = scope
+    // The scope around may have been closed meanwhile.
+    if (this.#status === 'closed') {
+      const error = this.#closedError('a nested transaction')
+      await scope.rollback(error)
+      throw error
+    }
+    return scope
+  }
+
+  get isOpen(): boolean {
+    return this.#status === 'open' && this.root.lost === undefined
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.startMs
+  }
+
+  /** Is aborted when the transaction is to stop: its time is up, its signal was aborted, or the one around it has ended. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#status === 'closed') this.#abort.abort(this.#closedBy ?? this.#closedError('anything'))
+    return this.#abort.signal
+  }
+
+  /** Runs a statement, once its turn has come. */
+  async run<R>(sql: string, send: () => Promise<R>, isCommand = false): Promise<R> {
+    this.assertUsable(excerpt(sql))
+    if (!isCommand) this.#refuseControl(sql)
+    const turn: TurnHolder = { kind: 'statement', sql, begun: undefined, since: 0 }
+    if (!this.turns.tryEnter(turn)) await this.#enter(turn, excerpt(sql))
+    const start = performance.now()
+    turn.since = start
+    this.statements++
+    this.lastSql = sql
+    this.#noteInHolders(sql)
+    try {
+      return await send()
+    } catch (error) {
+      await this.#noteFailure(error)
+      throw error
+    } finally {
+      this.#trace?.ran(performance.now() - start)
+      this.turns.leave(turn)
+    }
+  }
+
+  /**
+   * Takes the turn for a stream. Until `leave` is called, every other statement of the scope is refused.
+   *
+   * @returns to be called when the stream has ended, with the error it ended with
+   */
+  async openStream(stream: OpenStream): Promise<(error?: unknown) => Promise<void>> {
+    const { sql } = stream
+    this.assertUsable(excerpt(sql))
+    this.#refuseControl(sql)
+    const turn: TurnHolder = { kind: 'stream', sql, begun: captureCallSite(), since: 0 }
+    if (!this.turns.tryEnter(turn)) await this.#enter(turn, excerpt(sql))
+    turn.since = performance.now()
+    this.statements++
+    this.lastSql = sql
+    this.#stream = stream
+    // Those who wait asked before the stream was there; it may be the loop over it that they keep waiting.
+    this.turns.refuseWaiting(this.#streamError('a statement'))
+    let isLeft = false
+    return async (error) => {
+      if (isLeft) return
+      isLeft = true
+      this.#stream = undefined
+      try {
+        if (error !== undefined) await this.#noteFailure(error)
+      } finally {
+        this.turns.leave(turn)
+      }
+    }
+  }
+
+  /** A part that joined has failed: nothing of this scope may be kept. */
+  markRollbackOnly(error: unknown): void {
+    this.#rollbackOnly ??= { error }
+  }
+
+  addHook(kind: 'beforeCommit' | 'afterCommit' | 'afterRollback', hook: Hook): void {
+    if (this.#status !== 'open') throw this.#closedError(`${kind}()`)
+    this.hooks.add(kind, hook)
+  }
+
+  /**
+   * Ends the scope and keeps what it did: RELEASE, or COMMIT. What was sent before is waited for, nothing comes after.
+   *
+   * @returns the hooks to be run now that the transaction is committed
+   * @throws what kept it from that; everything is rolled back then
+   */
+  async commit(): Promise<readonly Hook[]> {
+    try {
+      this.#assertOpen('commit')
+      if (this.parent === undefined || this.#isTestChild) await this.#runBeforeCommit()
+      // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
+      this.#status = 'draining'
+      if (this.#child !== undefined) throw this.#unfinishedChildError(this.#child)
+      await this.#endStream('The transaction was committed while the stream was open.')
+      const failed = this.#unseen
+      await this.turns.idle()
+      if (this.#child !== undefined) throw this.#unfinishedChildError(this.#child)
+      await this.#assertCommittable(failed ?? this.#unseen)
+    } catch (error) {
+      await this.rollback(error)
+      throw error
+    }
+    this.#close(undefined)
+    const ended = this.parent === undefined ? this.#commitRoot() : this.#release()
+    this.#ending = ended.then(
+      () => {},
+      () => {},
+    )
+    return ended
+  }
+
+  /**
+   * Ends the scope and undoes what it did. Does nothing when it has ended.
+   *
+   * @param reason for which it is rolled back; what fails meanwhile is attached to it
+   */
+  rollback(reason?: unknown, closedBy?: unknown): Promise<void> {
+    return (this.#ending ??= this.#rollback(reason, closedBy))
+  }
+
+  async #rollback(reason: unknown, closedBy: unknown): Promise<void> {
+    const error = reason ?? new Error('rolled back')
+    await this.#fence(closedBy)
+    const start = performance.now()
+    let hookErrors: unknown[]
+    try {
+      await (this.parent === undefined ? this.#rollbackRoot(error) : this.#rollbackToSavepoint(error))
+    } finally {
+      this.#trace?.ended('rolled_back', performance.now() - start, reason)
+      hookErrors = await this.root.database.leave(() => runHooks(this.hooks.afterRollback))
+    }
+    for (const each of hookErrors) attachSuppressed(error, each)
+    if (reason === undefined) rethrowSuppressed(error)
+  }
+
+  /** Refuses everything from now on, with an error of the caller's, and stops what is running. */
+  interrupt(error: unknown): void {
+    if (this.#status === 'closed') return
+    let innermost: Scope = this
+    while (innermost.#child !== undefined) innermost = innermost.#child
+    for (let scope: Scope = innermost; ; scope = scope.parent!) {
+      scope.#close(error)
+      scope.turns.refuseWaiting(error)
+      if (scope === this) break
+    }
+    if (innermost.turns.holder !== undefined) {
+      void this.root.line.cancel(error).catch((later: unknown) => attachSuppressed(error, later))
+    }
+  }
+
+  /** The callback has returned, or thrown: waits until nothing runs any more, and takes what is inside along. */
+  async #fence(closedBy: unknown): Promise<void> {
+    this.#close(closedBy)
+    this.turns.refuseWaiting(this.#closedError('a statement that was still waiting'))
+    await this.#endStream('The transaction was rolled back while the stream was open.')
+    const child = this.#child
+    if (child !== undefined)
+      await child.rollback(this.#closedError('a nested transaction'), this.#closedError('a statement'))
+    await this.turns.idle()
+  }
+
+  #close(by: unknown): void {
+    if (this.#status === 'closed') return
+    this.#status = 'closed'
+    this.#closedBy = by
+    if (by !== undefined) this.#abort?.abort(by)
+  }
+
+  async #runBeforeCommit(): Promise<void> {
+    // A hook may register another one.
+    for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined; ) {
+      await this.root.database.within(this, hook as () => unknown)
+      hook = this.hooks.beforeCommit?.shift()
+    }
+  }
+
+  async #assertCommittable(unseen: { readonly error: unknown } | undefined): Promise<void> {
+    const { root } = this
+    if (root.lost === undefined && this.#failed === undefined && unseen !== undefined) throw unseen.error
+    this.#refuseFailed('to commit')
+    if (this.#rollbackOnly !== undefined) throw unexpectedRollbackError(this.#rollbackOnly.error)
+    if (this.parent !== undefined) return
+    if (root.doomed !== undefined) throw unexpectedRollbackError(root.doomed.error)
+    const state = await root.line.state(undefined)
+    if (state === 'failed') throw abortedError(undefined, 'to commit')
+    if (state === 'none') {
+      root.lost = { error: undefined }
+      throw abortedError(undefined, 'to commit')
+    }
+  }
+
+  async #commitRoot(): Promise<readonly Hook[]> {
+    const { root } = this
+    const start = performance.now()
+    try {
+      await root.line.commit()
+    } catch (error) {
+      const thrown =
+        describeError(error).category === 'connection' ? unknownOutcomeError(error) : error
+      this.#trace?.ended('commit_failed', performance.now() - start, thrown)
+      if (thrown !== error) root.broken ??= error
+      else if (!(error instanceof KeelsonError && error.code === 'TRANSACTION_ABORTED'))
+        await this.#undo(thrown)
+      await this.#over(thrown)
+      const hookErrors = await root.database.leave(() => runHooks(this.hooks.afterRollback))
+      for (const each of hookErrors) attachSuppressed(thrown, each)
+      throw thrown
+    }
+    this.#trace?.ended('committed', performance.now() - start)
+    await this.#over(undefined)
+    return this.hooks.afterCommit ?? []
+  }
+
+  async #release(): Promise<readonly Hook[]> {
+    const { root, savepoint } = this
+    const parent = this.parent!
+    const start = performance.now()
+    try {
+      await root.line.release(savepoint!)
+    } catch (error) {
+      if (await root.noteFailure(error)) this.#failed ??= { error }
+      await this.#undoSavepoint(error)
+      this.#trace?.ended('commit_failed', performance.now() - start, error)
+      this.#leaveParent()
+      const hookErrors = await root.database.leave(() => runHooks(this.hooks.afterRollback))
+      for (const each of hookErrors) attachSuppressed(error, each)
+      throw error
+    }
+    this.#trace?.ended('committed', performance.now() - start)
+    this.#leaveParent()
+    if (this.#isTestChild) return this.hooks.afterCommit ?? []
+    this.hooks.moveTo(parent.hooks)
+    return []
+  }
+
+  async #rollbackRoot(error: unknown): Promise<void> {
+    await this.#undo(error)
+    await this.#over(error)
+  }
+
+  async #rollbackToSavepoint(error: unknown): Promise<void> {
+    if (this.root.lost === undefined) await this.#undoSavepoint(error)
+    this.#leaveParent()
+  }
+
+  /** Where it cannot be undone nothing of the whole transaction may be kept. */
+  async #undoSavepoint(error: unknown): Promise<void> {
+    const { line, lost } = this.root
+    if (lost !== undefined) return
+    try {
+      await line.rollbackTo(this.savepoint!)
+      await line.release(this.savepoint!)
+    } catch (later) {
+      attachSuppressed(error, later)
+      await this.root.noteFailure(later)
+      this.root.doomed ??= { error }
+    }
+  }
+
+  async #undo(error: unknown): Promise<void> {
+    const { root } = this
+    // A connection that is lost is only thrown away.
+    if (root.broken !== undefined) return
+    try {
+      await root.line.rollback(root.lost !== undefined)
+    } catch (later) {
+      attachSuppressed(error, later)
+      root.broken ??= later
+    }
+  }
+
+  async #over(error: unknown): Promise<void> {
+    const { root } = this
+    root.isOver = true
+    root.deepest = undefined
+    root.database.roots.delete(root)
+    try {
+      await root.line.end(root.broken)
+    } catch (later) {
+      if (error === undefined) throw later
+      attachSuppressed(error, later)
+    }
+  }
+
+  #leaveParent(): void {
+    const parent = this.parent!
+    parent.#child = undefined
+    this.root.deepest = parent
+    parent.turns.leave(this.#turn!)
+  }
+
+  async #endStream(why: string): Promise<void> {
+    await this.#stream?.end(new TransactionClosedError(`${why} End the loop over it first.`))
+  }
+
+  async #enter(
+    turn: TurnHolder,
+    what: string,
+    waitTimeoutMs: number = this.root.waitTimeoutMs,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (this.turns.tryEnter(turn)) return
+    await this.turns.enter(turn, what, waitTimeoutMs, signal)
+    try {
+      if (this.#status === 'closed') throw this.#closedError(what)
+      this.#refuseFailed(what)
+    } catch (error) {
+      this.turns.leave(turn)
+      throw error
+    }
+  }
+
+  async #noteFailure(error: unknown): Promise<void> {
+    if (await this.root.noteFailure(error)) this.#failed ??= { error }
+    this.#noteUnseen(error)
+  }
+
+  /**
+   * A failure is unseen until the error has travelled through the promises between here and the callback, which takes
+   * more than the few microtasks granted here: a callback that has returned by then did not wait for the statement.
+   */
+  #noteUnseen(error: unknown): void {
+    const failure = { error }
+    this.#unseen = failure
+    queueMicrotask(() =>
+      queueMicrotask(() => {
+        if (this.#status === 'open' && this.#unseen === failure) this.#unseen = undefined
+      }),
+    )
+  }
+
+  /** @throws when nothing may be sent in it */
+  assertUsable(what: string): void {
+    if (this.#status !== 'open') throw this.#closedError(what)
+    this.#refuseFailed(what)
+    if (this.#stream !== undefined) throw this.#streamError(what)
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#status !== 'open') throw this.#closedError(what)
+  }
+
+  #refuseFailed(what: string): void {
+    const { lost } = this.root
+    const failed = lost ?? this.#failed
+    if (failed !== undefined) throw abortedError(failed.error, what)
+  }
+
+  #refuseControl(sql: string): void {
+    const { traits } = this.root.line
+    const found = transactionControl(sql, !traits.supportsTransactionalDdl)
+    if (found === undefined) return
+    throw new TransactionControlError(
+      `${excerpt(found)} as text would begin, end or change a transaction behind the back of ${this.#name}. ` +
+        'Use transaction(db, fn), whose end commits or rolls back' +
+        (traits.supportsTransactionalDdl
+          ? '.'
+          : `; DDL, before which ${traits.engine} commits, belongs outside: outside(db, fn).`) +
+        ' Nothing was sent.',
+    )
+  }
+
+  get #name(): string {
+    const site = callSite(this.begun)
+    const kind = this.parent === undefined ? 'the transaction' : 'the nested transaction'
+    return site === undefined ? kind : `${kind} begun at ${site}`
+  }
+
+  /** A scope that would be a root if the test did not stand around it. */
+  get #isTestChild(): boolean {
+    return this.root.isTest && this.depth === 1
+  }
+
+  #noteInHolders(sql: string): void {
+    for (let scope: Scope | undefined = this; scope?.parent !== undefined; scope = scope.parent)
+      scope.#turn!.sql = sql
+  }
+
+  #streamError(what: string): ConnectionBusyError {
+    return new ConnectionBusyError(
+      `Cannot run ${what} while a stream of the same transaction is open: ${excerpt(this.#stream!.sql)}. ` +
+        'Read the stream to its end, leave its loop, or collect what you need first.',
+    )
+  }
+
+  #closedError(what: string): Error {
+    if (this.#closedBy instanceof Error) return this.#closedBy
+    return new TransactionClosedError(
+      `Cannot run ${what}: ${this.#name} has ended, and nothing of it may run afterwards, neither in it nor beside it. ` +
+        'Await everything before the callback returns, or start what is to go on for longer with outside(db, fn). ' +
+        'Nothing was sent.',
+    )
+  }
+
+  #unfinishedChildError(child: Scope): TransactionClosedError {
+    return new TransactionClosedError(
+      `The callback of ${this.#name} has returned while ${child.#name} was still open: ` +
+        `${describeHolder(child.#turn!)}. Await every nested transaction. Everything was rolled back.`,
+    )
+  }
+
+  #traceStart(): void {
+    if (!transactionChannel.hasSubscribers) return
+    const { line, options } = this.root
+    if (this.parent === undefined && line.publishesRoots) return
+    let enclosing = this.parent
+    while (enclosing !== undefined && enclosing.#trace === undefined) enclosing = enclosing.parent
+    this.#trace = new TransactionTrace({
+      system: line.traits.engine,
+      db: line.databaseName,
+      conn: 0,
+      isolation: options.isolationLevel,
+      depth: this.depth,
+      ...(enclosing !== undefined && { parentId: enclosing.#trace!.id }),
+    })
+  }
+}
+
+function abortedError(cause: unknown, what: string): TransactionAbortedError {
+  return new TransactionAbortedError(
+    `Cannot run ${what}: an earlier error has ended this transaction, or this part of it` +
+      (cause === undefined ? '' : ', and is the cause of this one') +
+      '. Nothing of it is kept, and nothing more can be done in it: let it be rolled back and begin a new one.',
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+function unexpectedRollbackError(cause: unknown): UnexpectedRollbackError {
+  return new UnexpectedRollbackError(
+    'The transaction was rolled back although its callback succeeded: a part that had joined it ' +
+      "(propagation: 'required') has failed, which is the cause of this error. Let that failure pass, or make the part " +
+      "a savepoint (propagation: 'nested').",
+    { cause },
+  )
+}
+
+function unknownOutcomeError(cause: unknown): CommitOutcomeUnknownError {
+  return new CommitOutcomeUnknownError(
+    'The connection was lost between COMMIT and its answer: the transaction was committed, or it was not. Look at the ' +
+      'data, by a key that the transaction wrote, before you run it again.',
+    { cause },
+  )
+}
+
+function rethrowSuppressed(error: unknown): void {
+  const suppressed = (error as { suppressed?: readonly unknown[] }).suppressed ?? []
+  if (suppressed.length > 0) throw suppressed[0]
+}
