@@ -1,4 +1,16 @@
 export {
+  type ConnectionInterceptor,
+  interceptConnection,
+} from './kysely/connection-interceptors.ts'
+export type { ConnectionRoute, Consumer } from './kysely/executor-routes.ts'
+export {
+  addLayer,
+  DialectInstance,
+  type DialectLayer,
+  instanceOf,
+  LayeredDialect,
+} from './kysely/layered-dialect.ts'
+export {
   acquireMigrationLock,
   type ConnectionMigrationLock,
   migrationLock,

@@ -84,6 +84,8 @@ export interface DuckDBResult<Row = Record<string, unknown>> {
 export interface DuckDBSession {
   /** `true` from `begin()` until `commit()`, `rollback()` or `release()` has ended the transaction. */
   readonly inTransaction: boolean
+  /** A statement of the transaction has failed: it will not be committed. */
+  readonly isAborted: boolean
   execute<Row = unknown[]>(
     sql: string,
     parameters: readonly unknown[],

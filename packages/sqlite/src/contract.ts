@@ -70,6 +70,8 @@ export interface SqliteResult<Row = Record<string, unknown>> {
 export interface SqliteSession {
   /** `true` from `begin()` until `commit()`, `rollback()` or `release()` has ended the transaction. */
   readonly inTransaction: boolean
+  /** SQLite has rolled the transaction back on its own (`OR ROLLBACK`, a full disk). */
+  readonly isAborted: boolean
   execute<Row = unknown[]>(
     sql: string,
     parameters: readonly unknown[],

@@ -38,6 +38,11 @@ export class TransactionDatabase {
     return this.context.run({ scope: undefined, suspended }, fn)
   }
 
+  /** Runs the driver's own statements, which belong to nobody. */
+  apart<R>(fn: () => R): R {
+    return this.context.run(nobody, fn)
+  }
+
   /** Runs `fn` as part of a scope. */
   within<R>(scope: Scope, fn: () => R): R {
     return this.context.run({ scope, suspended: undefined }, fn)
@@ -49,6 +54,8 @@ export class TransactionDatabase {
     return root?.isOver === false ? root : undefined
   }
 }
+
+const nobody: Context = Object.freeze({ scope: undefined, suspended: undefined })
 
 const databases = new WeakMap<object, TransactionDatabase>()
 

@@ -20,6 +20,8 @@ export const onEngineSession: unique symbol = Symbol.for('keelson.onEngineSessio
 /** A session of `database.connect()`, as far as transactions need it. */
 export interface EngineSession {
   readonly inTransaction: boolean
+  /** The engine has ended the transaction on its own, or will not commit it any more. */
+  readonly isAborted: boolean
   begin(options?: {
     readonly accessMode?: 'read only' | 'read write'
     readonly behavior?: 'deferred' | 'immediate' | 'exclusive'

@@ -2,6 +2,7 @@ import {
   bulkIngest,
   type BulkIngestRequest,
   type BulkIngestResult,
+  engineSession,
   engineTraits,
   invalidOption,
 } from '@keelson/core'
@@ -48,6 +49,11 @@ export class DuckDBConnection implements DatabaseConnection, LockedConnection {
         return this.use
       },
     })
+    Object.defineProperty(this.prototype, engineSession, {
+      get(this: DuckDBConnection): DuckDBSession | undefined {
+        return this.session
+      },
+    })
     Object.defineProperty(this.prototype, migrationLock, {
       get(this: DuckDBConnection): MigrationLock {
         return this.lock
@@ -60,9 +66,16 @@ export class DuckDBConnection implements DatabaseConnection, LockedConnection {
     })
   }
 
-  constructor(database: DuckDBDatabase, migrationLockTimeoutMs: number) {
+  /** @param session one that somebody else has begun, and will end */
+  constructor(database: DuckDBDatabase, migrationLockTimeoutMs: number, session?: DuckDBSession) {
     this.#database = database
     this.#migrationLockTimeoutMs = migrationLockTimeoutMs
+    this.#session = session
+  }
+
+  /** The capability under `engineSession`: there once something has run. */
+  get session(): DuckDBSession | undefined {
+    return this.#session
   }
 
   get use(): ConnectionUse {

@@ -1,4 +1,4 @@
-import { invalidOption } from '@keelson/core'
+import { databaseOf, type EngineSession, invalidOption, onEngineSession } from '@keelson/core'
 import { guardSingleConnections, markAbortedTransaction } from '@keelson/core/kysely'
 import type {
   AbortableOperationOptions,
@@ -7,6 +7,7 @@ import type {
   TransactionSettings,
 } from 'kysely'
 import { savepointsError } from '../connection/statement-rules.ts'
+import type { DuckDBSession } from '../contract.ts'
 import type { DuckDBDatabase } from '../database.ts'
 import { isDuckDBDatabase, openDuckDB } from '../open-duckdb.ts'
 import { DuckDBConnection } from './duckdb-connection.ts'
@@ -14,12 +15,38 @@ import { checkConfig, checkDatabase, type DuckDBDialectConfig } from './duckdb-d
 
 /** The state of one `Kysely` instance: its database, and whether it is ours to close. */
 export class DuckDBDriver implements Driver {
+  // --isolatedDeclarations lets no member of a class be named by a symbol.
+  static {
+    Object.defineProperty(this.prototype, databaseOf, {
+      value(this: DuckDBDriver): DuckDBDatabase | undefined {
+        return this.sharedDatabase
+      },
+    })
+    Object.defineProperty(this.prototype, onEngineSession, {
+      value(this: DuckDBDriver, session: EngineSession): DatabaseConnection {
+        return this.connectionOn(session as DuckDBSession)
+      },
+    })
+  }
+
+  readonly engine = 'duckdb' as const
   readonly #config: DuckDBDialectConfig
   #database: DuckDBDatabase | undefined
   #isOwner = false
 
   constructor(config: DuckDBDialectConfig) {
     this.#config = checkConfig(config)
+  }
+
+  /** The database that others can stand on, too: one of `openDuckDB()`. */
+  get sharedDatabase(): DuckDBDatabase | undefined {
+    const { database } = this.#config
+    return isDuckDBDatabase(database) ? database : undefined
+  }
+
+  /** A connection that speaks through a session which somebody else has begun. */
+  connectionOn(session: DuckDBSession): DuckDBConnection {
+    return new DuckDBConnection(this.sharedDatabase!, this.#lockTimeoutMs, session)
   }
 
   async init(options?: AbortableOperationOptions): Promise<void> {
@@ -35,7 +62,11 @@ export class DuckDBDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return new DuckDBConnection(this.#database!, this.#config.migrationLockTimeoutMs ?? 600_000)
+    return new DuckDBConnection(this.#database!, this.#lockTimeoutMs)
+  }
+
+  get #lockTimeoutMs(): number {
+    return this.#config.migrationLockTimeoutMs ?? 600_000
   }
 
   /** @throws {OptionError} for every isolation level but `snapshot`, the only one DuckDB has */

@@ -98,6 +98,10 @@ export class PooledSession implements DuckDBSession, Endable {
     return this.#phase === 'open' || this.#phase === 'ending'
   }
 
+  get isAborted(): boolean {
+    return this.#transaction?.isDoomed ?? false
+  }
+
   execute<Row>(
     sql: string,
     parameters: readonly unknown[] = [],

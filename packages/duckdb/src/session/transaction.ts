@@ -78,6 +78,10 @@ export class Transaction {
     if (!leavesTransactionOpen(error)) this.#doomedBy ??= { error }
   }
 
+  get isDoomed(): boolean {
+    return this.#doomedBy !== undefined
+  }
+
   refuseDoomed(): void {
     if (this.#doomedBy !== undefined) throw abortedError(this.#doomedBy.error)
   }

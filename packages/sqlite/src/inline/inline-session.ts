@@ -68,6 +68,10 @@ export class InlineSession implements SqliteSession, Endable {
     return this.#transaction === 'open' || this.#transaction === 'ending'
   }
 
+  get isAborted(): boolean {
+    return this.inTransaction && !this.#owned!.engine.database.inTransaction
+  }
+
   execute<Row, R = SqliteResult<Row>>(
     sql: string,
     parameters: readonly unknown[] = [],

@@ -1,4 +1,4 @@
-import { invalidOption } from '@keelson/core'
+import { engineSession, invalidOption } from '@keelson/core'
 import {
   ConnectionUse,
   connectionUse,
@@ -12,7 +12,7 @@ import type {
   DatabaseConnection,
   QueryResult,
 } from 'kysely'
-import type { SqliteResult, SqliteSession } from '../contract.ts'
+import type { BeginOptions, SqliteResult, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { MigrationLock } from './migration-lock.ts'
 
@@ -33,6 +33,11 @@ export class SqliteConnection implements DatabaseConnection {
         return this.use
       },
     })
+    Object.defineProperty(this.prototype, engineSession, {
+      get(this: SqliteConnection): SqliteSession {
+        return this.session
+      },
+    })
     Object.defineProperty(this.prototype, migrationLock, {
       get(this: SqliteConnection): MigrationLock {
         return this.lock
@@ -40,9 +45,18 @@ export class SqliteConnection implements DatabaseConnection {
     })
   }
 
-  constructor(database: SqliteDatabase) {
+  /** @param session one that somebody else has begun, and will end */
+  constructor(
+    database: SqliteDatabase,
+    session: SqliteSession = database.connect({ source: 'kysely' }),
+  ) {
     this.#database = database
-    this.#session = database.connect({ source: 'kysely' })
+    this.#session = session
+  }
+
+  /** The capability under `engineSession`. */
+  get session(): SqliteSession {
+    return this.#session
   }
 
   get use(): ConnectionUse {
@@ -117,14 +131,17 @@ export class SqliteConnection implements DatabaseConnection {
     return this.#isUntouched
   }
 
-  async begin(accessMode: 'read only' | 'read write' = 'read write'): Promise<void> {
+  async begin(
+    accessMode: 'read only' | 'read write' = 'read write',
+    behavior?: BeginOptions['behavior'],
+  ): Promise<void> {
     // A migrator reads what it has to do before it writes; another one must not read the same meanwhile.
-    const immediate = this.#lock?.isHeld === true
-    const { readOnly, behavior } = this.#database.options
+    const asked = this.#lock?.isHeld === true ? 'immediate' : behavior
+    const { options } = this.#database
     const sent =
-      readOnly || accessMode === 'read only' ? 'deferred' : immediate ? 'immediate' : behavior
+      options.readOnly || accessMode === 'read only' ? 'deferred' : (asked ?? options.behavior)
     await this.#command(`begin ${sent}`, () =>
-      this.#session.begin(immediate ? { accessMode, behavior: 'immediate' } : { accessMode }),
+      this.#session.begin({ accessMode, ...(asked && { behavior: asked }) }),
     )
     this.#isUntouched = true
     this.#commands?.begun(this.#use)

@@ -1,4 +1,10 @@
-import { attachSuppressed, invalidOption } from '@keelson/core'
+import {
+  attachSuppressed,
+  databaseOf,
+  type EngineSession,
+  invalidOption,
+  onEngineSession,
+} from '@keelson/core'
 import { guardSingleConnections, markAbortedTransaction } from '@keelson/core/kysely'
 import {
   createQueryId,
@@ -11,6 +17,7 @@ import {
   type QueryCompiler,
   type TransactionSettings,
 } from 'kysely'
+import type { BeginOptions, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { isSqliteDatabase, openSqlite } from '../open-sqlite.ts'
 import type { SqliteOptions } from '../options.ts'
@@ -22,6 +29,21 @@ const idleConnections = 64
 
 /** The state of one `Kysely` instance: its database, and whether it is ours to close. */
 export class SqliteDriver implements Driver {
+  // --isolatedDeclarations lets no member of a class be named by a symbol.
+  static {
+    Object.defineProperty(this.prototype, databaseOf, {
+      value(this: SqliteDriver): SqliteDatabase | undefined {
+        return this.sharedDatabase
+      },
+    })
+    Object.defineProperty(this.prototype, onEngineSession, {
+      value(this: SqliteDriver, session: EngineSession): DatabaseConnection {
+        return new SqliteConnection(this.sharedDatabase!, session as SqliteSession)
+      },
+    })
+  }
+
+  readonly engine = 'sqlite' as const
   readonly #config: SqliteDialectConfig
   #database: SqliteDatabase | undefined
   #isOwner = false
@@ -29,6 +51,12 @@ export class SqliteDriver implements Driver {
 
   constructor(config: SqliteDialectConfig) {
     this.#config = checkConfig(config)
+  }
+
+  /** The database that others can stand on, too: one of `openSqlite()`. */
+  get sharedDatabase(): SqliteDatabase | undefined {
+    const { database } = this.#config
+    return isSqliteDatabase(database) ? database : undefined
   }
 
   async init(options?: AbortableOperationOptions): Promise<void> {
@@ -58,10 +86,17 @@ export class SqliteDriver implements Driver {
     return connection
   }
 
-  /** @throws {OptionError} for every isolation level but `serializable`, the only one SQLite has */
+  /**
+   * @param settings also `behavior`, which Kysely's own settings do not have
+   * @throws {OptionError} for every isolation level but `serializable`, the only one SQLite has
+   */
   async beginTransaction(
     connection: DatabaseConnection,
-    { accessMode, isolationLevel }: TransactionSettings,
+    {
+      accessMode,
+      isolationLevel,
+      behavior,
+    }: TransactionSettings & { readonly behavior?: BeginOptions['behavior'] },
   ): Promise<void> {
     if (isolationLevel !== undefined && isolationLevel !== 'serializable') {
       invalidOption(
@@ -71,7 +106,7 @@ export class SqliteDriver implements Driver {
         "'serializable', which all its transactions are",
       )
     }
-    await ours(connection).begin(accessMode)
+    await ours(connection).begin(accessMode, behavior)
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

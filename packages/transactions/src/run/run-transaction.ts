@@ -1,4 +1,8 @@
-import { captureCallSite, describeValue, SavepointsNotSupportedError } from '@keelson/core'
+import {
+  captureCallSite,
+  describeValue,
+  SavepointsNotSupportedError,
+} from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import {
   AfterCommitError,
@@ -14,6 +18,7 @@ import {
 } from '../options.ts'
 import { type Hook, runHooks } from '../scope/hooks.ts'
 import type { Line } from '../scope/line.ts'
+import { pickScope } from '../scope/pick-scope.ts'
 import { Root } from '../scope/root.ts'
 import { Scope } from '../scope/scope.ts'
 import { Interruption } from './interruption.ts'
@@ -104,9 +109,7 @@ export function currentScope(host: Host<unknown>): Scope | undefined {
   const context = host.database.context.getStore()
   const { handleScope } = host
   if (handleScope === undefined) return context?.scope
-  const ambient = context?.scope
-  if (ambient !== undefined && ambient.root === handleScope.root) return ambient
-  return handleScope
+  return pickScope(handleScope, context?.scope)
 }
 
 /** Runs a transaction of its own, as often as `retry` says. */

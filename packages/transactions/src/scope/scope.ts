@@ -133,6 +133,13 @@ export class Scope {
     return this.#status === 'open' && this.root.lost === undefined
   }
 
+  /** Whether it is open in that one, at whatever depth. */
+  isInside(other: Scope): boolean {
+    let scope: Scope | undefined = this.#status === 'open' ? this.parent : undefined
+    while (scope !== undefined && scope !== other) scope = scope.parent
+    return scope !== undefined
+  }
+
   get elapsedMs(): number {
     return performance.now() - this.startMs
   }

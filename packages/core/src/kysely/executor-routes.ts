@@ -1,0 +1,113 @@
+import {
+  type ConnectionProvider,
+  type DatabaseConnection,
+  DefaultQueryExecutor,
+  type QueryExecutor,
+} from 'kysely'
+import { KeelsonError } from '../errors/keelson-error.ts'
+
+export type Consumer<T> = (connection: DatabaseConnection) => Promise<T>
+
+/**
+ * Decides where an executor's connections come from: how a query on plain `db` gets into the transaction that is open
+ * around it.
+ */
+export interface ConnectionRoute {
+  /**
+   * Stands for `executor.provideConnection(consumer)`.
+   *
+   * @param tag what `tagFor` has said of the executor
+   * @param original Kysely's own way to the connection
+   */
+  provide<T>(
+    tag: object | undefined,
+    consumer: Consumer<T>,
+    original: (consumer: Consumer<T>) => Promise<T>,
+  ): Promise<T>
+  /**
+   * Says what an executor with a connection provider of its own stands for: the handle of a transaction, or of
+   * `db.connection()`.
+   *
+   * @param executor the one it is made from
+   * @param tag what that one stands for
+   */
+  tagFor(
+    executor: QueryExecutor,
+    tag: object | undefined,
+    provider: ConnectionProvider,
+  ): object | undefined
+}
+
+const patched: unique symbol = Symbol.for('keelson.kysely.executorRoutes')
+const derivations = ['withPlugin', 'withPlugins', 'withPluginAtFront', 'withoutPlugins'] as const
+
+/**
+ * Patches the executors' prototype, once per copy of Kysely and not before the first layered dialect is used. Executors
+ * without a route work as before.
+ *
+ * @throws {KeelsonError} `UNSUPPORTED_KYSELY` when the executors no longer work as they did in 0.29
+ */
+export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | undefined): void {
+  const prototype = DefaultQueryExecutor.prototype
+  if (patched in prototype) return
+  assertKnownShape(prototype)
+  const tags = new WeakMap<object, object>()
+  const { provideConnection, withConnectionProvider } = prototype
+
+  prototype.provideConnection = function <T>(
+    this: DefaultQueryExecutor,
+    consumer: Consumer<T>,
+    ...rest: []
+  ): Promise<T> {
+    const route = routeOf(this.adapter)
+    if (route === undefined) return provideConnection.call(this, consumer, ...rest) as Promise<T>
+    const original = (own: Consumer<T>): Promise<T> =>
+      provideConnection.call(this, own, ...rest) as Promise<T>
+    return route.provide(tags.get(this), consumer, original)
+  }
+
+  prototype.withConnectionProvider = function (
+    this: DefaultQueryExecutor,
+    provider: ConnectionProvider,
+  ): DefaultQueryExecutor {
+    const made = withConnectionProvider.call(this, provider)
+    const tag = routeOf(this.adapter)?.tagFor(this, tags.get(this), provider)
+    if (tag !== undefined) tags.set(made, tag)
+    return made
+  }
+
+  for (const name of derivations) {
+    const original = prototype[name] as (...args: unknown[]) => DefaultQueryExecutor
+    const derive = function (this: DefaultQueryExecutor, ...args: unknown[]): DefaultQueryExecutor {
+      const made = original.apply(this, args)
+      const tag = tags.get(this)
+      if (tag !== undefined) tags.set(made, tag)
+      return made
+    }
+    Object.defineProperty(prototype, name, { value: derive, configurable: true, writable: true })
+  }
+  Object.defineProperty(prototype, patched, { value: true })
+}
+
+/** What the patch rests on: an executor asks its provider for a connection, and hands on its adapter. */
+function assertKnownShape(prototype: DefaultQueryExecutor): void {
+  const adapter = {}
+  const asked: unknown[] = []
+  const provider = { provideConnection: async (consumer: unknown) => void asked.push(consumer) }
+  let works = false
+  try {
+    const executor = new DefaultQueryExecutor({} as never, adapter as never, {} as never)
+    const made = executor.withConnectionProvider(provider as never)
+    const consumer = async (): Promise<void> => {}
+    void made.provideConnection(consumer)
+    works = made.adapter === adapter && asked[0] === consumer
+  } catch {
+    // Said below.
+  }
+  if (works && derivations.every((name) => typeof prototype[name] === 'function')) return
+  throw new KeelsonError(
+    'UNSUPPORTED_KYSELY',
+    'Keelson does not know this version of Kysely: its DefaultQueryExecutor works in another way. ' +
+      'Install a version that the peer dependency of the package allows.',
+  )
+}

@@ -1,0 +1,268 @@
+import {
+  attachSuppressed,
+  describeError,
+  type EngineSession,
+  type EngineTraits,
+  KeelsonError,
+  TransactionAbortedError,
+} from '@keelson/core'
+import {
+  CompiledQuery,
+  createQueryId,
+  type DatabaseConnection,
+  type QueryResult,
+  type RootOperationNode,
+  type TransactionSettings,
+} from 'kysely'
+import { TransactionDeadlockError, TransactionOptionsError } from '../errors.ts'
+import type { BeginSettings, EngineState, Line } from '../scope/line.ts'
+import type { KyselyTransactions } from './kysely-transactions.ts'
+import { engineSessionOf } from './session-capabilities.ts'
+
+/** A connection of a Kysely driver, for as long as a transaction is on it. */
+export class KyselyLine implements Line {
+  readonly host: KyselyTransactions
+  readonly connection: DatabaseConnection
+  #isQueryOnly = false
+
+  constructor(host: KyselyTransactions, connection: DatabaseConnection) {
+    this.host = host
+    this.connection = connection
+  }
+
+  /** With our own drivers: the session, through which another ORM on the same database can speak. */
+  get engineSession(): EngineSession | undefined {
+    return engineSessionOf(this.connection)
+  }
+
+  get traits(): EngineTraits {
+    return this.host.traits
+  }
+
+  get databaseName(): string {
+    return this.traits.engine
+  }
+
+  get publishesRoots(): boolean {
+    return this.host.isOwnDriver
+  }
+
+  async begin(settings: BeginSettings): Promise<void> {
+    this.#check(settings)
+    const { accessMode, isolationLevel, behavior } = settings
+    const { baseDriver } = this.host.instance
+    const given = {
+      ...(accessMode && { accessMode }),
+      ...(isolationLevel !== undefined && { isolationLevel }),
+      ...(behavior && { behavior }),
+    } as TransactionSettings
+    try {
+      await this.#control(async () => {
+        if (this.host.isForeignSqlite) await this.#beginSqlite(settings)
+        else await baseDriver.beginTransaction(this.connection, given)
+        if (this.host.isPGlite && (isolationLevel !== undefined || accessMode !== undefined))
+          await this.#send(`set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`)
+      })
+    } catch (error) {
+      // BEGIN may have arrived and its answer not. A driver that cannot roll back does not lend the connection again.
+      if (this.traits.engine !== 'sqlite' && !this.host.isOwnDriver)
+        await this.#control(() => baseDriver.rollbackTransaction(this.connection)).catch((later: unknown) => attachSuppressed(error, later))
+      throw error
+    }
+    // What a query is cancelled by has to be known before.
+    if (this.connection.collectSessionInfo !== undefined)
+      await this.#control(() => this.connection.collectSessionInfo!())
+  }
+
+  async commit(): Promise<void> {
+    try {
+      await this.#control(() =>
+        this.host.isForeignSqlite
+          ? this.#send('commit')
+          : this.host.instance.baseDriver.commitTransaction(this.connection),
+      )
+    } catch (error) {
+      if (!wasRolledBack(error) || isAborted(error)) throw error
+      throw new TransactionAbortedError(
+        `${this.traits.engine} has rolled the transaction back in place of committing it, because a statement of it had ` +
+          'failed. Nothing of it is kept.',
+        { cause: error },
+      )
+    }
+  }
+
+  async rollback(isLost: boolean): Promise<void> {
+    if (isLost && this.host.isForeignSqlite) return
+    await this.#control(() =>
+      this.host.isForeignSqlite
+        ? this.#send('rollback')
+        : this.host.instance.baseDriver.rollbackTransaction(this.connection),
+    )
+  }
+
+  async savepoint(name: string): Promise<void> {
+    await this.#savepointCommand('savepoint', name)
+  }
+
+  async rollbackTo(name: string): Promise<void> {
+    await this.#savepointCommand('rollbackToSavepoint', name)
+  }
+
+  async release(name: string): Promise<void> {
+    await this.#savepointCommand('releaseSavepoint', name)
+  }
+
+  async state(error: unknown): Promise<EngineState> {
+    const { engineSession, host } = this
+    if (engineSession !== undefined) {
+      if (!engineSession.isAborted) return 'open'
+      return this.traits.savepoint === undefined ? 'failed' : 'none'
+    }
+    const told = host.watchOf(this.connection)?.state
+    if (error === undefined) return told ?? 'open'
+    if (told === 'open' || told === 'failed' || told === 'none') return told
+    return this.#control(() => this.#probe())
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    if (this.engineSession !== undefined) {
+      this.engineSession.cancel(reason)
+      return
+    }
+    await this.connection.cancelQuery?.(this.host.controlConnections)
+  }
+
+  async checkDeferred(): Promise<void> {
+    const { engine } = this.traits
+    if (engine === 'postgresql') await this.#control(() => this.#send('set constraints all immediate'))
+    if (engine !== 'sqlite') return
+    const [first] = await this.#control(() => this.#rows('pragma foreign_key_check'))
+    if (first === undefined) return
+    throw new KeelsonError(
+      'DEFERRED_FOREIGN_KEY',
+      `A row of ${JSON.stringify(first['table'])} refers to a row of ${JSON.stringify(first['parent'])} that is not ` +
+        'there (PRAGMA foreign_key_check). A commit would have failed.',
+    )
+  }
+
+  async end(broken: unknown): Promise<void> {
+    if (this.#isQueryOnly) {
+      this.#isQueryOnly = false
+      await this.#control(() => this.#send('pragma query_only = off'))
+    }
+    if (broken === undefined || this.host.isOwnDriver) return
+    if (this.host.isForeignSqlite) this.host.noteBroken(this.connection)
+    // A driver throws a connection away when it cannot roll back on it.
+    else await this.#control(() => this.host.instance.baseDriver.rollbackTransaction(this.connection)).catch(() => {})
+  }
+
+  async #beginSqlite({ accessMode, behavior }: BeginSettings): Promise<void> {
+    const isReadOnly = accessMode === 'read only'
+    const { begin } = this.traits
+    if (isReadOnly) {
+      await this.#send('pragma query_only = on')
+      this.#isQueryOnly = true
+    }
+    await this.#send(begin.behavior![behavior ?? (isReadOnly ? 'deferred' : 'immediate')])
+  }
+
+  /** Refuses what the engine does not have, and what would wait for the caller himself. */
+  #check({ isolationLevel, behavior, accessMode }: BeginSettings): void {
+    const { engine, begin } = this.traits
+    const levels = isolationLevels[engine]
+    if (isolationLevel !== undefined && !levels.includes(isolationLevel)) {
+      throw new TransactionOptionsError(
+        'isolationLevel',
+        `transaction() cannot have \`isolationLevel\` ${JSON.stringify(isolationLevel)} on ${engine}, which has ` +
+          `${levels.map((level) => `'${level}'`).join(', ')}. Nothing was sent.`,
+      )
+    }
+    if (behavior !== undefined && begin.behavior === undefined) {
+      throw new TransactionOptionsError(
+        'behavior',
+        `transaction() cannot have \`behavior\` ${JSON.stringify(behavior)} on ${engine}: only SQLite takes its locks in ` +
+          'several ways. Leave it out. Nothing was sent.',
+      )
+    }
+    const suspended = this.host.database.suspendedRoot
+    if (suspended !== undefined && engine === 'sqlite' && accessMode !== 'read only' && suspended.options.accessMode !== 'read only') {
+      throw new TransactionDeadlockError(
+        'Cannot begin another transaction that writes while the one around it is open: SQLite lets one write at a time, ' +
+          'and the outer one would wait for the inner one for ever. Make it a savepoint (nested), run it after the commit ' +
+          '(afterCommit), or begin it with accessMode: \'read only\'. Nothing was sent.',
+      )
+    }
+  }
+
+  async #savepointCommand(
+    command: 'savepoint' | 'rollbackToSavepoint' | 'releaseSavepoint',
+    name: string,
+  ): Promise<void> {
+    const { baseDriver, compiler } = this.host.instance
+    const compile = <R extends RootOperationNode>(node: R): CompiledQuery =>
+      compiler.compileQuery(node, createQueryId())
+    await this.#control(() => baseDriver[command]!(this.connection, name, compile as never))
+  }
+
+  /** The engine's client tells nothing: a statement does that fails, or works, only in one state. */
+  async #probe(): Promise<EngineState> {
+    if (this.host.isForeignSqlite) {
+      try {
+        await this.#below('begin')
+      } catch {
+        return 'open'
+      }
+      await this.#below('rollback')
+      return 'none'
+    }
+    if (this.traits.engine === 'mysql') return 'open'
+    try {
+      await this.#below('select 1')
+      return 'open'
+    } catch (error) {
+      if (describeError(error).category === 'connection') throw error
+      return 'failed'
+    }
+  }
+
+  async #send(sql: string): Promise<void> {
+    await this.connection.executeQuery(CompiledQuery.raw(sql))
+  }
+
+  async #rows(sql: string): Promise<readonly Record<string, unknown>[]> {
+    const { rows } = await this.connection.executeQuery<Record<string, unknown>>(CompiledQuery.raw(sql))
+    return rows
+  }
+
+  /** Below what listens to queries, for a statement that may well fail. */
+  #below(sql: string): Promise<QueryResult<unknown>> {
+    const { executeQuery } = Object.getPrototypeOf(this.connection) as DatabaseConnection
+    return executeQuery.call(this.connection, CompiledQuery.raw(sql)) as Promise<QueryResult<unknown>>
+  }
+
+  /** Runs the driver's own statements, which are in no scope. */
+  #control<R>(run: () => Promise<R>): Promise<R> {
+    return this.host.database.apart(run)
+  }
+}
+
+const standardLevels = ['read uncommitted', 'read committed', 'repeatable read', 'serializable']
+const isolationLevels: Readonly<Record<EngineTraits['engine'], readonly string[]>> = {
+  sqlite: ['serializable'],
+  duckdb: ['snapshot'],
+  postgresql: standardLevels,
+  mysql: standardLevels,
+}
+
+/** Kysely marks such an error since 0.29.8; SQLite says that there is nothing to commit. */
+function wasRolledBack(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  return (
+    Symbol.for('kysely.AbortedTransactionError') in error ||
+    /no transaction is active/.test((error as Error).message)
+  )
+}
+
+function isAborted(error: unknown): boolean {
+  return error instanceof KeelsonError && error.code === 'TRANSACTION_ABORTED'
+}
