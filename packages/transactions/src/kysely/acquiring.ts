@@ -31,7 +31,11 @@ export class Acquiring {
     if (instance.hasOneConnection) return this.#acquireOnly(options)
     const suspended = database.suspendedRoot
     if (suspended !== undefined && !this.#host.isOwnDriver) return this.#acquireSecond(options)
-    return this.#inner.acquireConnection(options).then((connection) => this.#lend(connection, undefined))
+    return this.#inner.acquireConnection(options).then((connection) => {
+      // What would wait for the transaction that was left is refused, statement by statement.
+      if (suspended !== undefined) this.#host.scopeStatements(connection)
+      return this.#lend(connection, undefined)
+    })
   }
 
   /** Gives it back; does nothing for one that was given back before, or was never taken. */

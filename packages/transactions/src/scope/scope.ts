@@ -311,16 +311,16 @@ export class Scope {
 
   async #assertCommittable(unseen: { readonly error: unknown } | undefined): Promise<void> {
     const { root } = this
-    if (root.lost === undefined && this.#failed === undefined && unseen !== undefined) throw unseen.error
-    this.#refuseFailed('to commit')
+    if (root.lost === undefined && unseen !== undefined) throw unseen.error
+    this.#refuseFailed(committing)
     if (this.#rollbackOnly !== undefined) throw unexpectedRollbackError(this.#rollbackOnly.error)
     if (this.parent !== undefined) return
     if (root.doomed !== undefined) throw unexpectedRollbackError(root.doomed.error)
     const state = await root.line.state(undefined)
-    if (state === 'failed') throw abortedError(undefined, 'to commit')
+    if (state === 'failed') throw abortedError(undefined, committing)
     if (state === 'none') {
       root.lost = { error: undefined }
-      throw abortedError(undefined, 'to commit')
+      throw abortedError(undefined, committing)
     }
   }
 
@@ -475,7 +475,7 @@ export class Scope {
     if (this.#status !== 'open') throw this.#closedError(what)
   }
 
-  #refuseFailed(what: string): void {
+  #refuseFailed(what: string | typeof committing): void {
     const { lost } = this.root
     const failed = lost ?? this.#failed
     if (failed !== undefined) throw abortedError(failed.error, what)
@@ -551,9 +551,11 @@ export class Scope {
   }
 }
 
-function abortedError(cause: unknown, what: string): TransactionAbortedError {
+const committing = Symbol('commit')
+
+function abortedError(cause: unknown, what: string | typeof committing): TransactionAbortedError {
   return new TransactionAbortedError(
-    `Cannot run ${what}: an earlier error has ended this transaction, or this part of it` +
+    `${what === committing ? 'Cannot commit' : `Cannot run ${what}`}: an earlier error has ended this transaction, or this part of it` +
       (cause === undefined ? '' : ', and is the cause of this one') +
       '. Nothing of it is kept, and nothing more can be done in it: let it be rolled back and begin a new one.',
     cause === undefined ? undefined : { cause },
