@@ -180,6 +180,7 @@ const checks: Readonly<Record<keyof TransactionOptions, Check>> = {
       isPolicy(value) ||
       (typeof value === 'object' &&
         value !== null &&
+        Object.keys(value).length > 0 &&
         Object.entries(value).every(
           ([name, each]) =>
             ['transaction', 'acquire'].includes(name) && (each === undefined || isPolicy(each)),

@@ -6,6 +6,7 @@ import { withTransactions } from '@keelson/transactions/kysely'
 import Database from 'better-sqlite3'
 import {
   type Dialect,
+  type Driver,
   type Generated,
   Kysely,
   type KyselyConfig,
@@ -61,7 +62,20 @@ export const pglite: KyselyEngine = {
   hasSavepoints: true,
   failsWhole: true,
   begin: 'begin',
-  dialect: async () => new PGliteDialect({ pglite: new PGlite() }),
+  dialect: async () => {
+    const pglite = idlePGlites.pop() ?? new PGlite()
+    onTestFinished(() => void idlePGlites.push(pglite))
+    return new KeptPGliteDialect({ pglite })
+  },
+}
+
+/** Starting one takes more than a second, so the tests of a file take turns. */
+const idlePGlites: PGlite[] = []
+
+class KeptPGliteDialect extends PGliteDialect {
+  override createDriver(): Driver {
+    return Object.defineProperty(super.createDriver(), 'destroy', { value: async () => {} })
+  }
 }
 
 export const postgresql: KyselyEngine = {
@@ -118,6 +132,7 @@ export async function open(
   })
   onTestFinished(() => db.destroy())
   const id = { sqlite: 'integer primary key', postgresql: 'serial primary key', duckdb: 'integer' }
+  await sql`drop table if exists item`.execute(db)
   await sql`create table item (id ${sql.raw(id[engine.kind])}, name text unique)`.execute(db)
   statements.length = 0
   return {

@@ -1,5 +1,4 @@
 import {
-  attachSuppressed,
   describeError,
   type EngineSession,
   type EngineTraits,
@@ -24,6 +23,7 @@ export class KyselyLine implements Line {
   readonly host: KyselyTransactions
   readonly connection: DatabaseConnection
   #isQueryOnly = false
+  #wasSent = false
 
   constructor(host: KyselyTransactions, connection: DatabaseConnection) {
     this.host = host
@@ -56,19 +56,13 @@ export class KyselyLine implements Line {
       ...(isolationLevel !== undefined && { isolationLevel }),
       ...(behavior && { behavior }),
     } as TransactionSettings
-    try {
-      await this.#control(async () => {
-        if (this.host.isForeignSqlite) await this.#beginSqlite(settings)
-        else await baseDriver.beginTransaction(this.connection, given)
-        if (this.host.isPGlite && (isolationLevel !== undefined || accessMode !== undefined))
-          await this.#send(`set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`)
-      })
-    } catch (error) {
-      // BEGIN may have arrived and its answer not. A driver that cannot roll back does not lend the connection again.
-      if (this.traits.engine !== 'sqlite' && !this.host.isOwnDriver)
-        await this.#control(() => baseDriver.rollbackTransaction(this.connection)).catch((later: unknown) => attachSuppressed(error, later))
-      throw error
-    }
+    this.#wasSent = true
+    await this.#control(async () => {
+      if (this.host.isForeignSqlite) await this.#beginSqlite(settings)
+      else await baseDriver.beginTransaction(this.connection, given)
+      if (this.host.isPGlite && (isolationLevel !== undefined || accessMode !== undefined))
+        await this.#send(`set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`)
+    })
     // What a query is cancelled by has to be known before.
     if (this.connection.collectSessionInfo !== undefined)
       await this.#control(() => this.connection.collectSessionInfo!())
@@ -150,7 +144,7 @@ export class KyselyLine implements Line {
       this.#isQueryOnly = false
       await this.#control(() => this.#send('pragma query_only = off'))
     }
-    if (broken === undefined || this.host.isOwnDriver) return
+    if (broken === undefined || !this.#wasSent || this.host.isOwnDriver) return
     if (this.host.isForeignSqlite) this.host.noteBroken(this.connection)
     // A driver throws a connection away when it cannot roll back on it.
     else await this.#control(() => this.host.instance.baseDriver.rollbackTransaction(this.connection)).catch(() => {})

@@ -46,8 +46,9 @@ export class TransactionsDriver implements Driver {
     options?: AbortableOperationOptions,
   ): Promise<void> {
     // Whoever begins a transaction and gives its connection back without ending it has lost the transaction.
-    await this.#roots.get(connection)?.rollback()
+    const scope = this.#roots.get(connection)
     this.#roots.delete(connection)
+    if (scope?.root.isOver === false) await scope.rollback()
     await this.#acquiring.release(connection, options)
   }
 

@@ -65,7 +65,8 @@ export class Interruption {
   }
 
   #timeoutError(limitMs: number, since: number): TransactionTimeoutError {
-    const elapsedMs = performance.now() - since
+    // A timer may fire up to a millisecond early.
+    const elapsedMs = Math.max(limitMs, performance.now() - since)
     const lastSql = this.#scope?.root.deepest?.lastSql ?? this.#scope?.lastSql
     return new TransactionTimeoutError(
       `The transaction was rolled back after ${Math.round(elapsedMs)} ms, because it may take ${limitMs} ms (timeoutMs). ` +

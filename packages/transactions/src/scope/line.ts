@@ -23,6 +23,7 @@ export interface Line {
   readonly databaseName: string
   /** Whether the driver publishes the root transaction on `keelson:transaction` by itself. */
   readonly publishesRoots: boolean
+  /** When it throws, `end` is called next: BEGIN may have arrived and its answer not. */
   begin(settings: BeginSettings): Promise<void>
   /**
    * @throws the engine's error when it did not commit, and `TransactionAbortedError` when it rolled back in place of it

@@ -80,12 +80,7 @@ export class Scope {
       scope.#status = 'closed'
       root.isOver = true
       scope.#trace?.ended('begin_failed', 0, error)
-      // BEGIN may have arrived and its answer not: nobody else may find himself inside a transaction.
-      let broken: unknown
-      await line.rollback(false).catch((later: unknown) => {
-        broken = later
-      })
-      await line.end(broken).catch((later: unknown) => attachSuppressed(error, later))
+      await line.end(error).catch((later: unknown) => attachSuppressed(error, later))
       throw error
     }
     scope.#trace?.begun()
