@@ -36,13 +36,26 @@ const codes: Readonly<Partial<Record<ErrorCategory, readonly string[]>>> = {
     'SESSION_STATE',
     'SETTING_GUARDED',
     'UNSUPPORTED_CLIENT',
+    // @keelson/transactions
+    'ASYNC_CALLBACK',
+    'NOT_WRAPPED',
+    'TRANSACTION_OPTIONS',
+    'TRANSACTION_PROPAGATION',
   ],
   missingObject: ['DIRECTORY_MISSING', 'FILE_MISSING'],
-  foreignKey: ['MIGRATION_FOREIGN_KEYS'],
+  foreignKey: ['MIGRATION_FOREIGN_KEYS', 'DEFERRED_FOREIGN_KEY'],
   value: ['INT64_RANGE', 'DATE_RANGE', 'INFINITE_TIMESTAMP', 'JSON_TEXT', 'TIMESTAMP_PRECISION'],
   busy: ['CONNECTION_BUSY'],
-  timeout: ['POOL_ACQUIRE_TIMEOUT', 'QUERY_TIMEOUT', 'MIGRATION_LOCK_TIMEOUT'],
+  timeout: [
+    'POOL_ACQUIRE_TIMEOUT',
+    'QUERY_TIMEOUT',
+    'MIGRATION_LOCK_TIMEOUT',
+    'TRANSACTION_ACQUIRE_TIMEOUT',
+    'TRANSACTION_TIMEOUT',
+    'TRANSACTION_WAIT_TIMEOUT',
+  ],
   connection: ['DATABASE_CLOSED', 'POOL_CLOSED'],
+  deadlock: ['TRANSACTION_POOL_DEADLOCK'],
   resource: ['POOL_QUEUE_FULL'],
   corruption: ['BACKUP_CORRUPT', 'NOT_A_DATABASE'],
   // DuckDB's client does not pass the reason on.
@@ -66,6 +79,7 @@ const fates: ReadonlyMap<string, TransactionFate> = new Map<string, TransactionF
   ['STREAM_CUT_SHORT', 'aborted'],
   ['QUERY_TIMEOUT', 'unknown'],
   ['MIGRATION_FOREIGN_KEYS', 'rolledBack'],
+  ['TRANSACTION_TIMEOUT', 'rolledBack'],
 ])
 
 /** Describes Keelson's own refusals, or returns `undefined` for any other error and for one that only wraps. */
