@@ -172,7 +172,8 @@ const checks: Readonly<Record<keyof TransactionOptions, Check>> = {
       typeof value === 'number'
         ? Number.isSafeInteger(value) && value > 0
         : typeof value === 'object' && value !== null && isRetry(value as RetryOptions),
-    expected: 'how many attempts there may be, or { attempts, deadlineMs, minDelayMs, maxDelayMs, when, onRetry }',
+    expected:
+      'how many attempts there may be, or { attempts, deadlineMs, minDelayMs, maxDelayMs, when, onRetry }',
   },
   commitIf: { isValid: (value) => typeof value === 'function', expected: 'a function' },
   policy: {

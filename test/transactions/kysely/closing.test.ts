@@ -100,7 +100,15 @@ describe.for(engines)('the end of a transaction on $name', (engine) => {
 
   test('T40: text that would begin or end a transaction is refused', async () => {
     const { db, add, names } = await open(engine)
-    const words = ['commit', ' ROLLBACK', '/* x */ begin', '-- y\nsavepoint z', 'release z', 'select 1; commit', 'end']
+    const words = [
+      'commit',
+      ' ROLLBACK',
+      '/* x */ begin',
+      '-- y\nsavepoint z',
+      'release z',
+      'select 1; commit',
+      'end',
+    ]
     await transaction(db, async () => {
       await add('a')
       for (const text of words) {
@@ -130,16 +138,19 @@ test('T13: outside() runs on another connection, and outlives the transaction', 
   expect(await names()).toBe('background,outside')
 })
 
-test.for([sqliteOurs, sqliteKysely])('T13: outside() fails at once on $name, where one alone can write', async (engine) => {
-  const { db, add, names } = await open(engine)
-  await transaction(db, async () => {
-    await add('a')
-    const error = await rejection(outside(db, () => add('outside')))
-    expect(error.name).toBe('TransactionDeadlockError')
-    expect(error.message).toContain('afterCommit')
-  })
-  expect(await names()).toBe('a')
-})
+test.for([sqliteOurs, sqliteKysely])(
+  'T13: outside() fails at once on $name, where one alone can write',
+  async (engine) => {
+    const { db, add, names } = await open(engine)
+    await transaction(db, async () => {
+      await add('a')
+      const error = await rejection(outside(db, () => add('outside')))
+      expect(error.name).toBe('TransactionDeadlockError')
+      expect(error.message).toContain('afterCommit')
+    })
+    expect(await names()).toBe('a')
+  },
+)
 
 test('T13: outside() reads what is committed while SQLite writes', async () => {
   const { db, add, names } = await open(sqliteOurs)

@@ -7,7 +7,15 @@ import { Pool } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { postgres } from '../../support/postgres.ts'
 import { rejection } from '../../support/rejection.ts'
-import { engines, open, pglite, postgresql, sqliteKysely, sqliteOurs, type Tables } from './engines.ts'
+import {
+  engines,
+  open,
+  pglite,
+  postgresql,
+  sqliteKysely,
+  sqliteOurs,
+  type Tables,
+} from './engines.ts'
 
 const nesting = engines.filter(({ hasSavepoints }) => hasSavepoints)
 
@@ -80,19 +88,22 @@ describe.for(engines)('failures on $name', (engine) => {
 describe.for(nesting)('failures of nested ones on $name', (engine) => {
   const matrix = [true, false].flatMap((outer) => [true, false].map((inner) => ({ outer, inner })))
 
-  test.for(matrix)('T14: outer succeeds $outer, inner succeeds $inner', async ({ outer, inner }) => {
-    const { db, add, names } = await open(engine)
-    await transaction(db, async () => {
-      await add('outer')
+  test.for(matrix)(
+    'T14: outer succeeds $outer, inner succeeds $inner',
+    async ({ outer, inner }) => {
+      const { db, add, names } = await open(engine)
       await transaction(db, async () => {
-        await add('inner')
-        if (!inner) throw new Error('inner')
+        await add('outer')
+        await transaction(db, async () => {
+          await add('inner')
+          if (!inner) throw new Error('inner')
+        }).catch(() => {})
+        await add('outer 2')
+        if (!outer) throw new Error('outer')
       }).catch(() => {})
-      await add('outer 2')
-      if (!outer) throw new Error('outer')
-    }).catch(() => {})
-    expect(await names()).toBe(!outer ? '' : inner ? 'inner,outer,outer 2' : 'outer,outer 2')
-  })
+      expect(await names()).toBe(!outer ? '' : inner ? 'inner,outer,outer 2' : 'outer,outer 2')
+    },
+  )
 
   test('T14: a failed statement in a nested one leaves the one around it alone', async () => {
     const { db, add, names } = await open(engine)
@@ -132,7 +143,9 @@ describe.for(nesting)('failures of nested ones on $name', (engine) => {
       }),
     )
     expect(failed).toBeInstanceOf(Error)
-    expect((await rejection(trx.commit().execute())).name).toMatch(/UnexpectedRollbackError|TransactionAbortedError/)
+    expect((await rejection(trx.commit().execute())).name).toMatch(
+      /UnexpectedRollbackError|TransactionAbortedError/,
+    )
     await trx.rollback().execute()
     expect(await names()).toBe('')
   })
@@ -143,33 +156,40 @@ describe.for([sqliteOurs, sqliteKysely])('T17: what SQLite ends on its own, on $
     'OR ROLLBACK': sql`insert or rollback into item (name) values ('a')`,
     'RAISE(ROLLBACK)': sql`insert into item (name) values ('trigger')`,
   }
-  test.for(Object.entries(endings))('%s: nothing that follows is carried out', async ([, statement]) => {
-    const { db, add, names } = await open(engine)
-    await add('a')
-    await sql`create trigger stop before insert on item when new.name = 'trigger' begin select raise(rollback, 'stopped'); end`.execute(db)
-    let first: unknown
-    const refused: string[] = []
-    const error = await rejection(
-      transaction(db, async () => {
-        await add('b')
-        await transaction(db, async () => {
-          await statement.execute(db).catch((thrown: unknown) => (first = thrown))
-          refused.push((await rejection(add('c'))).name)
-        }).catch(() => {})
-        refused.push((await rejection(add('d'))).name)
-      }),
-    )
-    expect(error).toMatchObject({ name: 'TransactionAbortedError', cause: first })
-    expect(refused).toEqual(['TransactionAbortedError', 'TransactionAbortedError'])
-    expect(await names()).toBe('a')
-    await transaction(db, () => add('next'))
-    expect(await names()).toBe('a,next')
-  })
+  test.for(Object.entries(endings))(
+    '%s: nothing that follows is carried out',
+    async ([, statement]) => {
+      const { db, add, names } = await open(engine)
+      await add('a')
+      await sql`create trigger stop before insert on item when new.name = 'trigger' begin select raise(rollback, 'stopped'); end`.execute(
+        db,
+      )
+      let first: unknown
+      const refused: string[] = []
+      const error = await rejection(
+        transaction(db, async () => {
+          await add('b')
+          await transaction(db, async () => {
+            await statement.execute(db).catch((thrown: unknown) => (first = thrown))
+            refused.push((await rejection(add('c'))).name)
+          }).catch(() => {})
+          refused.push((await rejection(add('d'))).name)
+        }),
+      )
+      expect(error).toMatchObject({ name: 'TransactionAbortedError', cause: first })
+      expect(refused).toEqual(['TransactionAbortedError', 'TransactionAbortedError'])
+      expect(await names()).toBe('a')
+      await transaction(db, () => add('next'))
+      expect(await names()).toBe('a,next')
+    },
+  )
 
   test('T19: a deferred foreign key that fails at COMMIT undoes everything, and the next transaction works', async () => {
     const { db, add, names } = await open(engine)
     await sql`pragma foreign_keys = on`.execute(db)
-    await sql`create table part (item integer references item (id) deferrable initially deferred)`.execute(db)
+    await sql`create table part (item integer references item (id) deferrable initially deferred)`.execute(
+      db,
+    )
     const error = await rejection(
       transaction(db, async () => {
         await add('a')
@@ -231,9 +251,14 @@ test("T21: the user's error survives a rollback that fails, which is told beside
       }),
     )
     expect(error).toBe(failure)
-    expect((error as unknown as { suppressed: Error[] }).suppressed[0]!.message).toMatch(/no transaction is active/)
+    expect((error as unknown as { suppressed: Error[] }).suppressed[0]!.message).toMatch(
+      /no transaction is active/,
+    )
   }
-  await transaction(db, async () => void (await db.insertInto('item').values({ name: 'a' }).execute()))
+  await transaction(
+    db,
+    async () => void (await db.insertInto('item').values({ name: 'a' }).execute()),
+  )
   expect(await db.selectFrom('item').select('name').execute()).toEqual([{ name: 'a' }])
 })
 
@@ -253,7 +278,11 @@ describe('connections of PostgreSQL', () => {
     const { pool, db } = await pooled(2)
     for (let n = 0; n < 50; n++) {
       const error = await rejection(
-        transaction(db, async () => {}, { isolationLevel: 'read committed', accessMode: 'read write', signal: AbortSignal.abort(new Error('never')) }),
+        transaction(db, async () => {}, {
+          isolationLevel: 'read committed',
+          accessMode: 'read write',
+          signal: AbortSignal.abort(new Error('never')),
+        }),
       )
       expect(error.message).toBe('never')
     }
@@ -270,7 +299,16 @@ describe('connections of PostgreSQL', () => {
       await kill()
       await transaction(db, async () => {}).catch(() => {})
     }
-    await Promise.all([1, 2, 3].map((n) => transaction(db, () => db.insertInto('item').values({ name: `${n}` }).execute())))
+    await Promise.all(
+      [1, 2, 3].map((n) =>
+        transaction(db, () =>
+          db
+            .insertInto('item')
+            .values({ name: `${n}` })
+            .execute(),
+        ),
+      ),
+    )
     expect(pool.waitingCount).toBe(0)
     expect(pool.idleCount).toBe(pool.totalCount)
   })

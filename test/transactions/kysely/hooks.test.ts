@@ -148,7 +148,9 @@ test('hooks of a part that has joined are those of the whole', async () => {
   const { db } = await open(duckdb)
   const log: string[] = []
   await transaction(db, async () => {
-    await transaction(db, () => afterCommit(db, () => log.push('joined')), { propagation: 'required' })
+    await transaction(db, () => afterCommit(db, () => log.push('joined')), {
+      propagation: 'required',
+    })
     expect(log).toEqual([])
   })
   expect(log).toEqual(['joined'])

@@ -10,7 +10,13 @@ import {
   withTransactions,
 } from '@keelson/transactions/kysely'
 import Database from 'better-sqlite3'
-import { CamelCasePlugin, type Dialect, Kysely, SqliteDialect as KyselySqliteDialect, sql } from 'kysely'
+import {
+  CamelCasePlugin,
+  type Dialect,
+  Kysely,
+  SqliteDialect as KyselySqliteDialect,
+  sql,
+} from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { engines, open, pglite, postgresql, sqliteKysely, sqliteOurs } from './engines.ts'
@@ -37,10 +43,14 @@ test('T39: transactions and savepoints are published, with how they ended', asyn
   const seen: string[] = []
   const channel = {
     asyncEnd: ({ depth, outcome, parentId, queries, system }: TransactionEvent) =>
-      void seen.push(`${system} ${depth} ${parentId === undefined ? 'root' : 'inside'} ${outcome} ${queries}`),
+      void seen.push(
+        `${system} ${depth} ${parentId === undefined ? 'root' : 'inside'} ${outcome} ${queries}`,
+      ),
   }
   transactionChannel.subscribe(channel as never)
-  onTestFinished(() => void transactionChannel.unsubscribe(channel as never))
+  onTestFinished(() => {
+    transactionChannel.unsubscribe(channel as never)
+  })
   const { db, add } = await open(sqliteKysely)
   await transaction(db, async () => {
     await add('a')
@@ -56,44 +66,51 @@ test('T39: transactions and savepoints are published, with how they ended', asyn
   ])
 })
 
-describe.for(engines.filter(({ hasSavepoints }) => hasSavepoints))('T38: withRollback() on $name', (engine) => {
-  test('undoes everything, while transactions inside it are what they would be', async () => {
-    const { db, add, names } = await open(engine)
-    const log: string[] = []
-    const seen = await withRollback(db, async () => {
-      await transaction(
-        db,
-        async (_tx, { depth }) => {
-          expect(depth).toBe(0)
-          await add('a')
-          await afterCommit(db, async () => log.push(`committed ${await names()}`))
-        },
-        { durable: true, retry: 2 },
-      )
-      await transaction(db, async () => {
-        await add('b')
-        throw new Error('no')
-      }).catch(() => {})
-      await transaction(db, () => transaction(db, () => add('c')))
-      return names()
+describe.for(engines.filter(({ hasSavepoints }) => hasSavepoints))(
+  'T38: withRollback() on $name',
+  (engine) => {
+    test('undoes everything, while transactions inside it are what they would be', async () => {
+      const { db, add, names } = await open(engine)
+      const log: string[] = []
+      const seen = await withRollback(db, async () => {
+        await transaction(
+          db,
+          async (_tx, { depth }) => {
+            expect(depth).toBe(0)
+            await add('a')
+            await afterCommit(db, async () => log.push(`committed ${await names()}`))
+          },
+          { durable: true, retry: 2 },
+        )
+        await transaction(db, async () => {
+          await add('b')
+          throw new Error('no')
+        }).catch(() => {})
+        await transaction(db, () => transaction(db, () => add('c')))
+        return names()
+      })
+      expect(seen).toBe('a,c')
+      expect(log).toEqual(['committed a'])
+      expect(await names()).toBe('')
     })
-    expect(seen).toBe('a,c')
-    expect(log).toEqual(['committed a'])
-    expect(await names()).toBe('')
-  })
 
-  test('tells what a commit would have told', async () => {
-    const { db } = await open(engine)
-    if (engine.kind === 'sqlite') await sql`pragma foreign_keys = on`.execute(db)
-    await sql`create table part (item integer references item (id) deferrable initially deferred)`.execute(db)
-    onTestFinished(async () => {
-      if (engine !== postgresql) await sql`drop table part`.execute(db)
+    test('tells what a commit would have told', async () => {
+      const { db } = await open(engine)
+      if (engine.kind === 'sqlite') await sql`pragma foreign_keys = on`.execute(db)
+      await sql`create table part (item integer references item (id) deferrable initially deferred)`.execute(
+        db,
+      )
+      onTestFinished(async () => {
+        if (engine !== postgresql) await sql`drop table part`.execute(db)
+      })
+      const error = await rejection(
+        withRollback(db, () => sql`insert into part values (99)`.execute(db)),
+      )
+      expect(error.message).toMatch(/foreign.key/i)
+      expect((await sql`select * from part`.execute(db)).rows).toEqual([])
     })
-    const error = await rejection(withRollback(db, () => sql`insert into part values (99)`.execute(db)))
-    expect(error.message).toMatch(/foreign.key/i)
-    expect((await sql`select * from part`.execute(db)).rows).toEqual([])
-  })
-})
+  },
+)
 
 describe('layers', () => {
   /** A second layer, as timing will be one: it sees each statement and changes none. */
@@ -126,30 +143,33 @@ describe('layers', () => {
     })
   }
 
-  test.for([sqliteOurs, sqliteKysely, pglite, postgresql])('both call orders see the same on $name', async (engine) => {
-    const runs = await Promise.all(
-      [
-        (dialect: Dialect, seen: string[]) => withTransactions(observe(dialect, seen)),
-        (dialect: Dialect, seen: string[]) => observe(withTransactions(dialect), seen),
-      ].map(async (wrapBoth) => {
-        const seen: string[] = []
-        const db = new Kysely<any>({ dialect: wrapBoth(await engine.dialect(), seen) })
-        onTestFinished(() => db.destroy())
-        await sql`drop table if exists item`.execute(db)
-        await sql`create table item (name text)`.execute(db)
-        await transaction(db, async () => {
-          await Promise.all([
-            transaction(db, () => db.insertInto('item').values({ name: 'a' }).execute()),
-            db.insertInto('item').values({ name: 'b' }).execute(),
-          ])
-        })
-        expect(await db.selectFrom('item').selectAll().execute()).toHaveLength(2)
-        return seen
-      }),
-    )
-    expect(runs[0]).toEqual(runs[1])
-    expect(runs[0]).toContain('savepoint "keelson_1"')
-  })
+  test.for([sqliteOurs, sqliteKysely, pglite, postgresql])(
+    'both call orders see the same on $name',
+    async (engine) => {
+      const runs = await Promise.all(
+        [
+          (dialect: Dialect, seen: string[]) => withTransactions(observe(dialect, seen)),
+          (dialect: Dialect, seen: string[]) => observe(withTransactions(dialect), seen),
+        ].map(async (wrapBoth) => {
+          const seen: string[] = []
+          const db = new Kysely<any>({ dialect: wrapBoth(await engine.dialect(), seen) })
+          onTestFinished(() => db.destroy())
+          await sql`drop table if exists item`.execute(db)
+          await sql`create table item (name text)`.execute(db)
+          await transaction(db, async () => {
+            await Promise.all([
+              transaction(db, () => db.insertInto('item').values({ name: 'a' }).execute()),
+              db.insertInto('item').values({ name: 'b' }).execute(),
+            ])
+          })
+          expect(await db.selectFrom('item').selectAll().execute()).toHaveLength(2)
+          return seen
+        }),
+      )
+      expect(runs[0]).toEqual(runs[1])
+      expect(runs[0]).toContain('savepoint "keelson_1"')
+    },
+  )
 
   test('one dialect in two Kysely instances is two databases', async () => {
     const dialect = withTransactions(new SqliteDialect({ path: ':memory:' }))

@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { transaction, withTransactions, type TransactionOptions } from '@keelson/transactions/kysely'
+import {
+  transaction,
+  withTransactions,
+  type TransactionOptions,
+} from '@keelson/transactions/kysely'
 import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
@@ -28,7 +32,11 @@ describe.for(engines)('options on $name', (engine) => {
       expect(error, option).toMatchObject({ name: 'TransactionOptionsError', option })
     }
     expect(sent()).toEqual([])
-    expect(() => withTransactions(new DuckDBDialect({ path: ':memory:' }), { defaults: { propagatoin: 'required' } as never })).toThrow('Did you mean `propagation`?')
+    expect(() =>
+      withTransactions(new DuckDBDialect({ path: ':memory:' }), {
+        defaults: { propagatoin: 'required' } as never,
+      }),
+    ).toThrow('Did you mean `propagation`?')
   })
 
   test('T26: a level that the engine does not have is an error', async () => {
@@ -44,7 +52,9 @@ describe.for(engines)('options on $name', (engine) => {
     await add('a')
     const read = await transaction(db, () => names(), { accessMode: 'read only' })
     expect(read).toBe('a')
-    expect((await rejection(transaction(db, () => add('b'), { accessMode: 'read only' }))).message).toMatch(/read.?only/i)
+    expect(
+      (await rejection(transaction(db, () => add('b'), { accessMode: 'read only' }))).message,
+    ).toMatch(/read.?only/i)
     await add('c')
     expect(await names()).toBe('a,c')
   })
@@ -117,13 +127,17 @@ describe.for(engines)('options on $name', (engine) => {
     const run = (propagation: TransactionOptions['propagation']) =>
       transaction(db, async (_tx, { depth }) => depth, { propagation })
     const outsideOf = await Promise.all(
-      (['nested', 'required', 'requiresNew', 'supports', 'notSupported', 'never'] as const).map(run),
+      (['nested', 'required', 'requiresNew', 'supports', 'notSupported', 'never'] as const).map(
+        run,
+      ),
     )
     expect(outsideOf).toEqual([0, 0, 0, -1, -1, -1])
     expect((await rejection(run('mandatory'))).name).toBe('TransactionPropagationError')
     await transaction(db, async () => {
       await add('a')
-      expect(await Promise.all((['required', 'supports', 'mandatory'] as const).map(run))).toEqual([0, 0, 0])
+      expect(await Promise.all((['required', 'supports', 'mandatory'] as const).map(run))).toEqual([
+        0, 0, 0,
+      ])
       expect(await run('notSupported')).toBe(-1)
       expect((await rejection(run('never'))).name).toBe('TransactionPropagationError')
       const durable = await rejection(transaction(db, async () => {}, { durable: true }))
@@ -206,7 +220,9 @@ describe('pools', () => {
   test('T29: requiresNew commits on its own', async () => {
     const db = await pooled(2)
     await transaction(db, async () => {
-      await transaction(db, () => db.insertInto('item').values({ name: 'kept' }).execute(), { propagation: 'requiresNew' })
+      await transaction(db, () => db.insertInto('item').values({ name: 'kept' }).execute(), {
+        propagation: 'requiresNew',
+      })
       throw new Error('no')
     }).catch(() => {})
     expect(await db.selectFrom('item').selectAll().execute()).toEqual([{ name: 'kept' }])
@@ -238,9 +254,14 @@ describe('pools', () => {
   test('T30: the statement that runs into the limit is cancelled in the engine', async () => {
     const db = await pooled(2)
     const start = performance.now()
-    const error = await rejection(transaction(db, () => sql`select pg_sleep(20)`.execute(db), { timeoutMs: 100 }))
+    const error = await rejection(
+      transaction(db, () => sql`select pg_sleep(20)`.execute(db), { timeoutMs: 100 }),
+    )
     expect(error.name).toBe('TransactionTimeoutError')
-    const { rows } = await sql`select 1 from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()`.execute(db)
+    const { rows } =
+      await sql`select 1 from pg_stat_activity where state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()`.execute(
+        db,
+      )
     expect(rows).toEqual([])
     // Far from the twenty seconds that it was asked for.
     expect(performance.now() - start).toBeLessThan(15_000)

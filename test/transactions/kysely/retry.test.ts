@@ -1,10 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterCommit, transaction } from '@keelson/transactions/kysely'
-import { handleAll, retry, ConstantBackoff, circuitBreaker, ConsecutiveBreaker, wrap } from 'cockatiel'
+import {
+  handleAll,
+  retry,
+  ConstantBackoff,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  wrap,
+} from 'cockatiel'
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { duckdb, open, postgresql, sqliteKysely, sqliteOurs, type KyselyEngine, type Opened } from './engines.ts'
+import {
+  duckdb,
+  open,
+  postgresql,
+  sqliteKysely,
+  sqliteOurs,
+  type KyselyEngine,
+  type Opened,
+} from './engines.ts'
 
 /** Raises one counter from several transactions at once, each reading before it writes. */
 async function raise(opened: Opened, isolationLevel: string, writers: number): Promise<number[]> {
@@ -73,7 +88,13 @@ describe('retry', () => {
           await add('a')
           await lost.execute(db)
         },
-        { retry: { attempts: 4, maxDelayMs: 2, onRetry: (_error, { attempt }) => seen.push(attempt) } },
+        {
+          retry: {
+            attempts: 4,
+            maxDelayMs: 2,
+            onRetry: (_error, { attempt }) => seen.push(attempt),
+          },
+        },
       ),
     )
     expect(error).toMatchObject({ code: '40001' })
@@ -100,7 +121,11 @@ describe('retry', () => {
       )
       expect(attempts, engine.name).toBe(1)
       attempts = 0
-      await rejection(transaction(db, async () => void (await Promise.reject(new Error(`${attempts++}`))), { retry: 5 }))
+      await rejection(
+        transaction(db, async () => void (await Promise.reject(new Error(`${attempts++}`))), {
+          retry: 5,
+        }),
+      )
       expect(attempts).toBe(1)
     }
   })

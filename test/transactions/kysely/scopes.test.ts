@@ -83,18 +83,37 @@ describe.for(engines)('scopes on $name', (engine) => {
     const { db, sent } = await open(engine)
     const marks = Array.from({ length: 200 }, (_, n) => n)
     await transaction(db, async () => {
-      await Promise.all(marks.map((n) => db.selectFrom('item').select('name').where('name', '=', `${n}`).limit(n + 1).execute()))
+      await Promise.all(
+        marks.map((n) =>
+          db
+            .selectFrom('item')
+            .select('name')
+            .where('name', '=', `${n}`)
+            .limit(n + 1)
+            .execute(),
+        ),
+      )
       sent()
     })
     await transaction(db, async () => {
-      await Promise.all(marks.map((n) => db.insertInto('item').values({ name: `n${n}` }).execute()))
+      await Promise.all(
+        marks.map((n) =>
+          db
+            .insertInto('item')
+            .values({ name: `n${n}` })
+            .execute(),
+        ),
+      )
     })
     const rows = await db.selectFrom('item').select('name').execute()
     expect(rows.map(({ name }) => name)).toEqual(marks.map((n) => `n${n}`))
   })
 
   test('plain db.transaction() is ambient as well, and a transaction inside it is a part of it', async () => {
-    const { db, add, names } = await open(engine, engine.hasSavepoints ? {} : { defaults: { propagation: 'required' } })
+    const { db, add, names } = await open(
+      engine,
+      engine.hasSavepoints ? {} : { defaults: { propagation: 'required' } },
+    )
     await db.transaction().execute(async (trx) => {
       await add('by db')
       await add('by trx', trx)
@@ -141,20 +160,23 @@ describe.for(nesting)('nested scopes on $name', (engine) => {
     { a: false, b: false, left: '' },
   ]
 
-  test.for(bodies)('T3: siblings side by side do not touch each other: a $a, b $b', async ({ a, b, left }) => {
-    const { db, add, names } = await open(engine)
-    const part = (name: string, succeeds: boolean) =>
-      transaction(db, async () => {
-        await add(`${name}1`)
-        await turn()
-        await add(`${name}2`)
-        if (!succeeds) throw new RangeError(name)
-        return name
-      })
-    const ends = await transaction(db, () => outcomes([part('a', a), part('b', b)]))
-    expect(ends).toEqual([a ? 'a' : 'RangeError', b ? 'b' : 'RangeError'])
-    expect(await names()).toBe(left)
-  })
+  test.for(bodies)(
+    'T3: siblings side by side do not touch each other: a $a, b $b',
+    async ({ a, b, left }) => {
+      const { db, add, names } = await open(engine)
+      const part = (name: string, succeeds: boolean) =>
+        transaction(db, async () => {
+          await add(`${name}1`)
+          await turn()
+          await add(`${name}2`)
+          if (!succeeds) throw new RangeError(name)
+          return name
+        })
+      const ends = await transaction(db, () => outcomes([part('a', a), part('b', b)]))
+      expect(ends).toEqual([a ? 'a' : 'RangeError', b ? 'b' : 'RangeError'])
+      expect(await names()).toBe(left)
+    },
+  )
 
   test('T4: what a transaction writes beside an open nested one is not undone with that one', async () => {
     const { db, add, names } = await open(engine)
@@ -189,7 +211,9 @@ describe.for(nesting)('nested scopes on $name', (engine) => {
       ),
     )
     expect(error.name).toBe('TransactionWaitTimeoutError')
-    expect(error.message).toMatch(/a nested transaction, open for \d+ ms, begun at .*scopes\.test\.ts:\d+/)
+    expect(error.message).toMatch(
+      /a nested transaction, open for \d+ ms, begun at .*scopes\.test\.ts:\d+/,
+    )
     expect(error.message).toContain('waitTimeoutMs')
     expect(await names()).toBe('')
   })

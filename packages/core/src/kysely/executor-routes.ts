@@ -52,6 +52,7 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
   if (patched in prototype) return
   assertKnownShape(prototype)
   const tags = new WeakMap<object, object>()
+  // oxlint-disable-next-line typescript/unbound-method -- they are called with the executor as `this`
   const { provideConnection, withConnectionProvider } = prototype
 
   prototype.provideConnection = function <T>(

@@ -3,7 +3,7 @@ import {
   type Dialect,
   type DialectAdapter,
   type Driver,
-  Kysely,
+  type Kysely,
   type QueryCompiler,
 } from 'kysely'
 import { type ConnectionRoute, routeExecutors } from './executor-routes.ts'

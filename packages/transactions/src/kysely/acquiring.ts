@@ -1,5 +1,9 @@
 import type { AbortableOperationOptions, DatabaseConnection, Driver } from 'kysely'
-import { TransactionAcquireTimeoutError, TransactionDeadlockError, TransactionWaitTimeoutError } from '../errors.ts'
+import {
+  TransactionAcquireTimeoutError,
+  TransactionDeadlockError,
+  TransactionWaitTimeoutError,
+} from '../errors.ts'
 import type { TurnHolder } from '../scope/turn-queue.ts'
 import { KyselyLine } from './kysely-line.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
@@ -39,7 +43,10 @@ export class Acquiring {
   }
 
   /** Gives it back; does nothing for one that was given back before, or was never taken. */
-  async release(connection: DatabaseConnection, options?: AbortableOperationOptions): Promise<void> {
+  async release(
+    connection: DatabaseConnection,
+    options?: AbortableOperationOptions,
+  ): Promise<void> {
     const lease = this.#leases.get(connection)
     if (lease === undefined || lease.isReleased) return
     lease.isReleased = true
@@ -61,15 +68,27 @@ export class Acquiring {
   async #acquireOnly(options: AbortableOperationOptions | undefined): Promise<DatabaseConnection> {
     const { database, defaults } = this.#host
     if (database.suspendedRoot !== undefined) throw onlyConnectionError()
-    const turn: TurnHolder = { kind: 'command', sql: undefined, begun: undefined, since: performance.now() }
+    const turn: TurnHolder = {
+      kind: 'command',
+      sql: undefined,
+      begun: undefined,
+      since: performance.now(),
+    }
     const { gate } = database
     if (!gate.tryEnter(turn)) {
       const timeoutMs = defaults.acquireTimeoutMs ?? 10_000
       try {
-        await gate.enter(turn, 'a statement outside the transaction that is open', timeoutMs, options?.signal)
+        await gate.enter(
+          turn,
+          'a statement outside the transaction that is open',
+          timeoutMs,
+          options?.signal,
+        )
       } catch (error) {
         if (!(error instanceof TransactionWaitTimeoutError)) throw error
-        throw new TransactionAcquireTimeoutError(error.message.replace('waitTimeoutMs', 'acquireTimeoutMs'))
+        throw new TransactionAcquireTimeoutError(
+          error.message.replace('waitTimeoutMs', 'acquireTimeoutMs'),
+        )
       }
     }
     try {
@@ -83,7 +102,9 @@ export class Acquiring {
   }
 
   /** For a caller whose own transaction has a connection already, and keeps it until he has got this one. */
-  async #acquireSecond(options: AbortableOperationOptions | undefined): Promise<DatabaseConnection> {
+  async #acquireSecond(
+    options: AbortableOperationOptions | undefined,
+  ): Promise<DatabaseConnection> {
     const { database } = this.#host
     const root = database.suspendedRoot!
     database.waitingForSecond.add(root)

@@ -13,7 +13,7 @@ import {
   type RootOperationNode,
   type TransactionSettings,
 } from 'kysely'
-import { TransactionDeadlockError, TransactionOptionsError } from '../errors.ts'
+import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings, EngineState, Line } from '../scope/line.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
 import { engineSessionOf } from './session-capabilities.ts'
@@ -48,7 +48,7 @@ export class KyselyLine implements Line {
   }
 
   async begin(settings: BeginSettings): Promise<void> {
-    this.#check(settings)
+    checkBegin(this.traits, settings, this.host.database.suspendedRoot)
     const { accessMode, isolationLevel, behavior } = settings
     const { baseDriver } = this.host.instance
     const given = {
@@ -61,7 +61,9 @@ export class KyselyLine implements Line {
       if (this.host.isForeignSqlite) await this.#beginSqlite(settings)
       else await baseDriver.beginTransaction(this.connection, given)
       if (this.host.isPGlite && (isolationLevel !== undefined || accessMode !== undefined))
-        await this.#send(`set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`)
+        await this.#send(
+          `set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`,
+        )
     })
     // What a query is cancelled by has to be known before.
     if (this.connection.collectSessionInfo !== undefined)
@@ -128,7 +130,8 @@ export class KyselyLine implements Line {
 
   async checkDeferred(): Promise<void> {
     const { engine } = this.traits
-    if (engine === 'postgresql') await this.#control(() => this.#send('set constraints all immediate'))
+    if (engine === 'postgresql')
+      await this.#control(() => this.#send('set constraints all immediate'))
     if (engine !== 'sqlite') return
     const [first] = await this.#control(() => this.#rows('pragma foreign_key_check'))
     if (first === undefined) return
@@ -147,7 +150,10 @@ export class KyselyLine implements Line {
     if (broken === undefined || !this.#wasSent || this.host.isOwnDriver) return
     if (this.host.isForeignSqlite) this.host.noteBroken(this.connection)
     // A driver throws a connection away when it cannot roll back on it.
-    else await this.#control(() => this.host.instance.baseDriver.rollbackTransaction(this.connection)).catch(() => {})
+    else
+      await this.#control(() =>
+        this.host.instance.baseDriver.rollbackTransaction(this.connection),
+      ).catch(() => {})
   }
 
   async #beginSqlite({ accessMode, behavior }: BeginSettings): Promise<void> {
@@ -158,34 +164,6 @@ export class KyselyLine implements Line {
       this.#isQueryOnly = true
     }
     await this.#send(begin.behavior![behavior ?? (isReadOnly ? 'deferred' : 'immediate')])
-  }
-
-  /** Refuses what the engine does not have, and what would wait for the caller himself. */
-  #check({ isolationLevel, behavior, accessMode }: BeginSettings): void {
-    const { engine, begin } = this.traits
-    const levels = isolationLevels[engine]
-    if (isolationLevel !== undefined && !levels.includes(isolationLevel)) {
-      throw new TransactionOptionsError(
-        'isolationLevel',
-        `transaction() cannot have \`isolationLevel\` ${JSON.stringify(isolationLevel)} on ${engine}, which has ` +
-          `${levels.map((level) => `'${level}'`).join(', ')}. Nothing was sent.`,
-      )
-    }
-    if (behavior !== undefined && begin.behavior === undefined) {
-      throw new TransactionOptionsError(
-        'behavior',
-        `transaction() cannot have \`behavior\` ${JSON.stringify(behavior)} on ${engine}: only SQLite takes its locks in ` +
-          'several ways. Leave it out. Nothing was sent.',
-      )
-    }
-    const suspended = this.host.database.suspendedRoot
-    if (suspended !== undefined && engine === 'sqlite' && accessMode !== 'read only' && suspended.options.accessMode !== 'read only') {
-      throw new TransactionDeadlockError(
-        'Cannot begin another transaction that writes while the one around it is open: SQLite lets one write at a time, ' +
-          'and the outer one would wait for the inner one for ever. Make it a savepoint (nested), run it after the commit ' +
-          '(afterCommit), or begin it with accessMode: \'read only\'. Nothing was sent.',
-      )
-    }
   }
 
   async #savepointCommand(
@@ -224,28 +202,25 @@ export class KyselyLine implements Line {
   }
 
   async #rows(sql: string): Promise<readonly Record<string, unknown>[]> {
-    const { rows } = await this.connection.executeQuery<Record<string, unknown>>(CompiledQuery.raw(sql))
+    const { rows } = await this.connection.executeQuery<Record<string, unknown>>(
+      CompiledQuery.raw(sql),
+    )
     return rows
   }
 
   /** Below what listens to queries, for a statement that may well fail. */
   #below(sql: string): Promise<QueryResult<unknown>> {
+    // oxlint-disable-next-line typescript/unbound-method -- it is called with the connection as `this`
     const { executeQuery } = Object.getPrototypeOf(this.connection) as DatabaseConnection
-    return executeQuery.call(this.connection, CompiledQuery.raw(sql)) as Promise<QueryResult<unknown>>
+    return executeQuery.call(this.connection, CompiledQuery.raw(sql)) as Promise<
+      QueryResult<unknown>
+    >
   }
 
   /** Runs the driver's own statements, which are in no scope. */
   #control<R>(run: () => Promise<R>): Promise<R> {
     return this.host.database.apart(run)
   }
-}
-
-const standardLevels = ['read uncommitted', 'read committed', 'repeatable read', 'serializable']
-const isolationLevels: Readonly<Record<EngineTraits['engine'], readonly string[]>> = {
-  sqlite: ['serializable'],
-  duckdb: ['snapshot'],
-  postgresql: standardLevels,
-  mysql: standardLevels,
 }
 
 /** Kysely marks such an error since 0.29.8; SQLite says that there is nothing to commit. */

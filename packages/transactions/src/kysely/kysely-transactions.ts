@@ -112,7 +112,10 @@ const notJoinable =
   'copies of the driver. Give both the database of one openSqlite() or openDuckDB().'
 
 /** The state of a database, or the error that says what is missing. */
-export function transactionsOf(executor: QueryExecutor, instance: DialectInstance | undefined): KyselyTransactions {
+export function transactionsOf(
+  executor: QueryExecutor,
+  instance: DialectInstance | undefined,
+): KyselyTransactions {
   const found = instance?.slots.get(layerName)
   if (found instanceof KyselyTransactions) return found
   void executor

@@ -39,6 +39,7 @@ export function watchPostgres(connection: DatabaseConnection): PostgresWatch | u
   }
   const probe = { sql: submittable, parameters: [], query: undefined, queryId: undefined }
   // Its own executeQuery, below whatever listens to queries.
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with the connection as `this`
   const { executeQuery } = Object.getPrototypeOf(connection) as DatabaseConnection
   void executeQuery
     .call(connection, probe as unknown as CompiledQuery)
@@ -73,5 +74,8 @@ function watchWire(wire: EventEmitter): Watch {
 }
 
 function isConnectionError(error: unknown, args: readonly unknown[]): boolean {
-  return error === args[0] || /^Connection terminated/.test((error as Error | undefined)?.message ?? '')
+  return (
+    error === args[0] ||
+    ((error as Error | undefined)?.message ?? '').startsWith('Connection terminated')
+  )
 }

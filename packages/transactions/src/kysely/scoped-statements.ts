@@ -1,4 +1,7 @@
-import { type ConnectionInterceptor, type ConnectionInterceptor as Interceptor } from '@keelson/core/kysely'
+import {
+  type ConnectionInterceptor,
+  type ConnectionInterceptor as Interceptor,
+} from '@keelson/core/kysely'
 import type { CompiledQuery } from 'kysely'
 import { TransactionDeadlockError } from '../errors.ts'
 import { GuardedStream } from './guarded-stream.ts'

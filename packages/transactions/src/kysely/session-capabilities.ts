@@ -24,7 +24,10 @@ export function engineNameOf(driver: Driver): EngineName | undefined {
 }
 
 /** Whether a session that another ORM has begun can be spoken through. */
-export function connectionOn(driver: Driver, session: EngineSession): DatabaseConnection | undefined {
+export function connectionOn(
+  driver: Driver,
+  session: EngineSession,
+): DatabaseConnection | undefined {
   return (driver as CapableDriver)[onEngineSession]?.(session)
 }
 

@@ -22,7 +22,9 @@ export class ScopeProvider implements ConnectionProvider {
   }
 
   provideConnection(): Promise<never> {
-    return Promise.reject(new ConnectionBusyError('A handle of @keelson/transactions was used without its layer.'))
+    return Promise.reject(
+      new ConnectionBusyError('A handle of @keelson/transactions was used without its layer.'),
+    )
   }
 }
 
@@ -60,12 +62,17 @@ export class TransactionRoute implements ConnectionRoute {
     }
     const loan = new Loan()
     const lent: Context = { scope, suspended: store?.suspended, lease: loan }
-    if (scope === undefined) return context.run(lent, () => original((connection) => this.#lend(loan, connection, consumer)))
+    if (scope === undefined)
+      return context.run(lent, () =>
+        original((connection) => this.#lend(loan, connection, consumer)),
+      )
     loan.scope = handle?.scope
     loan.joined = handle?.joined
     loan.rootExecutor = handle?.rootExecutor
     const inScope = scope
-    return context.run(lent, async () => this.#lend(loan, this.#host.connectionOf(inScope.root), consumer))
+    return context.run(lent, async () =>
+      this.#lend(loan, this.#host.connectionOf(inScope.root), consumer),
+    )
   }
 
   tagFor(

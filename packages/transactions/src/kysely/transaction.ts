@@ -1,5 +1,5 @@
 import { instanceOf } from '@keelson/core/kysely'
-import { Kysely, type QueryExecutor, Transaction } from 'kysely'
+import { type Kysely, type QueryExecutor, Transaction } from 'kysely'
 import { TransactionAcquireTimeoutError, TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import {
@@ -63,7 +63,10 @@ export async function transaction<DB, R>(
  *
  * @throws {TransactionDeadlockError} from its queries, where the open transaction holds what they would wait for
  */
-export async function outside<DB, R>(db: Kysely<DB>, fn: (db: Kysely<DB>) => Promise<R>): Promise<R> {
+export async function outside<DB, R>(
+  db: Kysely<DB>,
+  fn: (db: Kysely<DB>) => Promise<R>,
+): Promise<R> {
   const { database } = hostOf(db)
   return database.leave(() => fn(db))
 }
@@ -174,7 +177,10 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
     return this.#db as Transaction<DB>
   }
 
-  async withLine<R>({ timeoutMs, signal }: AcquireOptions, use: (line: Line) => Promise<R>): Promise<R> {
+  async withLine<R>(
+    { timeoutMs, signal }: AcquireOptions,
+    use: (line: Line) => Promise<R>,
+  ): Promise<R> {
     // The handle of `db.connection()` stands for its connection; that of a transaction cannot begin another one.
     const executor = (this.#loan?.scope && this.#loan.rootExecutor) ?? this.#executor
     const abort = new AbortController()
@@ -183,7 +189,8 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
         ? undefined
         : setTimeout(() => abort.abort(acquireTimeoutError(timeoutMs)), timeoutMs)
     const aborted = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
-    const acquireOptions = timeoutMs === undefined && signal === undefined ? undefined : { signal: aborted }
+    const acquireOptions =
+      timeoutMs === undefined && signal === undefined ? undefined : { signal: aborted }
     try {
       return await executor.provideConnection(async (connection) => {
         clearTimeout(timer)

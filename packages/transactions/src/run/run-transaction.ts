@@ -1,8 +1,4 @@
-import {
-  captureCallSite,
-  describeValue,
-  SavepointsNotSupportedError,
-} from '@keelson/core'
+import { captureCallSite, describeValue, SavepointsNotSupportedError } from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import {
   AfterCommitError,
@@ -165,9 +161,8 @@ async function runOnce<Tx, R>(
   let result: R
   try {
     result = await acquiring(acquire, interruption.abortSignal, (acquireSignal, acquired) =>
-      host.withLine(
-        { timeoutMs: options.acquireTimeoutMs, signal: acquireSignal },
-        (line) => acquired(() => run(line)),
+      host.withLine({ timeoutMs: options.acquireTimeoutMs, signal: acquireSignal }, (line) =>
+        acquired(() => run(line)),
       ),
     )
   } catch (error) {

@@ -13,7 +13,11 @@ import {
   TransactionClosedError,
   TransactionTrace,
 } from '@keelson/core'
-import { CommitOutcomeUnknownError, TransactionControlError, UnexpectedRollbackError } from '../errors.ts'
+import {
+  CommitOutcomeUnknownError,
+  TransactionControlError,
+  UnexpectedRollbackError,
+} from '../errors.ts'
 import { type Hook, Hooks, runHooks } from './hooks.ts'
 import type { Root } from './root.ts'
 import { transactionControl } from './statement-control.ts'
@@ -142,7 +146,8 @@ export class Scope {
   /** Is aborted when the transaction is to stop: its time is up, its signal was aborted, or the one around it has ended. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController()
-    if (this.#status === 'closed') this.#abort.abort(this.#closedBy ?? this.#closedError('anything'))
+    if (this.#status === 'closed')
+      this.#abort.abort(this.#closedBy ?? this.#closedError('anything'))
     return this.#abort.signal
   }
 
@@ -254,7 +259,9 @@ export class Scope {
     const start = performance.now()
     let hookErrors: unknown[]
     try {
-      await (this.parent === undefined ? this.#rollbackRoot(error) : this.#rollbackToSavepoint(error))
+      await (this.parent === undefined
+        ? this.#rollbackRoot(error)
+        : this.#rollbackToSavepoint(error))
     } finally {
       this.#trace?.ended('rolled_back', performance.now() - start, reason)
       hookErrors = await this.root.database.leave(() => runHooks(this.hooks.afterRollback))
@@ -266,16 +273,21 @@ export class Scope {
   /** Refuses everything from now on, with an error of the caller's, and stops what is running. */
   interrupt(error: unknown): void {
     if (this.#status === 'closed') return
-    let innermost: Scope = this
-    while (innermost.#child !== undefined) innermost = innermost.#child
-    for (let scope: Scope = innermost; ; scope = scope.parent!) {
-      scope.#close(error)
-      scope.turns.refuseWaiting(error)
-      if (scope === this) break
-    }
+    const innermost = this.#innermost
+    this.#refuseAll(error)
     if (innermost.turns.holder !== undefined) {
       void this.root.line.cancel(error).catch((later: unknown) => attachSuppressed(error, later))
     }
+  }
+
+  get #innermost(): Scope {
+    return this.#child === undefined ? this : this.#child.#innermost
+  }
+
+  #refuseAll(error: unknown): void {
+    if (this.#child !== undefined) this.#child.#refuseAll(error)
+    this.#close(error)
+    this.turns.refuseWaiting(error)
   }
 
   /** The callback has returned, or thrown: waits until nothing runs any more, and takes what is inside along. */
@@ -285,7 +297,10 @@ export class Scope {
     await this.#endStream('The transaction was rolled back while the stream was open.')
     const child = this.#child
     if (child !== undefined)
-      await child.rollback(this.#closedError('a nested transaction'), this.#closedError('a statement'))
+      await child.rollback(
+        this.#closedError('a nested transaction'),
+        this.#closedError('a statement'),
+      )
     await this.turns.idle()
   }
 
@@ -298,7 +313,7 @@ export class Scope {
 
   async #runBeforeCommit(): Promise<void> {
     // A hook may register another one.
-    for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined; ) {
+    for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined;) {
       await this.root.database.within(this, hook as () => unknown)
       hook = this.hooks.beforeCommit?.shift()
     }
@@ -502,8 +517,9 @@ export class Scope {
   }
 
   #noteInHolders(sql: string): void {
-    for (let scope: Scope | undefined = this; scope?.parent !== undefined; scope = scope.parent)
-      scope.#turn!.sql = sql
+    if (this.#turn === undefined) return
+    this.#turn.sql = sql
+    this.parent!.#noteInHolders(sql)
   }
 
   #streamError(what: string): ConnectionBusyError {

@@ -29,7 +29,7 @@ const mayControl = /^(?!\s*(?:select|insert|update|delete|with|values|merge|prag
 /** The statements of a text, without the comments and blanks before each, and without what is quoted. */
 function* statementsOf(sql: string): Generator<string> {
   let statement = ''
-  for (let at = 0; at < sql.length; ) {
+  for (let at = 0; at < sql.length;) {
     passed.lastIndex = at
     if (passed.test(sql)) {
       if (statement !== '') statement += ' '

@@ -162,6 +162,7 @@ export function describeHolder({ kind, sql, begun, since }: TurnHolder): string 
   const parts = [`a ${kind}, open for ${Math.round(performance.now() - since)} ms`]
   const site = begun && callSite(begun)
   if (site !== undefined) parts.push(`begun at ${site}`)
-  if (sql !== undefined) parts.push(`${kind === 'statement' ? '' : 'last statement: '}${excerpt(sql)}`)
+  if (sql !== undefined)
+    parts.push(`${kind === 'statement' ? '' : 'last statement: '}${excerpt(sql)}`)
   return parts.join(', ')
 }
