@@ -9,6 +9,7 @@ import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { openSqlite } from '@keelson/sqlite'
 import { drizzle, stream } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { transaction, withTransactions } from '@keelson/transactions/kysely'
 import { integer as pgInteger, pgTable, text as pgText } from 'drizzle-orm/pg-core'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { Kysely, type Generated, type Selectable } from 'kysely'
@@ -19,7 +20,7 @@ interface Database {
   account: { id: Generated<number>; owner: string }
 }
 
-const kysely = new Kysely<Database>({ dialect: new SqliteDialect({ path }) })
+const kysely = new Kysely<Database>({ dialect: withTransactions(new SqliteDialect({ path })) })
 await kysely.schema
   .createTable('account')
   .addColumn('id', 'integer', (column) => column.primaryKey())
@@ -32,6 +33,14 @@ const inner = await trx.savepoint('inner').execute()
 await inner.insertInto('account').values({ owner: 'nobody' }).execute()
 await inner.rollbackToSavepoint('inner').execute()
 await trx.commit().execute()
+
+await transaction(kysely, async () => {
+  const undone = transaction(kysely, async (tx) => {
+    await tx.insertInto('account').values({ owner: 'nobody' }).execute()
+    throw new Error('undo')
+  })
+  await assert.rejects(undone, { message: 'undo' })
+})
 
 await assert.rejects(kysely.insertInto('account').values({ owner: 'Ada' }).execute(), {
   code: 'SQLITE_CONSTRAINT_UNIQUE',

@@ -1,4 +1,4 @@
-export { callSite, captureCallSite } from './call-site.ts'
+export { atCallSite, callSite, captureCallSite } from './call-site.ts'
 export {
   bulkIngest,
   type BulkIngestCapable,

@@ -26,7 +26,7 @@ export type Propagation =
 /** What runs a function under some policy: a retry, a circuit breaker. Shaped for cockatiel's `IPolicy`. */
 export interface Policy {
   execute<R>(
-    fn: (context: { readonly signal: AbortSignal }) => PromiseLike<R> | R,
+    fn: (context?: { readonly signal: AbortSignal }) => PromiseLike<R> | R,
     signal?: AbortSignal,
   ): Promise<R>
 }

@@ -30,6 +30,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       (error: unknown) => response.writeHead(500).end(String(error)),
     )
   })
+  // A file asks for several databases over one connection, with pauses in which the default would close it.
+  broker.keepAliveTimeout = 0
   broker.listen(0, '127.0.0.1')
   await once(broker, 'listening')
   project.provide(

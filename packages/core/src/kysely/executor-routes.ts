@@ -13,6 +13,8 @@ export type Consumer<T> = (connection: DatabaseConnection) => Promise<T>
  * around it.
  */
 export interface ConnectionRoute {
+  /** Whether an executor's next query has nothing to do with any transaction. */
+  isPlain(tag: object | undefined): boolean
   /**
    * Stands for `executor.provideConnection(consumer)`.
    *
@@ -61,7 +63,9 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
     ...rest: []
   ): Promise<T> {
     const route = routeOf(this.adapter)
-    if (route === undefined) return provideConnection.call(this, consumer, ...rest) as Promise<T>
+    // A query passes options on, if only `undefined`; `db.transaction()` does not. Nearly every query is a plain one.
+    if (route === undefined || (rest.length > 0 && route.isPlain(tags.get(this))))
+      return provideConnection.call(this, consumer, ...rest) as Promise<T>
     const original = (own: Consumer<T>): Promise<T> =>
       provideConnection.call(this, own, ...rest) as Promise<T>
     return route.provide(tags.get(this), consumer, original)

@@ -22,6 +22,8 @@ export class Acquiring {
   readonly #host: KyselyTransactions
   readonly #inner: Driver
   readonly #leases = new WeakMap<DatabaseConnection, Lease>()
+  /** Given back before Kysely comes round to it. */
+  readonly #released = new WeakSet<DatabaseConnection>()
   #inUse = 0
 
   constructor(host: KyselyTransactions, inner: Driver) {
@@ -35,6 +37,8 @@ export class Acquiring {
     if (instance.hasOneConnection) return this.#acquireOnly(options)
     const suspended = database.suspendedRoot
     if (suspended !== undefined && !this.#host.isOwnDriver) return this.#acquireSecond(options)
+    if (this.#host.isOwnDriver && suspended === undefined)
+      return this.#inner.acquireConnection(options)
     return this.#inner.acquireConnection(options).then((connection) => {
       // What would wait for the transaction that was left is refused, statement by statement.
       if (suspended !== undefined) this.#host.scopeStatements(connection)
@@ -48,7 +52,12 @@ export class Acquiring {
     options?: AbortableOperationOptions,
   ): Promise<void> {
     const lease = this.#leases.get(connection)
-    if (lease === undefined || lease.isReleased) return
+    if (lease === undefined) {
+      // One of our own drivers', which are not counted.
+      if (this.#released.delete(connection)) return
+      return this.#inner.releaseConnection(connection, options)
+    }
+    if (lease.isReleased) return
     lease.isReleased = true
     this.#inUse--
     try {
@@ -56,6 +65,12 @@ export class Acquiring {
     } finally {
       if (lease.turn !== undefined) this.#host.database.gate.leave(lease.turn)
     }
+  }
+
+  /** Gives it back before Kysely does. */
+  async releaseEarly(connection: DatabaseConnection): Promise<void> {
+    await this.release(connection)
+    if (!this.#leases.has(connection)) this.#released.add(connection)
   }
 
   #lend(connection: DatabaseConnection, turn: TurnHolder | undefined): DatabaseConnection {

@@ -45,7 +45,10 @@ export class TransactionRoute implements ConnectionRoute {
     this.#host = host
   }
 
-  // Not an async function: every query passes here.
+  isPlain(tag: object | undefined): boolean {
+    return tag === undefined && this.#host.database.context.getStore() === undefined
+  }
+
   provide<T>(
     tag: object | undefined,
     consumer: Consumer<T>,
@@ -127,8 +130,15 @@ export class TransactionRoute implements ConnectionRoute {
 
   /** The loan for which Kysely makes a handle. */
   #claim(connection: DatabaseConnection | undefined): Loan | undefined {
-    const loan = connection && this.#host.loans.get(connection)
-    if (loan === undefined || loan.isClaimed) return undefined
+    if (connection === undefined) return undefined
+    let loan = this.#host.loans.get(connection)
+    if (loan?.isClaimed === true) return undefined
+    if (loan === undefined) {
+      // Of `db.connection()`, or of a controlled transaction outside any other.
+      loan = new Loan()
+      loan.connection = connection
+      this.#host.loans.set(connection, loan)
+    }
     loan.isClaimed = true
     loan.scope ??= this.#host.database.scope
     return loan

@@ -152,9 +152,7 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
     this.#db = db
     this.#executor = executor
     this.#transactions = transactions
-    const probe = new LoanProbe()
-    executor.withConnectionProvider(probe)
-    this.#loan = probe.found
+    this.#loan = loanOf(executor)
   }
 
   get database(): KyselyTransactions['database'] {
@@ -183,20 +181,22 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
   ): Promise<R> {
     // The handle of `db.connection()` stands for its connection; that of a transaction cannot begin another one.
     const executor = (this.#loan?.scope && this.#loan.rootExecutor) ?? this.#executor
-    const abort = new AbortController()
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => abort.abort(acquireTimeoutError(timeoutMs)), timeoutMs)
-    const aborted = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
-    const acquireOptions =
-      timeoutMs === undefined && signal === undefined ? undefined : { signal: aborted }
+    let timer: NodeJS.Timeout | undefined
+    let aborted = signal
+    if (timeoutMs !== undefined) {
+      const abort = new AbortController()
+      timer = setTimeout(() => abort.abort(acquireTimeoutError(timeoutMs)), timeoutMs)
+      aborted = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
+    }
     try {
-      return await executor.provideConnection(async (connection) => {
-        clearTimeout(timer)
-        this.#transactions.scopeStatements(connection)
-        return use(new KyselyLine(this.#transactions, connection))
-      }, acquireOptions)
+      return await executor.provideConnection(
+        (connection) => {
+          clearTimeout(timer)
+          this.#transactions.scopeStatements(connection)
+          return use(new KyselyLine(this.#transactions, connection))
+        },
+        aborted && { signal: aborted },
+      )
     } finally {
       clearTimeout(timer)
     }
@@ -215,6 +215,20 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
       executor: this.#executor.withConnectionProvider(new ScopeProvider(loan)),
     })
   }
+}
+
+const loans = new WeakMap<QueryExecutor, Loan | 'none'>()
+
+/** What an executor stands for; asked once, since an answer costs an executor. */
+function loanOf(executor: QueryExecutor): Loan | undefined {
+  let loan = loans.get(executor)
+  if (loan === undefined) {
+    const probe = new LoanProbe()
+    executor.withConnectionProvider(probe)
+    loan = probe.found ?? 'none'
+    loans.set(executor, loan)
+  }
+  return loan === 'none' ? undefined : loan
 }
 
 function acquireTimeoutError(timeoutMs: number): TransactionAcquireTimeoutError {

@@ -48,6 +48,7 @@ export class TransactionsDriver implements Driver {
     // Whoever begins a transaction and gives its connection back without ending it has lost the transaction.
     const scope = this.#roots.get(connection)
     this.#roots.delete(connection)
+    this.#host.loans.delete(connection)
     if (scope?.root.isOver === false) await scope.rollback()
     await this.#acquiring.release(connection, options)
   }
@@ -98,7 +99,7 @@ export class TransactionsDriver implements Driver {
     if (loan.joined !== undefined) return
     const { scope } = loan
     const hooks = await scope.commit()
-    if (scope.parent === undefined) await this.#acquiring.release(connection)
+    if (scope.parent === undefined) await this.#acquiring.releaseEarly(connection)
     if (hooks.length === 0) return
     const errors = await this.#host.database.leave(() => runHooks(hooks))
     if (errors.length === 0) return

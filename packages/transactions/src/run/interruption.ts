@@ -9,7 +9,7 @@ export class Interruption {
   readonly #onAbort: (() => void) | undefined
   #scope: Scope | undefined
   #reject: ((error: unknown) => void) | undefined
-  readonly #abort = new AbortController()
+  #abort: AbortController | undefined
   /** Set once it has happened. */
   happened: { readonly error: unknown } | undefined
 
@@ -29,7 +29,10 @@ export class Interruption {
 
   /** Is aborted with it. */
   get abortSignal(): AbortSignal | undefined {
-    return this.#timer === undefined && this.#signal === undefined ? undefined : this.#abort.signal
+    if (this.#timer === undefined && this.#signal === undefined) return undefined
+    this.#abort ??= new AbortController()
+    if (this.happened !== undefined) this.#abort.abort(this.happened.error)
+    return this.#abort.signal
   }
 
   /** Runs the callback, but not for longer than it may. What it does afterwards is refused by its scope. */
@@ -61,7 +64,7 @@ export class Interruption {
     this.end()
     this.#scope?.interrupt(error)
     this.#reject?.(error)
-    this.#abort.abort(error)
+    this.#abort?.abort(error)
   }
 
   #timeoutError(limitMs: number, since: number): TransactionTimeoutError {

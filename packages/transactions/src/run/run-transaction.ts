@@ -48,7 +48,7 @@ export type Callback<Tx, R> = (tx: Tx, scope: TransactionScope) => Promise<R>
 export async function runTransaction<Tx, R>(
   host: Host<Tx>,
   fn: Callback<Tx, R>,
-  given: TransactionOptions<R> = {},
+  given: TransactionOptions<R> = noOptions,
 ): Promise<R> {
   if (typeof fn !== 'function') {
     throw new TransactionOptionsError(
@@ -56,8 +56,9 @@ export async function runTransaction<Tx, R>(
       `transaction() cannot run ${describeValue(fn)}. It takes an async function.`,
     )
   }
-  checkOptions(given)
-  const options: TransactionOptions<R> = { ...host.defaults, ...defined(given) }
+  if (given !== noOptions) checkOptions(given)
+  const options: TransactionOptions<R> =
+    given === noOptions ? host.defaults : { ...host.defaults, ...defined(given) }
   const current = currentScope(host)
   const propagation = options.propagation ?? 'nested'
   switch (current === undefined ? outside[propagation] : inside[propagation]) {
@@ -77,6 +78,10 @@ export async function runTransaction<Tx, R>(
       )
   }
 }
+
+const noOptions: TransactionOptions = Object.freeze({})
+/** Enough to hold the caller of `transaction()`, which is a few calls away. */
+const nearFrames = 10
 
 type Action = 'begin' | 'nest' | 'join' | 'leave' | 'refuse'
 
@@ -115,7 +120,7 @@ export async function runRoot<Tx, R>(
   options: TransactionOptions<R>,
   isTest: boolean,
 ): Promise<R> {
-  const begun = captureCallSite()
+  const begun = captureCallSite(nearFrames)
   const since = performance.now()
   const { database } = host
   const { retry, signal } = options
@@ -128,8 +133,11 @@ export async function runRoot<Tx, R>(
   const attempts = (policySignal?: AbortSignal): Promise<R> =>
     retrying(retry, signal, (attempt) => once(attempt, policySignal))
   if (around === undefined) return attempts()
-  return around.execute(({ signal: policySignal }) => attempts(policySignal), signal)
+  return around.execute((context) => attempts(context?.signal), signal ?? neverAborted)
 }
+
+/** For policies that read the signal they are given. */
+const neverAborted: AbortSignal = new AbortController().signal
 
 interface Attempt {
   readonly attempt: number
@@ -189,14 +197,14 @@ async function acquiring<R>(
   const settled = await policy.execute(
     (context) =>
       new Promise<{ readonly outcome: Promise<R> }>((resolve, reject) => {
-        const outcome: Promise<R> = use(either(signal, context.signal), (run) => {
+        const outcome: Promise<R> = use(either(signal, context?.signal), (run) => {
           // From here on it is the transaction's own failure.
           resolve({ outcome })
           return run()
         })
         outcome.catch(reject)
       }),
-    signal,
+    signal ?? neverAborted,
   )
   return settled.outcome
 }
@@ -215,7 +223,7 @@ async function runNested<Tx, R>(
   checkInnerOptions(isTop ? ofTestTransaction(given) : given, root.options)
   if (!host.supportsSavepoints) throw savepointsError()
   const since = performance.now()
-  const begun = captureCallSite()
+  const begun = captureCallSite(nearFrames)
   const attempt = async (number: number): Promise<R> => {
     const interruption = new Interruption(options.timeoutMs, options.signal, since)
     let hooks: readonly Hook[] = []
@@ -275,7 +283,7 @@ async function runJoined<Tx, R>(
 ): Promise<R> {
   if (given.durable === true) throw durableError()
   checkInnerOptions(given, scope.root.options)
-  scope.assertUsable('a transaction that joins it')
+  const leave = scope.join(captureCallSite(nearFrames))
   const interruption = new Interruption(given.timeoutMs, given.signal, performance.now())
   try {
     const result = await interruption.during(scope, () =>
@@ -289,6 +297,7 @@ async function runJoined<Tx, R>(
     throw error
   } finally {
     interruption.end()
+    leave()
   }
 }
 

@@ -1,5 +1,6 @@
 /** Over 300 lines, being one subject: what a scope is doing decides what each of its calls may do. */
 import {
+  atCallSite,
   attachSuppressed,
   callSite,
   captureCallSite,
@@ -57,6 +58,8 @@ export class Scope {
   #rollbackOnly: { readonly error: unknown } | undefined
   #unseen: { readonly error: unknown } | undefined
   #child: Scope | undefined
+  /** What is nested in it or has joined it and has not ended, or waits for its turn to begin. */
+  #parts: Set<TurnHolder> | undefined
   #stream: OpenStream | undefined
   /** Its turn among the statements of the scope around it. */
   #turn: TurnHolder | undefined
@@ -79,7 +82,7 @@ export class Scope {
     const { line, options } = root
     scope.#traceStart()
     try {
-      await line.begin(options)
+      await atCallSite(begun, () => line.begin(options))
     } catch (error) {
       scope.#status = 'closed'
       root.isOver = true
@@ -103,7 +106,13 @@ export class Scope {
       begun,
       since: performance.now(),
     }
-    await this.#enter(turn, `a nested transaction`, waitTimeoutMs, signal)
+    this.#addPart(turn)
+    try {
+      await this.#enter(turn, `a nested transaction`, waitTimeoutMs, signal)
+    } catch (error) {
+      this.#parts!.delete(turn)
+      throw error
+    }
     const scope = new Scope(root, this, begun)
     try {
       scope.#traceStart()
@@ -112,6 +121,7 @@ export class Scope {
       scope.#status = 'closed'
       scope.#trace?.ended('begin_failed', 0, error)
       await this.#noteFailure(error)
+      this.#parts!.delete(turn)
       this.turns.leave(turn)
       throw error
     }
@@ -126,6 +136,27 @@ export class Scope {
       throw error
     }
     return scope
+  }
+
+  /**
+   * Begins a part that joins this scope, with no savepoint of its own.
+   *
+   * @returns to be called when the part has ended; the scope does not commit before
+   */
+  join(begun: Error): () => void {
+    this.assertUsable('a transaction that joins it')
+    const part: TurnHolder = {
+      kind: 'transaction',
+      sql: undefined,
+      begun,
+      since: performance.now(),
+    }
+    this.#addPart(part)
+    return () => this.#parts!.delete(part)
+  }
+
+  #addPart(part: TurnHolder): void {
+    ;(this.#parts ??= new Set()).add(part)
   }
 
   get isOpen(): boolean {
@@ -225,11 +256,11 @@ export class Scope {
       if (this.parent === undefined || this.#isTestChild) await this.#runBeforeCommit()
       // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
       this.#status = 'draining'
-      if (this.#child !== undefined) throw this.#unfinishedChildError(this.#child)
+      const [unfinished] = this.#parts ?? []
+      if (unfinished !== undefined) throw this.#unfinishedPartError(unfinished)
       await this.#endStream('The transaction was committed while the stream was open.')
       const failed = this.#unseen
       await this.turns.idle()
-      if (this.#child !== undefined) throw this.#unfinishedChildError(this.#child)
       await this.#assertCommittable(failed ?? this.#unseen)
     } catch (error) {
       await this.rollback(error)
@@ -431,6 +462,7 @@ export class Scope {
     const parent = this.parent!
     parent.#child = undefined
     this.root.deepest = parent
+    parent.#parts!.delete(this.#turn!)
     parent.turns.leave(this.#turn!)
   }
 
@@ -538,10 +570,10 @@ export class Scope {
     )
   }
 
-  #unfinishedChildError(child: Scope): TransactionClosedError {
+  #unfinishedPartError(part: TurnHolder): TransactionClosedError {
     return new TransactionClosedError(
-      `The callback of ${this.#name} has returned while ${child.#name} was still open: ` +
-        `${describeHolder(child.#turn!)}. Await every nested transaction. Everything was rolled back.`,
+      `The callback of ${this.#name} has returned while a part of it had not ended: ${describeHolder(part)}. ` +
+        'Await every transaction inside it. Everything was rolled back.',
     )
   }
 
