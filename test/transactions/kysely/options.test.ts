@@ -205,6 +205,19 @@ test('T28: with required as the default shared code composes on DuckDB', async (
     await db.transaction().execute((trx) => add('b', trx))
   })
   expect(await names()).toBe('a,b')
+
+  const failure = new Error('no')
+  const error = await rejection(
+    transaction(db, async () => {
+      await db
+        .transaction()
+        .execute(() => Promise.reject(failure))
+        .catch(() => {})
+      await add('c')
+    }),
+  )
+  expect(error).toMatchObject({ name: 'UnexpectedRollbackError', cause: failure })
+  expect(await names()).toBe('a,b')
 })
 
 describe('pools', () => {

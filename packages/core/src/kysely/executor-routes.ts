@@ -3,6 +3,7 @@ import {
   type DatabaseConnection,
   DefaultQueryExecutor,
   type QueryExecutor,
+  TransactionBuilder,
 } from 'kysely'
 import { KeelsonError } from '../errors/keelson-error.ts'
 
@@ -109,7 +110,11 @@ function assertKnownShape(prototype: DefaultQueryExecutor): void {
   } catch {
     // Said below.
   }
-  if (works && derivations.every((name) => typeof prototype[name] === 'function')) return
+  // What tells a transaction from a query.
+  let given = 0
+  const counting = { provideConnection: async (...args: unknown[]) => void (given = args.length) }
+  void new TransactionBuilder({ executor: counting } as never).execute(async () => {})
+  if (works && given === 1 && derivations.every((name) => typeof prototype[name] === 'function')) return
   throw new KeelsonError(
     'UNSUPPORTED_KYSELY',
     'Keelson does not know this version of Kysely: its DefaultQueryExecutor works in another way. ' +

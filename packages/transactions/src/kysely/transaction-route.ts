@@ -122,6 +122,7 @@ export class TransactionRoute implements ConnectionRoute {
         return result
       },
       (error: unknown) => {
+        loan.joined?.markRollbackOnly(error)
         if (loan.rollbackError !== undefined) attachSuppressed(error, loan.rollbackError)
         throw error
       },

@@ -111,7 +111,9 @@ export class TransactionsDriver implements Driver {
     const loan = this.#loan()
     if (loan?.scope === undefined) return this.#inner.rollbackTransaction(connection)
     if (loan.joined !== undefined) {
-      loan.joined.markRollbackOnly(new Error('A transaction that had joined was rolled back.'))
+      // Else the route marks it, with the error for which it is rolled back.
+      if (!loan.isAwaited)
+        loan.joined.markRollbackOnly(new Error('A transaction that had joined was rolled back.'))
       return
     }
     try {
