@@ -1,4 +1,4 @@
-// Every TypeScript block of the READMEs is a program: it is compiled, run in a directory of its own, and what it prints
+// Every TypeScript block of the READMEs and of docs/ is a program: it is compiled, run in a directory of its own, and what it prints
 // is what its `// =>` comments say.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,6 +27,9 @@ function snippetsOf(readme: string): Snippet[] {
 
 const readmes = [
   'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
   ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`),
 ]
 const snippets = new Map(readmes.map((readme) => [readme, snippetsOf(readme)]))

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,6 +64,9 @@ export function contractOf(engine: Engine, orm: Orm): Contract {
 function reasonAgainst(need: Need, engine: Engine, orm: Orm): string | undefined {
   return orm.lacks[need] ?? (need in engine.supports ? engine.lacks[need as Capability] : undefined)
 }
+
+/** Does it as somebody else would, who knows nothing of the transaction from inside which this is called. */
+export const elsewhere: <R>(fn: () => R) => R = AsyncLocalStorage.snapshot()
 
 /** What a promise is rejected with, whatever it is; but a failed expectation fails the test. */
 export async function rejectionOf(promise: PromiseLike<unknown>): Promise<unknown> {

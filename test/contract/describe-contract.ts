@@ -53,7 +53,7 @@ const topics: readonly Topic[] = [
   { name: 'isolation', scope: 'transactions', cases: isolationCases },
   { name: 'failures in transactions', scope: 'transactions', cases: transactionFailureCases },
   { name: 'transaction settings', scope: 'transactions', cases: transactionSettingCases },
-  { name: 'nested transactions', scope: 'everything', cases: nestingCases },
+  { name: 'nested transactions', scope: 'transactions', cases: nestingCases },
   { name: 'random programs', scope: 'transactions', cases: programCases },
   { name: 'migrations', scope: 'everything', cases: migrationCases },
   { name: 'introspection', scope: 'everything', cases: introspectionCases },

@@ -14,6 +14,12 @@ export const ormCapabilities = {
   nestedTransactions: 'A transaction can be begun inside a transaction.',
   nestedScopes:
     'Siblings and the transaction around them wait for a nested transaction, and its handle ends with it.',
+  explicitHandles:
+    'A statement runs where its handle belongs, also when it is sent from inside another transaction.',
+  outermost:
+    'A transaction of the database is an outermost one, which commits by itself; others stand beside it.',
+  failsAlone: 'A statement or transaction of the database that fails is undone alone.',
+  driverRefusals: "What a transaction cannot be asked for is refused with the driver's own error.",
   endsStreams: 'The end of a transaction ends the streams that are open in it.',
   countsWithReturning: 'A statement with `RETURNING` also tells how many rows it affected.',
   abortSignals: 'A query takes an `AbortSignal`.',

@@ -22,24 +22,28 @@ export function errorCases({ it, open, engine, orm }: Contract): void {
   }
 
   for (const { name, expected, named, run } of breaches) {
-    it(`passes on the engine's own error for ${name}, and classifies it`, async () => {
-      const db = await openFilled()
-      const before = [await db.accounts(), await db.rows('select * from entry')]
+    it(
+      `passes on the engine's own error for ${name}, and classifies it`,
+      ['failsAlone'],
+      async () => {
+        const db = await openFilled()
+        const before = [await db.accounts(), await db.rows('select * from entry')]
 
-      const thrown = await rejectionOf(run(db))
-      expect(orm.unwrap(thrown)).toSatisfy(engine.isEngineError)
-      if (orm.name.startsWith('drizzle')) expect(thrown).toBeInstanceOf(DrizzleQueryError)
-      expect(describeError(thrown)).toMatchObject({
-        engine: engine.kind,
-        retryable: false,
-        ...expected,
-      })
-      if (engine.supports.constraintColumns)
-        expect(describeError(thrown)).toMatchObject(named ?? {})
+        const thrown = await rejectionOf(run(db))
+        expect(orm.unwrap(thrown)).toSatisfy(engine.isEngineError)
+        if (orm.name.startsWith('drizzle')) expect(thrown).toBeInstanceOf(DrizzleQueryError)
+        expect(describeError(thrown)).toMatchObject({
+          engine: engine.kind,
+          retryable: false,
+          ...expected,
+        })
+        if (engine.supports.constraintColumns)
+          expect(describeError(thrown)).toMatchObject(named ?? {})
 
-      expect([await db.accounts(), await db.rows('select * from entry')]).toEqual(before)
-      await db.add('after')
-    })
+        expect([await db.accounts(), await db.rows('select * from entry')]).toEqual(before)
+        await db.add('after')
+      },
+    )
   }
 }
 

@@ -1,6 +1,6 @@
 import { ConnectionBusyError, KeelsonError } from '@keelson/core'
 import { expect } from 'vitest'
-import { rejectionOf, type Contract } from '../contract.ts'
+import { elsewhere, rejectionOf, type Contract } from '../contract.ts'
 
 /** Nobody sees what is not committed, and nobody else's statements get into a transaction. */
 export function isolationCases({ it, open, failureOf }: Contract): void {
@@ -23,7 +23,9 @@ export function isolationCases({ it, open, failureOf }: Contract): void {
       await db.transaction(async (tx) => {
         await tx.add('Alan')
         await tx.setBalance(1, 9)
-        expect(await db.accounts()).toEqual([{ id: 1, name: 'Ada', email: null, balance: 0 }])
+        expect(await elsewhere(() => db.accounts())).toEqual([
+          { id: 1, name: 'Ada', email: null, balance: 0 },
+        ])
       })
       expect(await db.accounts()).toMatchObject([{ balance: 9 }, { name: 'Alan' }])
     },
@@ -38,7 +40,7 @@ export function isolationCases({ it, open, failureOf }: Contract): void {
       await rejectionOf(
         db.transaction(async (tx) => {
           await tx.add('Ada')
-          seen.push(await db.names())
+          seen.push(await elsewhere(() => db.names()))
           throw new Error('mine')
         }),
       )
@@ -47,29 +49,33 @@ export function isolationCases({ it, open, failureOf }: Contract): void {
     },
   )
 
-  it('takes in no statement of anyone else: a write reported as done outlives a rollback beside it (DZ6)', async () => {
-    const db = await open()
-    let outside: Promise<unknown> | undefined
-    await rejectionOf(
-      db.transaction(async (tx) => {
-        await tx.add({ id: 1, name: 'inside' })
-        outside = db.add({ id: 2, name: 'outside' })
-        await tx.add({ id: 3, name: 'inside' })
-        await new Promise(setImmediate)
-        throw new Error('mine')
-      }),
-    )
-    await outside
-    expect(await db.names()).toEqual(['outside'])
-  })
+  it(
+    'takes in no statement of anyone else: a write reported as done outlives a rollback beside it (DZ6)',
+    ['outermost'],
+    async () => {
+      const db = await open()
+      let outside: Promise<unknown> | undefined
+      await rejectionOf(
+        db.transaction(async (tx) => {
+          await tx.add({ id: 1, name: 'inside' })
+          outside = elsewhere(() => db.add({ id: 2, name: 'outside' }))
+          await tx.add({ id: 3, name: 'inside' })
+          await new Promise(setImmediate)
+          throw new Error('mine')
+        }),
+      )
+      await outside
+      expect(await db.names()).toEqual(['outside'])
+    },
+  )
 
-  it('takes in no transaction of anyone else (DZ6)', async () => {
+  it('takes in no transaction of anyone else (DZ6)', ['outermost'], async () => {
     const db = await open()
     let outside: Promise<unknown> | undefined
     await rejectionOf(
       db.transaction(async (tx) => {
         await tx.add({ id: 1, name: 'inside' })
-        outside = db.transaction((other) => other.add({ id: 2, name: 'outside' }))
+        outside = elsewhere(() => db.transaction((other) => other.add({ id: 2, name: 'outside' })))
         await new Promise(setImmediate)
         throw new Error('mine')
       }),
@@ -80,7 +86,7 @@ export function isolationCases({ it, open, failureOf }: Contract): void {
 
   it(
     'fails, and does not hang, when it awaits a write on the database that waits for it (S8)',
-    ['oneWriter'],
+    ['oneWriter', 'explicitHandles'],
     async () => {
       const db = await open({ waitMs: 50 })
       const failure = await failureOf(
@@ -98,7 +104,7 @@ export function isolationCases({ it, open, failureOf }: Contract): void {
 
   it(
     'fails, and does not hang, when it awaits another transaction of the database (S9)',
-    ['oneWriter'],
+    ['oneWriter', 'explicitHandles'],
     async () => {
       const db = await open({ waitMs: 50 })
       const failure = await failureOf(
@@ -113,30 +119,38 @@ export function isolationCases({ it, open, failureOf }: Contract): void {
     },
   )
 
-  it('goes on when the callback catches that failure', ['oneWriter'], async () => {
-    const db = await open({ waitMs: 50 })
-    await db.transaction(async (tx) => {
-      await tx.add('inside')
-      await failureOf(db.add('outside'))
-      await tx.add('inside too')
-    })
-    expect(await db.names()).toEqual(['inside', 'inside too'])
-  })
+  it(
+    'goes on when the callback catches that failure',
+    ['oneWriter', 'explicitHandles'],
+    async () => {
+      const db = await open({ waitMs: 50 })
+      await db.transaction(async (tx) => {
+        await tx.add('inside')
+        await failureOf(db.add('outside'))
+        await tx.add('inside too')
+      })
+      expect(await db.names()).toEqual(['inside', 'inside too'])
+    },
+  )
 
-  it('refuses BEGIN, COMMIT and ROLLBACK as plain SQL, and stays what it was', async () => {
-    const db = await open()
-    for (const statement of ['begin', 'commit', 'rollback', 'end']) {
-      expect(await failureOf(db.run(statement))).toBeInstanceOf(KeelsonError)
-    }
-    await rejectionOf(
-      db.transaction(async (tx) => {
-        await tx.add('Ada')
-        for (const statement of ['begin', '/* so? */ commit', 'ROLLBACK', 'end']) {
-          expect(await failureOf(tx.run(statement))).toBeInstanceOf(KeelsonError)
-        }
-        throw new Error('mine')
-      }),
-    )
-    expect(await db.names()).toEqual([])
-  })
+  it(
+    'refuses BEGIN, COMMIT and ROLLBACK as plain SQL, and stays what it was',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      for (const statement of ['begin', 'commit', 'rollback', 'end']) {
+        expect(await failureOf(db.run(statement))).toBeInstanceOf(KeelsonError)
+      }
+      await rejectionOf(
+        db.transaction(async (tx) => {
+          await tx.add('Ada')
+          for (const statement of ['begin', '/* so? */ commit', 'ROLLBACK', 'end']) {
+            expect(await failureOf(tx.run(statement))).toBeInstanceOf(KeelsonError)
+          }
+          throw new Error('mine')
+        }),
+      )
+      expect(await db.names()).toEqual([])
+    },
+  )
 }

@@ -18,7 +18,7 @@ export function migrationCases({ it, open, openAgain }: Contract): void {
     ],
   }
 
-  it('runs what has not run yet, in order, and nothing twice', async () => {
+  it('runs what has not run yet, in order, and nothing twice', ['outermost'], async () => {
     const db = await open()
     await db.migrate([first])
     expect(await db.rows('select id from thing')).toEqual([{ id: 1 }])
@@ -30,7 +30,7 @@ export function migrationCases({ it, open, openAgain }: Contract): void {
 
   it(
     'leaves nothing of a migration that fails, and runs it once it is repaired',
-    ['transactionalDdl'],
+    ['outermost', 'transactionalDdl'],
     async () => {
       const db = await open()
       await db.migrate([first])
@@ -45,7 +45,7 @@ export function migrationCases({ it, open, openAgain }: Contract): void {
 
   it(
     'leaves nothing of the migrations before the one that fails in the same run',
-    ['transactionalDdl'],
+    ['outermost', 'transactionalDdl'],
     async () => {
       const db = await open()
       await rejectionOf(db.migrate([first, broken]))
@@ -55,7 +55,7 @@ export function migrationCases({ it, open, openAgain }: Contract): void {
     },
   )
 
-  it('lets the database work on after a migration that failed', async () => {
+  it('lets the database work on after a migration that failed', ['outermost'], async () => {
     const db = await open()
     await rejectionOf(db.migrate([{ name: '0000_wrong', statements: ['selct 1'] }]))
     await db.add('Ada')
@@ -63,23 +63,27 @@ export function migrationCases({ it, open, openAgain }: Contract): void {
     expect(await db.names()).toEqual(['Ada', 'Alan'])
   })
 
-  it('runs each migration once when two migrators start at once', ['migrationLock'], async () => {
-    const db = await open()
-    await db.run('insert into counter values (1, 0)')
-    const migrations = [1, 2, 3].map((n) => ({
-      name: `000${n}_count`,
-      statements: [
-        'update counter set value = value + 1 where id = 1',
-        `create table made_${n} (id integer)`,
-      ],
-    }))
-    await Promise.all([db.migrate(migrations), db.migrate(migrations)])
-    expect(await db.rows('select value from counter')).toEqual([{ value: 3 }])
-  })
+  it(
+    'runs each migration once when two migrators start at once',
+    ['outermost', 'migrationLock'],
+    async () => {
+      const db = await open()
+      await db.run('insert into counter values (1, 0)')
+      const migrations = [1, 2, 3].map((n) => ({
+        name: `000${n}_count`,
+        statements: [
+          'update counter set value = value + 1 where id = 1',
+          `create table made_${n} (id integer)`,
+        ],
+      }))
+      await Promise.all([db.migrate(migrations), db.migrate(migrations)])
+      expect(await db.rows('select value from counter')).toEqual([{ value: 3 }])
+    },
+  )
 
   it(
     'runs each migration once when two migrators of one file start at once',
-    ['migrationLock', 'files'],
+    ['outermost', 'migrationLock', 'files'],
     async () => {
       const db = await open()
       const other = await openAgain(db)
@@ -95,7 +99,7 @@ export function migrationCases({ it, open, openAgain }: Contract): void {
 
   it(
     "keeps the children of a table that it builds anew, and their foreign key (SQLite's table rebuild)",
-    ['cascades'],
+    ['outermost', 'cascades'],
     async () => {
       const db = await open()
       await db.run('create table parent (id integer primary key, name text)')

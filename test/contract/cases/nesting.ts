@@ -174,7 +174,7 @@ export function nestingCases({ it, open, failureOf, engine, orm }: Contract): vo
 
   it(
     'fails, and does not hang, when a nested transaction awaits the handle around it',
-    scopes,
+    [...scopes, 'explicitHandles'],
     async () => {
       const db = await open({ waitMs: 50 })
       const failure = await failureOf(
@@ -190,19 +190,23 @@ export function nestingCases({ it, open, failureOf, engine, orm }: Contract): vo
     },
   )
 
-  it('refuses the handle of a nested transaction after its end', scopes, async () => {
-    const db = await open()
-    let escaped: Handle | undefined
-    await db.transaction(async (tx) => {
-      await tx.nested(async (nested) => {
-        escaped = nested
-        await nested.add('inner')
+  it(
+    'refuses the handle of a nested transaction after its end',
+    [...scopes, 'explicitHandles'],
+    async () => {
+      const db = await open()
+      let escaped: Handle | undefined
+      await db.transaction(async (tx) => {
+        await tx.nested(async (nested) => {
+          escaped = nested
+          await nested.add('inner')
+        })
+        expect(await failureOf(escaped!.add('late'))).toMatchObject({ code: 'TRANSACTION_CLOSED' })
       })
-      expect(await failureOf(escaped!.add('late'))).toMatchObject({ code: 'TRANSACTION_CLOSED' })
-    })
-    await rejectionOf(escaped!.add('later'))
-    expect(await db.names()).toEqual(['inner'])
-  })
+      await rejectionOf(escaped!.add('later'))
+      expect(await db.names()).toEqual(['inner'])
+    },
+  )
 
   it(
     'goes on in a nested transaction after a failed statement that is caught',

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { rejectionOf, type Contract } from '../contract.ts'
+import { elsewhere, rejectionOf, type Contract } from '../contract.ts'
 import type { Store } from '../orm.ts'
 
 /** A query that was called off has not run, and says why with the signal's own reason. */
@@ -13,13 +13,13 @@ export function signalCases({ it, open }: Contract): void {
 
   it(
     'gives up the wait for another transaction, and never runs then',
-    ['abortSignals', 'oneWriter'],
+    ['abortSignals', 'oneWriter', 'outermost'],
     async () => {
       const db = await open()
       const controller = new AbortController()
       const reason = new Error('too slow')
       await db.transaction(async (tx) => {
-        const waiting = rejectionOf(addWith(db, controller.signal))
+        const waiting = elsewhere(() => rejectionOf(addWith(db, controller.signal)))
         await tx.add('inside')
         controller.abort(reason)
         expect(await waiting).toBe(reason)

@@ -4,22 +4,26 @@ import { rejectionOf, type Contract } from '../contract.ts'
 
 /** The truth about a transaction in which something failed: what is kept of it, and why. */
 export function transactionFailureCases({ it, open, failureOf, engine, orm }: Contract): void {
-  it('rejects with the very error of the statement that failed, and rolls back', async () => {
-    const db = await open()
-    let first: unknown
-    const thrown = await rejectionOf(
-      db.transaction(async (tx) => {
-        await tx.add({ id: 1, name: 'Ada' })
-        await tx.add({ id: 1, name: 'again' }).catch((error: unknown) => {
-          first = error
-          throw error
-        })
-      }),
-    )
-    expect(first).toBeDefined()
-    expect(thrown).toBe(first)
-    expect(await db.names()).toEqual([])
-  })
+  it(
+    'rejects with the very error of the statement that failed, and rolls back',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      let first: unknown
+      const thrown = await rejectionOf(
+        db.transaction(async (tx) => {
+          await tx.add({ id: 1, name: 'Ada' })
+          await tx.add({ id: 1, name: 'again' }).catch((error: unknown) => {
+            first = error
+            throw error
+          })
+        }),
+      )
+      expect(first).toBeDefined()
+      expect(thrown).toBe(first)
+      expect(await db.names()).toEqual([])
+    },
+  )
 
   it(
     'goes on after a failed statement that the callback catches',
@@ -36,25 +40,29 @@ export function transactionFailureCases({ it, open, failureOf, engine, orm }: Co
   )
 
   if (!engine.supports.statementRollback) {
-    it('keeps nothing after a failed statement, whoever catches it, and says why', async () => {
-      const db = await open()
-      const caught: unknown[] = []
-      const failure = await failureOf(
-        db.transaction(async (tx) => {
-          await tx.add({ id: 1, name: 'Ada' })
-          caught.push(await failureOf(tx.add({ id: 1, name: 'again' })))
-          const refusal = await failureOf(tx.add({ id: 2, name: 'Alan' }))
-          expect(refusal).toBeInstanceOf(TransactionAbortedError)
-          expect(refusal.cause).toBe(caught[0])
-        }),
-      )
-      expect(failure).toBeInstanceOf(TransactionAbortedError)
-      expect(failure.cause).toBe(caught[0])
-      expect(await db.names()).toEqual([])
-    })
+    it(
+      'keeps nothing after a failed statement, whoever catches it, and says why',
+      ['failsAlone'],
+      async () => {
+        const db = await open()
+        const caught: unknown[] = []
+        const failure = await failureOf(
+          db.transaction(async (tx) => {
+            await tx.add({ id: 1, name: 'Ada' })
+            caught.push(await failureOf(tx.add({ id: 1, name: 'again' })))
+            const refusal = await failureOf(tx.add({ id: 2, name: 'Alan' }))
+            expect(refusal).toBeInstanceOf(TransactionAbortedError)
+            expect(refusal.cause).toBe(caught[0])
+          }),
+        )
+        expect(failure).toBeInstanceOf(TransactionAbortedError)
+        expect(failure.cause).toBe(caught[0])
+        expect(await db.names()).toEqual([])
+      },
+    )
   }
 
-  it('keeps no row of a statement that fails at its last row', async () => {
+  it('keeps no row of a statement that fails at its last row', ['failsAlone'], async () => {
     const db = await open()
     await failureOf(db.add({ id: 1, name: 'a' }, { id: 2, name: 'b' }, { id: 1, name: 'c' }))
     expect(await db.names()).toEqual([])
@@ -162,23 +170,27 @@ export function transactionFailureCases({ it, open, failureOf, engine, orm }: Co
     },
   )
 
-  it('undoes CREATE, ALTER and DROP with everything else', ['transactionalDdl'], async () => {
-    const db = await open()
-    await db.add('Ada')
-    await rejectionOf(
-      db.transaction(async (tx) => {
-        await tx.run('create table extra (id integer)')
-        await tx.run('insert into extra values (1)')
-        await tx.run('alter table counter add column unit text')
-        await tx.run('drop table sample')
-        expect(await tx.rows('select * from extra')).toEqual([{ id: 1 }])
-        throw new Error('mine')
-      }),
-    )
-    await failureOf(db.rows('select * from extra'))
-    await failureOf(db.rows('select unit from counter'))
-    expect(await db.rows('select * from sample')).toEqual([])
-    await db.transaction((tx) => tx.run('create table extra (id integer)'))
-    expect(await db.rows('select * from extra')).toEqual([])
-  })
+  it(
+    'undoes CREATE, ALTER and DROP with everything else',
+    ['failsAlone', 'transactionalDdl'],
+    async () => {
+      const db = await open()
+      await db.add('Ada')
+      await rejectionOf(
+        db.transaction(async (tx) => {
+          await tx.run('create table extra (id integer)')
+          await tx.run('insert into extra values (1)')
+          await tx.run('alter table counter add column unit text')
+          await tx.run('drop table sample')
+          expect(await tx.rows('select * from extra')).toEqual([{ id: 1 }])
+          throw new Error('mine')
+        }),
+      )
+      await failureOf(db.rows('select * from extra'))
+      await failureOf(db.rows('select unit from counter'))
+      expect(await db.rows('select * from sample')).toEqual([])
+      await db.transaction((tx) => tx.run('create table extra (id integer)'))
+      expect(await db.rows('select * from extra')).toEqual([])
+    },
+  )
 }

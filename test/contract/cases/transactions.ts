@@ -15,42 +15,50 @@ export function transactionCases({ it, open }: Contract): void {
     expect(await db.names()).toEqual(['Ada', 'Alan'])
   })
 
-  it('rolls back when the callback throws, and rejects with the same error (DZ2)', async () => {
-    const db = await open()
-    await db.add('before')
-    const mine = new Error('mine')
-    const thrown = await rejectionOf(
-      db.transaction(async (tx) => {
-        await tx.add('Ada')
-        await new Promise(setImmediate)
-        await tx.setBalance(1, 5)
-        throw mine
-      }),
-    )
-    expect(thrown).toBe(mine)
-    expect(await db.accounts()).toEqual([{ id: 1, name: 'before', email: null, balance: 0 }])
-  })
-
-  it('rolls back whatever is thrown, also when it is no error, or thrown before the first await', async () => {
-    const db = await open()
-    for (const value of ['text', undefined, null, 0, { code: 'MINE' }]) {
+  it(
+    'rolls back when the callback throws, and rejects with the same error (DZ2)',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      await db.add('before')
+      const mine = new Error('mine')
       const thrown = await rejectionOf(
         db.transaction(async (tx) => {
           await tx.add('Ada')
-          throw value
+          await new Promise(setImmediate)
+          await tx.setBalance(1, 5)
+          throw mine
         }),
       )
-      expect(thrown).toBe(value)
-    }
-    const mine = new Error('mine')
-    const thrown = await rejectionOf(
-      db.transaction(() => {
-        throw mine
-      }),
-    )
-    expect(thrown).toBe(mine)
-    expect(await db.names()).toEqual([])
-  })
+      expect(thrown).toBe(mine)
+      expect(await db.accounts()).toEqual([{ id: 1, name: 'before', email: null, balance: 0 }])
+    },
+  )
+
+  it(
+    'rolls back whatever is thrown, also when it is no error, or thrown before the first await',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      for (const value of ['text', undefined, null, 0, { code: 'MINE' }]) {
+        const thrown = await rejectionOf(
+          db.transaction(async (tx) => {
+            await tx.add('Ada')
+            throw value
+          }),
+        )
+        expect(thrown).toBe(value)
+      }
+      const mine = new Error('mine')
+      const thrown = await rejectionOf(
+        db.transaction(() => {
+          throw mine
+        }),
+      )
+      expect(thrown).toBe(mine)
+      expect(await db.names()).toEqual([])
+    },
+  )
 
   it('does nothing when nothing is done in it', async () => {
     const db = await open()
@@ -60,7 +68,7 @@ export function transactionCases({ it, open }: Contract): void {
     expect(await db.names()).toEqual(['Ada'])
   })
 
-  it('begins anew after each end, a hundred times', async () => {
+  it('begins anew after each end, a hundred times', ['failsAlone'], async () => {
     const db = await open()
     for (let n = 1; n <= 100; n++) {
       const ending = db.transaction(async (tx) => {
@@ -72,22 +80,26 @@ export function transactionCases({ it, open }: Contract): void {
     expect(await db.names()).toHaveLength(67)
   })
 
-  it('refuses its handle after the end, and stores nothing through it', async () => {
-    const db = await open()
-    for (const fails of [false, true]) {
-      let escaped: Handle | undefined
-      const ending = db.transaction(async (tx) => {
-        escaped = tx
-        if (fails) throw new Error('mine')
-      })
-      await ending.catch(() => {})
-      await rejectionOf(escaped!.add('late'))
-      await rejectionOf(escaped!.names())
-    }
-    expect(await db.names()).toEqual([])
-  })
+  it(
+    'refuses its handle after the end, and stores nothing through it',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      for (const fails of [false, true]) {
+        let escaped: Handle | undefined
+        const ending = db.transaction(async (tx) => {
+          escaped = tx
+          if (fails) throw new Error('mine')
+        })
+        await ending.catch(() => {})
+        await rejectionOf(escaped!.add('late'))
+        await rejectionOf(escaped!.names())
+      }
+      expect(await db.names()).toEqual([])
+    },
+  )
 
-  it('refuses its handle while another transaction has the connection', async () => {
+  it('refuses its handle while another transaction has the connection', ['outermost'], async () => {
     const db = await open()
     let escaped: Handle | undefined
     await db.transaction(async (tx) => {
@@ -103,42 +115,46 @@ export function transactionCases({ it, open }: Contract): void {
   })
 
   for (const fails of [false, true]) {
-    it(`keeps no statement that comes while it ${fails ? 'rolls back' : 'commits'}, unless it takes part (Z2)`, async () => {
-      const db = await open()
-      for (let depth = 0; depth < 40; depth++) {
-        let late: Promise<unknown> | undefined
-        const ending = db.transaction(async (tx) => {
-          await tx.add(`early ${depth}`)
-          late = afterMicrotasks(depth).then(() => tx.add(`late ${depth}`))
-          late.catch(() => {})
-          if (fails) throw new Error('mine')
-        })
-        const [transaction, statement] = await Promise.allSettled([
-          ending,
-          ending.then(
-            () => late,
-            () => late,
-          ),
-        ])
-        const names = await db.names()
-        const kept = {
-          early: names.includes(`early ${depth}`),
-          late: names.includes(`late ${depth}`),
+    it(
+      `keeps no statement that comes while it ${fails ? 'rolls back' : 'commits'}, unless it takes part (Z2)`,
+      fails ? ['failsAlone'] : [],
+      async () => {
+        const db = await open()
+        for (let depth = 0; depth < 40; depth++) {
+          let late: Promise<unknown> | undefined
+          const ending = db.transaction(async (tx) => {
+            await tx.add(`early ${depth}`)
+            late = afterMicrotasks(depth).then(() => tx.add(`late ${depth}`))
+            late.catch(() => {})
+            if (fails) throw new Error('mine')
+          })
+          const [transaction, statement] = await Promise.allSettled([
+            ending,
+            ending.then(
+              () => late,
+              () => late,
+            ),
+          ])
+          const names = await db.names()
+          const kept = {
+            early: names.includes(`early ${depth}`),
+            late: names.includes(`late ${depth}`),
+          }
+          const committed = transaction.status === 'fulfilled'
+          expect({ depth, ...kept }).toEqual({
+            depth,
+            early: committed,
+            late: committed && statement.status === 'fulfilled',
+          })
+          if (fails) expect(committed).toBe(false)
         }
-        const committed = transaction.status === 'fulfilled'
-        expect({ depth, ...kept }).toEqual({
-          depth,
-          early: committed,
-          late: committed && statement.status === 'fulfilled',
-        })
-        if (fails) expect(committed).toBe(false)
-      }
-    })
+      },
+    )
   }
 
   it(
     'ends the streams that are open in it: asked for more they throw',
-    ['endsStreams'],
+    ['failsAlone', 'endsStreams'],
     async () => {
       const db = await open()
       await db.add('a', 'b', 'c')
@@ -156,21 +172,25 @@ export function transactionCases({ it, open }: Contract): void {
     },
   )
 
-  it('stores nothing of a branch that goes on after another branch has failed (Z1)', async () => {
-    const db = await open()
-    let branch: Promise<unknown> | undefined
-    const ending = db.transaction(async (tx) => {
-      branch = (async () => {
-        await tx.add('first step')
-        await new Promise(setImmediate)
-        await tx.add('second step')
-      })()
-      await Promise.all([branch, tx.run('insert into nowhere values (1)')])
-    })
-    await rejectionOf(ending)
-    await rejectionOf(branch!)
-    expect(await db.names()).toEqual([])
-  })
+  it(
+    'stores nothing of a branch that goes on after another branch has failed (Z1)',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      let branch: Promise<unknown> | undefined
+      const ending = db.transaction(async (tx) => {
+        branch = (async () => {
+          await tx.add('first step')
+          await new Promise(setImmediate)
+          await tx.add('second step')
+        })()
+        await Promise.all([branch, tx.run('insert into nowhere values (1)')])
+      })
+      await rejectionOf(ending)
+      await rejectionOf(branch!)
+      expect(await db.names()).toEqual([])
+    },
+  )
 
   it('keeps of statements that the callback did not await those that it reports as done', async () => {
     const db = await open()

@@ -33,13 +33,17 @@ export function valueCases({ it, open, failureOf, engine, orm }: Contract): void
     }
   })
 
-  it('refuses to read an integer that a number would round, and names the column (S13)', async () => {
-    const db = await open()
-    await write(db, { id: 1, big: 9_007_199_254_740_993n })
-    const failure = await failureOf(read(db, 'big', 1))
-    expect(failure).toMatchObject({ code: 'INT64_RANGE', column: 'big' })
-    expect(failure.message).toContain('9007199254740993')
-  })
+  it(
+    'refuses to read an integer that a number would round, and names the column (S13)',
+    ['failsAlone'],
+    async () => {
+      const db = await open()
+      await write(db, { id: 1, big: 9_007_199_254_740_993n })
+      const failure = await failureOf(read(db, 'big', 1))
+      expect(failure).toMatchObject({ code: 'INT64_RANGE', column: 'big' })
+      expect(failure.message).toContain('9007199254740993')
+    },
+  )
 
   it('keeps every digit of 64-bit integers as bigint', async () => {
     const db = await open({ int64: 'bigint' })

@@ -21,8 +21,21 @@ import type {
 
 type Wrap = (db: DrizzleDatabase) => DrizzleDatabase
 
+/** A way to run transactions: on the database, and on the handle of another one. */
+export type RunDrizzleTransaction = <R>(
+  db: DrizzleDatabase,
+  fn: (tx: DrizzleDatabase) => Promise<R>,
+  settings: TransactionSettings,
+) => Promise<R>
+
+const ownTransaction: RunDrizzleTransaction = (db, fn, settings) =>
+  db.transaction(fn, settings as object)
+
 /** @param wrap what stands around the engine's database */
-export function drizzle(wrap: Wrap = (db) => db): Orm {
+export function drizzle(
+  wrap: Wrap = (db) => db,
+  runTransaction: RunDrizzleTransaction = ownTransaction,
+): Orm {
   return {
     name: 'drizzle',
     lacks: {
@@ -35,7 +48,7 @@ export function drizzle(wrap: Wrap = (db) => db): Orm {
     scope: 'everything',
     async open(engine: Engine, path: string, options?: OpenOptions): Promise<Store> {
       const opened = await engine.drizzle.open(path, options)
-      return new DrizzleStore(engine, { ...opened, db: wrap(opened.db) }, path)
+      return new DrizzleStore(engine, { ...opened, db: wrap(opened.db) }, path, runTransaction)
     },
     unwrap: (error) => (error instanceof DrizzleQueryError ? error.cause : error),
   }
@@ -44,10 +57,12 @@ export function drizzle(wrap: Wrap = (db) => db): Orm {
 class DrizzleHandle implements Handle {
   protected readonly engine: Engine
   protected readonly db: DrizzleDatabase
+  readonly #runTransaction: RunDrizzleTransaction
 
-  constructor(engine: Engine, db: DrizzleDatabase) {
+  constructor(engine: Engine, db: DrizzleDatabase, runTransaction: RunDrizzleTransaction) {
     this.engine = engine
     this.db = db
+    this.#runTransaction = runTransaction
   }
 
   async add(...accounts: readonly (string | NewAccount)[]): Promise<Written> {
@@ -92,7 +107,15 @@ class DrizzleHandle implements Handle {
   }
 
   nested<R>(fn: (inner: Handle) => Promise<R>): Promise<R> {
-    return this.db.transaction((tx) => fn(new DrizzleHandle(this.engine, tx)))
+    return this.inTransaction(fn, {})
+  }
+
+  protected inTransaction<R>(
+    fn: (tx: Handle) => Promise<R>,
+    settings: TransactionSettings,
+  ): Promise<R> {
+    const run = this.#runTransaction
+    return run(this.db, (tx) => fn(new DrizzleHandle(this.engine, tx, run)), settings)
   }
 
   protected get driver(): Engine['drizzle'] {
@@ -109,14 +132,19 @@ class DrizzleStore extends DrizzleHandle implements Store {
   readonly path: string
   #folders = 0
 
-  constructor(engine: Engine, { db, close }: OpenDrizzle, path: string) {
-    super(engine, db)
+  constructor(
+    engine: Engine,
+    { db, close }: OpenDrizzle,
+    path: string,
+    runTransaction: RunDrizzleTransaction,
+  ) {
+    super(engine, db, runTransaction)
     this.#close = close
     this.path = path
   }
 
   transaction<R>(fn: (tx: Handle) => Promise<R>, settings: TransactionSettings = {}): Promise<R> {
-    return this.db.transaction((tx) => fn(new DrizzleHandle(this.engine, tx)), settings as object)
+    return this.inTransaction(fn, settings)
   }
 
   async migrate(migrations: readonly Migration[]): Promise<void> {

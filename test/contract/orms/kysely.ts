@@ -12,7 +12,7 @@ import type {
   StreamSettings,
 } from '../orm.ts'
 
-type Wrap = (dialect: Dialect) => Dialect
+export type Wrap = (dialect: Dialect) => Dialect
 
 /**
  * Kysely with `db.startTransaction()`, which alone has savepoints.
@@ -31,7 +31,8 @@ export function kysely(wrap: Wrap = (dialect) => dialect): Orm {
     },
     mapsValues: false,
     scope: 'everything',
-    open: (engine, path, options) => open(engine, path, options, wrap, controlledTransaction),
+    open: (engine, path, options) =>
+      openKysely(engine, path, options, wrap, new ControlledTransactions()),
     unwrap: (error) => error,
   }
 }
@@ -46,35 +47,64 @@ export function kyselyCallbacks(wrap: Wrap = (dialect) => dialect): Orm {
         'the Transaction of db.transaction() has no savepoints, db.startTransaction() has',
     },
     scope: 'transactions',
-    open: (engine, path, options) => open(engine, path, options, wrap, callbackTransaction),
+    open: (engine, path, options) => openKysely(engine, path, options, wrap, callbackTransactions),
   }
 }
 
-type RunTransaction = <R>(
-  db: Kysely<Database>,
-  fn: (trx: Kysely<Database>) => Promise<R>,
-  settings: TransactionSettings,
-) => Promise<R>
+type Body<R> = (trx: Kysely<Database>) => Promise<R>
 
-const callbackTransaction: RunTransaction = (db, fn, settings) =>
-  withSettings(db.transaction(), settings).execute(fn)
+/** A way to run transactions, and those inside of them. */
+export interface KyselyTransactionKind {
+  run<R>(db: Kysely<Database>, fn: Body<R>, settings: TransactionSettings): Promise<R>
+  /** @param trx what the callback around was given */
+  nest<R>(trx: Kysely<Database>, fn: Body<R>): Promise<R>
+}
 
-const controlledTransaction: RunTransaction = async (db, fn, settings) => {
-  const trx = await withSettings(db.startTransaction(), settings).execute()
-  try {
-    const result = await fn(trx)
-    await trx.commit().execute()
-    return result
-  } catch (error) {
-    await trx
-      .rollback()
-      .execute()
-      .catch(() => {})
-    throw error
+const callbackTransactions: KyselyTransactionKind = {
+  run: (db, fn, settings) => withSettings(db.transaction(), settings).execute(fn),
+  nest: (trx, fn) => trx.transaction().execute(fn),
+}
+
+class ControlledTransactions implements KyselyTransactionKind {
+  #savepoints = 0
+
+  async run<R>(db: Kysely<Database>, fn: Body<R>, settings: TransactionSettings): Promise<R> {
+    const trx = await withSettings(db.startTransaction(), settings).execute()
+    try {
+      const result = await fn(trx)
+      await trx.commit().execute()
+      return result
+    } catch (error) {
+      await trx
+        .rollback()
+        .execute()
+        .catch(() => {})
+      throw error
+    }
+  }
+
+  async nest<R>(around: Kysely<Database>, fn: Body<R>): Promise<R> {
+    const trx = around as ControlledTransaction<Database, string[]>
+    // Savepoints of one name would be found innermost first; siblings need their own.
+    const name = `nested ${++this.#savepoints}`
+    const inner = await trx.savepoint(name).execute()
+    try {
+      const result = await fn(inner)
+      await inner.releaseSavepoint(name).execute()
+      return result
+    } catch (error) {
+      // A transaction that the engine has ended has no savepoint any more; the first error is the one to report.
+      await inner
+        .rollbackToSavepoint(name)
+        .execute()
+        .then(() => inner.releaseSavepoint(name).execute())
+        .catch(() => {})
+      throw error
+    }
   }
 }
 
-function withSettings<
+export function withSettings<
   B extends {
     setAccessMode(mode: 'read only' | 'read write'): B
     setIsolationLevel(level: never): B
@@ -86,25 +116,26 @@ function withSettings<
     : withMode.setIsolationLevel(isolationLevel as never)
 }
 
-async function open(
+export async function openKysely(
   engine: Engine,
   path: string,
   options: OpenOptions | undefined,
   wrap: Wrap,
-  runTransaction: RunTransaction,
+  kind: KyselyTransactionKind,
 ): Promise<Store> {
   const db = new Kysely<Database>({ dialect: wrap(engine.kyselyDialect(path, options)) })
-  return new KyselyStore(engine, path, db, runTransaction)
+  return new KyselyStore(engine, path, db, kind)
 }
 
 class KyselyHandle implements Handle {
   protected readonly engine: Engine
   protected readonly db: Kysely<Database>
-  #savepoints = 0
+  protected readonly kind: KyselyTransactionKind
 
-  constructor(engine: Engine, db: Kysely<Database>) {
+  constructor(engine: Engine, db: Kysely<Database>, kind: KyselyTransactionKind) {
     this.engine = engine
     this.db = db
+    this.kind = kind
   }
 
   async add(...accounts: readonly (string | NewAccount)[]): Promise<Written> {
@@ -155,39 +186,22 @@ class KyselyHandle implements Handle {
     return (await sql.raw<Record<string, unknown>>(query).execute(this.db)).rows
   }
 
-  async nested<R>(fn: (inner: Handle) => Promise<R>): Promise<R> {
-    const trx = this.db as ControlledTransaction<Database, string[]>
-    // Savepoints of one name would be found innermost first; siblings need their own.
-    const name = `nested ${++this.#savepoints}`
-    const inner = await trx.savepoint(name).execute()
-    try {
-      const result = await fn(new KyselyHandle(this.engine, inner))
-      await inner.releaseSavepoint(name).execute()
-      return result
-    } catch (error) {
-      // A transaction that the engine has ended has no savepoint any more; the first error is the one to report.
-      await inner
-        .rollbackToSavepoint(name)
-        .execute()
-        .then(() => inner.releaseSavepoint(name).execute())
-        .catch(() => {})
-      throw error
-    }
+  nested<R>(fn: (inner: Handle) => Promise<R>): Promise<R> {
+    return this.kind.nest(this.db, (inner) => fn(new KyselyHandle(this.engine, inner, this.kind)))
   }
 }
 
 class KyselyStore extends KyselyHandle implements Store {
   readonly path: string
-  readonly #runTransaction: RunTransaction
 
-  constructor(engine: Engine, path: string, db: Kysely<Database>, runTransaction: RunTransaction) {
-    super(engine, db)
+  constructor(engine: Engine, path: string, db: Kysely<Database>, kind: KyselyTransactionKind) {
+    super(engine, db, kind)
     this.path = path
-    this.#runTransaction = runTransaction
   }
 
   transaction<R>(fn: (tx: Handle) => Promise<R>, settings: TransactionSettings = {}): Promise<R> {
-    return this.#runTransaction(this.db, (trx) => fn(new KyselyHandle(this.engine, trx)), settings)
+    const { engine, kind } = this
+    return kind.run(this.db, (trx) => fn(new KyselyHandle(engine, trx, kind)), settings)
   }
 
   async migrate(migrations: readonly Migration[]): Promise<void> {

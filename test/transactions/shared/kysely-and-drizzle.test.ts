@@ -69,14 +69,16 @@ describe.for([
 ])('Kysely and Drizzle over one $name', ({ open, nests }) => {
   test('Drizzle joins a transaction that Kysely has begun', async () => {
     const { kysely, drizzle: db, byKysely, byDrizzle, names } = await open()
-    await onKysely.transaction(kysely, async () => {
-      await byKysely('a')
-      await byDrizzle('b')
-      await onDrizzle.transaction(db, () => byDrizzle('c'))
-      expect(onDrizzle.inTransaction(db)).toBe(true)
-      expect(await names()).toBe('a,b,c')
-      throw new Error('no')
-    }).catch(() => {})
+    await onKysely
+      .transaction(kysely, async () => {
+        await byKysely('a')
+        await byDrizzle('b')
+        await onDrizzle.transaction(db, () => byDrizzle('c'))
+        expect(onDrizzle.inTransaction(db)).toBe(true)
+        expect(await names()).toBe('a,b,c')
+        throw new Error('no')
+      })
+      .catch(() => {})
     expect(await names()).toBe('')
   })
 

@@ -20,11 +20,12 @@ export interface Outlet {
 
 /** Statements outside a transaction, told from those of other hosts in the events that the driver publishes. */
 export class DatabaseOutlet implements Outlet {
-  readonly #client: PooledDatabase
+  /** Undefined only for `drizzle.mock()`. */
+  readonly client: PooledDatabase | undefined
   #line: DuckDBSession | undefined
 
   constructor(client: PooledDatabase) {
-    this.#client = client
+    this.client = client
   }
 
   async execute<Row>(
@@ -52,13 +53,15 @@ export class DatabaseOutlet implements Outlet {
 
   /** A line of its own, to a database that is open: opening it takes its time, and is no waiting for a connection. */
   async connect(): Promise<DuckDBSession> {
-    await this.#client.open()
-    return this.#client.connect({ source: 'drizzle' })
+    const client = this.client!
+    await client.open()
+    return client.connect({ source: 'drizzle' })
   }
 }
 
 /** Refuses the statements of `drizzle.mock()`. */
 export const noDatabase: Pick<DatabaseOutlet, keyof DatabaseOutlet> = {
+  client: undefined,
   connect: () => Promise.reject(mockError()),
   execute: () => Promise.reject(mockError()),
   ingest: () => Promise.reject(mockError()),

@@ -1,18 +1,23 @@
 import {
+  attachSuppressed,
   bulkIngest,
   type BulkIngestRequest,
   type BulkIngestResult,
-  attachSuppressed,
   captureCallSite,
+  databaseOf,
+  type EngineSession,
   invalidOption,
+  onEngineSession,
 } from '@keelson/core'
 import { exactNumber, preparedFrom, setEntityKind, type QueryMetadata } from '@keelson/core/drizzle'
 import type { Query, SQL } from 'drizzle-orm'
 import type { WithCacheConfig } from 'drizzle-orm/cache/core/types'
 import type { PgTransactionConfig, PreparedQueryConfig } from 'drizzle-orm/pg-core'
 import type { RelationalSchemaConfig, TablesRelationalConfig } from 'drizzle-orm/relations'
+import type { DuckDBSession } from '../contract.ts'
 import type { DuckDBDrizzleDialect } from './dialect.ts'
 import { PgSession, rawQueryOf } from './internals.ts'
+import type { Outlet } from './outlet.ts'
 import { DuckDBPreparedQuery, type QueryRecipe, type SharedParts } from './prepared-query.ts'
 import type { DuckDBQueryResultHKT } from './query-result.ts'
 import { relationalRows } from './relational-rows.ts'
@@ -22,12 +27,24 @@ import { beginOptions } from './transaction-config.ts'
 
 /** A transaction that a session belongs to. */
 interface TransactionPart {
-  readonly scope: TransactionScope
+  /** Where its statements go. */
+  readonly outlet: Outlet
+  /** Undefined where something else decides what may be sent. */
+  readonly scope: TransactionScope | undefined
   /** The tables written in it, to be dropped from the cache once it is committed. */
   readonly writes: Set<string>
 }
 
 type Schema<TSchema extends TablesRelationalConfig> = RelationalSchemaConfig<TSchema> | undefined
+
+/** How Drizzle speaks through a session of the engine's that something else has begun a transaction on. */
+interface OnEngineSession {
+  readonly session: DuckDBDrizzleSession<any, any>
+  /** A handle over a session of its own. */
+  readonly transaction: (depth: number) => KeelsonDuckDBTransaction<any, any>
+  /** Tells the cache which tables were written, once they are committed. */
+  readonly committed: () => Promise<void>
+}
 
 /** What a Drizzle database or transaction of this driver sends its queries through. */
 export class DuckDBDrizzleSession<
@@ -40,6 +57,16 @@ export class DuckDBDrizzleSession<
     Object.defineProperty(this.prototype, bulkIngest, {
       value(this: DuckDBDrizzleSession<any, any>, request: BulkIngestRequest) {
         return this.ingest(request)
+      },
+    })
+    Object.defineProperty(this.prototype, databaseOf, {
+      value(this: DuckDBDrizzleSession<any, any>) {
+        return this.#shared.database.client
+      },
+    })
+    Object.defineProperty(this.prototype, onEngineSession, {
+      value(this: DuckDBDrizzleSession<any, any>, session: EngineSession) {
+        return this.#on(session as DuckDBSession)
       },
     })
   }
@@ -85,7 +112,7 @@ export class DuckDBDrizzleSession<
         queryMetadata,
         cacheConfig,
       },
-      this.#part?.scope ?? this.#shared.database,
+      this.#part?.outlet ?? this.#shared.database,
       this.#shared,
       this.#part?.writes,
       selection && relationalRows(selection, this.dialect, this.#shared.readings),
@@ -123,7 +150,7 @@ export class DuckDBDrizzleSession<
 
   /** The capability under `bulkIngest`. */
   ingest(request: BulkIngestRequest): Promise<BulkIngestResult> {
-    return (this.#part?.scope ?? this.#shared.database).ingest(request)
+    return (this.#part?.outlet ?? this.#shared.database).ingest(request)
   }
 
   override async count(query: SQL): Promise<number> {
@@ -136,7 +163,7 @@ export class DuckDBDrizzleSession<
     transaction: (tx: KeelsonDuckDBTransaction<TFullSchema, TSchema>) => Promise<T>,
     config?: PgTransactionConfig,
   ): Promise<T> {
-    if (this.#part !== undefined) throw this.#part.scope.nestingError()
+    if (this.#part !== undefined) throw this.#part.scope!.nestingError()
     if (typeof transaction !== 'function') {
       invalidOption('transaction()', 'transaction', transaction, 'an async function')
     }
@@ -149,7 +176,7 @@ export class DuckDBDrizzleSession<
       await line.begin(options)
       const scope = new TransactionScope(line, begun)
       try {
-        result = await transaction(this.#handle({ scope, writes }))
+        result = await transaction(this.#handle({ outlet: scope, scope, writes }))
         await scope.end()
       } finally {
         scope.close()
@@ -165,13 +192,30 @@ export class DuckDBDrizzleSession<
     return result
   }
 
-  #handle(part: TransactionPart): KeelsonDuckDBTransaction<TFullSchema, TSchema> {
-    const session = new DuckDBDrizzleSession<TFullSchema, TSchema>(
+  /** The capability under `onEngineSession`. */
+  #on(outlet: DuckDBSession): OnEngineSession {
+    const writes = new Set<string>()
+    const part: TransactionPart = { outlet, scope: undefined, writes }
+    return {
+      session: this.#sessionOf(part),
+      transaction: () => this.#handle(part),
+      committed: async () => {
+        if (writes.size > 0) await this.#shared.cache!.written([...writes])
+      },
+    }
+  }
+
+  #sessionOf(part: TransactionPart): DuckDBDrizzleSession<TFullSchema, TSchema> {
+    return new DuckDBDrizzleSession<TFullSchema, TSchema>(
       this.dialect,
       this.#schema,
       this.#shared,
       part,
     )
+  }
+
+  #handle(part: TransactionPart): KeelsonDuckDBTransaction<TFullSchema, TSchema> {
+    const session = this.#sessionOf(part)
     const tx = new KeelsonDuckDBTransaction<TFullSchema, TSchema>(
       this.dialect,
       session,

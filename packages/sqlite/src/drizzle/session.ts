@@ -1,9 +1,12 @@
 import {
   attachSuppressed,
-  checkOptionNames,
-  invalidOption,
-  OptionError,
   captureCallSite,
+  checkOptionNames,
+  databaseOf,
+  type EngineSession,
+  invalidOption,
+  onEngineSession,
+  OptionError,
 } from '@keelson/core'
 import {
   exactNumber,
@@ -28,17 +31,30 @@ import { rawQueryOf, SQLiteSession } from './internals.ts'
 import { SqlitePreparedQuery, type SharedParts } from './prepared-query.ts'
 import { relationalRows } from './relational-rows.ts'
 import type { RunResult } from './run-result.ts'
+import type { Outlet } from './outlet.ts'
 import type { TransactionScope } from './scope.ts'
 import { KeelsonSqliteTransaction, type SqliteTransactionConfig } from './transaction.ts'
 import { runTransaction } from './transaction-run.ts'
 
 /** A transaction that a session belongs to. */
 interface TransactionPart {
-  readonly scope: TransactionScope
+  /** Where its statements go. */
+  readonly outlet: Outlet
+  /** Undefined where something else decides what may be sent. */
+  readonly scope: TransactionScope | undefined
   /** 0 for the transaction, 1 for a savepoint in it, and so on. */
   readonly depth: number
   /** The tables written in the whole transaction, to be dropped from the cache once it is committed. */
   readonly writes: Set<string>
+}
+
+/** How Drizzle speaks through a session of the engine's that something else has begun a transaction on. */
+interface OnEngineSession {
+  readonly session: SqliteDrizzleSession<any, any>
+  /** A handle over a session of its own, which nests nothing by itself. */
+  readonly transaction: (depth: number) => KeelsonSqliteTransaction<any, any>
+  /** Tells the cache which tables were written, once they are committed. */
+  readonly committed: () => Promise<void>
 }
 
 /** What a Drizzle database or transaction of this driver sends its queries through. */
@@ -48,6 +64,17 @@ export class SqliteDrizzleSession<
 > extends SQLiteSession<'async', RunResult, TFullSchema, TSchema> {
   static {
     setEntityKind(this, 'KeelsonSqliteSession')
+    // --isolatedDeclarations lets no member of a class be named by a symbol.
+    Object.defineProperty(this.prototype, databaseOf, {
+      value(this: SqliteDrizzleSession<any, any>) {
+        return this.#client
+      },
+    })
+    Object.defineProperty(this.prototype, onEngineSession, {
+      value(this: SqliteDrizzleSession<any, any>, session: EngineSession) {
+        return this.#on(session as SqliteSession)
+      },
+    })
   }
 
   declare readonly dialect: SqliteDrizzleDialect
@@ -99,7 +126,7 @@ export class SqliteDrizzleSession<
         queryMetadata,
         cacheConfig,
       },
-      this.#part?.scope ?? this.#shared.outlet,
+      this.#part?.outlet ?? this.#shared.outlet,
       this.#shared,
       this.#part?.writes,
       selection && relationalRows(selection, this.dialect, int64),
@@ -137,8 +164,8 @@ export class SqliteDrizzleSession<
     if (this.#part !== undefined) {
       refuseOptionsOfSavepoint(config)
       const { scope, depth, writes } = this.#part
-      return scope.nest((nested) =>
-        transaction(this.#handle({ scope: nested, depth: depth + 1, writes })),
+      return scope!.nest((nested) =>
+        transaction(this.#handle({ outlet: nested, scope: nested, depth: depth + 1, writes })),
       )
     }
     const options = beginOptions(config)
@@ -227,20 +254,37 @@ export class SqliteDrizzleSession<
     const writes = new Set<string>()
     const { busyTimeoutMs } = this.#client!.options
     const result = await runTransaction(line, options, busyTimeoutMs, begun, (scope) =>
-      transaction(this.#handle({ scope, depth: 0, writes })),
+      transaction(this.#handle({ outlet: scope, scope, depth: 0, writes })),
     )
     if (writes.size > 0) await this.#shared.cache!.written([...writes])
     return result
   }
 
-  #handle(part: TransactionPart): KeelsonSqliteTransaction<TFullSchema, TSchema> {
-    const session = new SqliteDrizzleSession<TFullSchema, TSchema>(
+  /** The capability under `onEngineSession`. */
+  #on(outlet: SqliteSession): OnEngineSession {
+    const writes = new Set<string>()
+    const part: TransactionPart = { outlet, scope: undefined, depth: 0, writes }
+    return {
+      session: this.#sessionOf(part),
+      transaction: (depth) => this.#handle({ ...part, depth }),
+      committed: async () => {
+        if (writes.size > 0) await this.#shared.cache!.written([...writes])
+      },
+    }
+  }
+
+  #sessionOf(part: TransactionPart): SqliteDrizzleSession<TFullSchema, TSchema> {
+    return new SqliteDrizzleSession<TFullSchema, TSchema>(
       this.#client,
       this.dialect,
       this.#schema,
       this.#shared,
       part,
     )
+  }
+
+  #handle(part: TransactionPart): KeelsonSqliteTransaction<TFullSchema, TSchema> {
+    const session = this.#sessionOf(part)
     const tx = new KeelsonSqliteTransaction<TFullSchema, TSchema>(
       'async',
       this.dialect,

@@ -1,5 +1,5 @@
 import { instanceOf } from '@keelson/core/kysely'
-import { type Kysely, type QueryExecutor, Transaction } from 'kysely'
+import { type ControlledTransaction, type Kysely, type QueryExecutor, Transaction } from 'kysely'
 import { TransactionAcquireTimeoutError, TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import {
@@ -17,6 +17,12 @@ import { KyselyLine } from './kysely-line.ts'
 import { type KyselyTransactions, transactionsOf } from './kysely-transactions.ts'
 import { Loan } from './loan.ts'
 import { LoanProbe, ScopeProvider } from './transaction-route.ts'
+
+/**
+ * A database, or a handle of one of its transactions. Each class is named, because TypeScript infers `DB` from the class
+ * itself and not reliably from one that it extends.
+ */
+export type Database<DB> = Kysely<DB> | Transaction<DB> | ControlledTransaction<DB, any>
 
 /**
  * Runs `fn` in a transaction: commits when it resolves, rolls back when it throws, and rethrows the same error. Inside a
@@ -50,7 +56,7 @@ import { LoanProbe, ScopeProvider } from './transaction-route.ts'
  * // commit
  */
 export async function transaction<DB, R>(
-  db: Kysely<DB>,
+  db: Database<DB>,
   fn: (tx: Transaction<DB>, scope: TransactionScope) => Promise<R>,
   options?: TransactionOptions<R>,
 ): Promise<R> {
@@ -111,7 +117,7 @@ export async function beforeCommit(db: Kysely<any>, hook: Hook): Promise<void> {
  * @returns what `fn` returned
  */
 export async function withRollback<DB, R>(
-  db: Kysely<DB>,
+  db: Database<DB>,
   fn: (tx: Transaction<DB>, scope: TransactionScope) => Promise<R>,
 ): Promise<R> {
   const host = hostOf(db)

@@ -1,0 +1,107 @@
+import { TransactionOptionsError } from '../errors.ts'
+import type { TransactionOptions } from '../options.ts'
+import {
+  type AcquireOptions,
+  type Callback,
+  type Host,
+  runTransaction,
+} from '../run/run-transaction.ts'
+import type { Line } from '../scope/line.ts'
+import type { Scope } from '../scope/scope.ts'
+import type { DrizzleTransactions } from './drizzle-transactions.ts'
+import type { DrizzleDatabase, DrizzleSession } from './internals.ts'
+import { optionsOf } from './transaction-config.ts'
+
+/** One call of `transaction()` on a database or handle. */
+export class DrizzleHost implements Host<DrizzleDatabase> {
+  readonly transactions: DrizzleTransactions
+  readonly handleScope: Scope | undefined
+  readonly #db: DrizzleDatabase
+
+  constructor(transactions: DrizzleTransactions, session: DrizzleSession, db: DrizzleDatabase) {
+    this.transactions = transactions
+    this.handleScope = transactions.scopeOf(session)
+    this.#db = db
+  }
+
+  get database(): DrizzleTransactions['database'] {
+    return this.transactions.database
+  }
+
+  get defaults(): TransactionOptions {
+    return this.transactions.defaults
+  }
+
+  get supportsSavepoints(): boolean {
+    return this.transactions.driver.traits.savepoint !== undefined
+  }
+
+  get plainHandle(): DrizzleDatabase {
+    return this.#db
+  }
+
+  async withLine<R>(options: AcquireOptions, use: (line: Line) => Promise<R>): Promise<R> {
+    const { driver } = this.transactions
+    options.signal?.throwIfAborted()
+    const line = await driver.acquire(options)
+    // A scope ends its line itself, whatever happens.
+    return use(line)
+  }
+
+  handle(scope: Scope): DrizzleDatabase {
+    const { transactions } = this
+    return transactions.handle(scope, (handle) => {
+      Object.defineProperty(handle, 'transaction', {
+        configurable: true,
+        writable: true,
+        value: (fn: DrizzleCallback, config?: object) =>
+          runDrizzleTransaction(transactions, handle.session, fn, config, handle),
+      })
+    })
+  }
+}
+
+type DrizzleCallback = (tx: DrizzleDatabase) => Promise<unknown>
+
+/** Drizzle's own `db.transaction()` and `tx.transaction()`. */
+export async function runDrizzleTransaction(
+  transactions: DrizzleTransactions,
+  session: DrizzleSession,
+  fn: DrizzleCallback,
+  config: object | undefined,
+  db?: DrizzleDatabase,
+): Promise<unknown> {
+  if (typeof fn !== 'function')
+    throw new TransactionOptionsError('fn', 'db.transaction() takes an async function.')
+  const host = new DrizzleHost(transactions, session, db ?? ({ session } as DrizzleDatabase))
+  return runReady(host, (tx) => fn(tx), optionsOf(config))
+}
+
+/** `db.batch()` inside a transaction: one after the other, in a savepoint. */
+export function runDrizzleBatch(
+  transactions: DrizzleTransactions,
+  session: DrizzleSession,
+  items: readonly PromiseLike<unknown>[],
+): Promise<unknown[]> {
+  const host = new DrizzleHost(transactions, session, { session } as DrizzleDatabase)
+  return runTransaction(
+    host,
+    async () => {
+      const results: unknown[] = []
+      for (const item of items) results.push(await item)
+      return results
+    },
+    { propagation: 'nested' },
+  )
+}
+
+/** Runs a transaction once handles can be made. */
+export async function runReady<R>(
+  host: DrizzleHost,
+  fn: Callback<DrizzleDatabase, R>,
+  options?: TransactionOptions<R>,
+): Promise<R> {
+  const preparing = host.transactions.driver.prepare()
+  if (preparing !== undefined) await preparing
+  return runTransaction(host, fn, options)
+}

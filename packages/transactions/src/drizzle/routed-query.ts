@@ -1,0 +1,116 @@
+import { pickScope } from '../scope/pick-scope.ts'
+import type { Scope } from '../scope/scope.ts'
+import type { Binding } from './driver.ts'
+import type { DrizzleTransactions } from './drizzle-transactions.ts'
+import {
+  type DrizzlePrepared,
+  type DrizzleSession,
+  prepareAgain,
+  sending,
+  streaming,
+} from './internals.ts'
+import { ScopedStream } from './scoped-stream.ts'
+
+type Sent = (...args: any[]) => any
+
+/**
+ * A prepared query that decides, each time it is sent, where it runs: in the transaction of its async context, in that
+ * of the handle it was made with, or in none.
+ *
+ * What it stands for gets itself as `this`, since it has private members; and what is assigned, since a select builder
+ * leaves `joinsNotNullableMap` on it afterwards.
+ */
+export class RoutedQuery implements ProxyHandler<DrizzlePrepared> {
+  readonly #transactions: DrizzleTransactions
+  readonly #raw: DrizzlePrepared
+  readonly #args: readonly any[]
+  /** Of the handle that the query was made with. */
+  readonly #handle: Scope | undefined
+  #again: { readonly binding: Binding; readonly prepared: DrizzlePrepared } | undefined
+
+  /** @param args of `prepareQuery()` */
+  constructor(
+    transactions: DrizzleTransactions,
+    session: DrizzleSession,
+    raw: DrizzlePrepared,
+    args: readonly any[],
+  ) {
+    this.#transactions = transactions
+    this.#raw = raw
+    this.#args = args
+    this.#handle = transactions.scopeOf(session)
+  }
+
+  get(raw: DrizzlePrepared, name: string | symbol, proxy: unknown): unknown {
+    const value = Reflect.get(raw, name, raw) as unknown
+    if (typeof value !== 'function') return value
+    if (sending.has(name)) return (...args: any[]) => this.#send(name, value as Sent, args)
+    if (streaming.has(name)) return (...args: any[]) => this.#stream(name, value as Sent, args)
+    return (...args: any[]) => {
+      const result = Reflect.apply(value, raw, args) as unknown
+      // `setToken()` returns what it was called on.
+      return result === raw ? proxy : result
+    }
+  }
+
+  set(raw: DrizzlePrepared, name: string | symbol, value: unknown): boolean {
+    return Reflect.set(raw, name, value, raw)
+  }
+
+  get #sql(): string {
+    return (this.#args[0] as { sql: string }).sql
+  }
+
+  // Not an async function: every query passes here.
+  #send(name: string | symbol, method: Sent, args: any[]): Promise<unknown> {
+    const { database, driver } = this.#transactions
+    const store = database.context.getStore()
+    if (this.#handle === undefined && store?.scope === undefined) {
+      const send = (): Promise<unknown> => method.apply(this.#raw, args) as Promise<unknown>
+      if (!driver.watchesOutside && store === undefined) return send()
+      return driver.outside(this.#sql, send, database.suspendedRoot)
+    }
+    return this.#sendInScope(name, args)
+  }
+
+  /** Takes its turn at once, so that what is sent first runs first. */
+  #sendInScope(name: string | symbol, args: any[]): Promise<unknown> {
+    try {
+      const scope = this.#scope()
+      const prepared = this.#preparedFor(scope) as unknown as Record<string | symbol, Sent>
+      return scope.run(this.#sql, () => prepared[name]!(...args) as Promise<unknown>)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Where the query goes is decided with its first step. */
+  #stream(name: string | symbol, method: Sent, args: any[]): AsyncIterableIterator<unknown> {
+    if (this.#handle === undefined && this.#transactions.database.scope === undefined)
+      return method.apply(this.#raw, args) as AsyncIterableIterator<unknown>
+    const created = this.#scope()
+    const scopeOf = (): Scope => {
+      const ambient = this.#transactions.database.scope
+      return ambient?.root === created.root ? ambient : created
+    }
+    return new ScopedStream(this.#sql, scopeOf, () => {
+      const prepared = this.#preparedFor(created) as unknown as Record<string | symbol, Sent>
+      return prepared[name]!(...args) as AsyncIterator<unknown>
+    })
+  }
+
+  #scope(): Scope {
+    const ambient = this.#transactions.database.scope
+    return this.#handle === undefined ? ambient! : pickScope(this.#handle, ambient)
+  }
+
+  /** The query as it is prepared on the transaction's own session. */
+  #preparedFor(scope: Scope): DrizzlePrepared {
+    if (this.#handle?.root === scope.root) return this.#raw
+    const binding = this.#transactions.bindingOf(scope)
+    if (this.#again?.binding !== binding) {
+      this.#again = { binding, prepared: prepareAgain(binding.session, this.#args, this.#raw) }
+    }
+    return this.#again.prepared
+  }
+}

@@ -1,0 +1,68 @@
+import type { TransactionOptions } from '../options.ts'
+import { runSyncTransaction, type SyncHost } from '../sync/run-sync-transaction.ts'
+import { type SyncDatabase, syncDatabaseFor } from '../sync/sync-database.ts'
+import type { SyncLine } from '../sync/sync-line.ts'
+import type { SyncScope } from '../sync/sync-scope.ts'
+import { BetterSqlite3Line } from './better-sqlite3-line.ts'
+import {
+  captureHandleClass,
+  cloneSession,
+  type DrizzleDatabase,
+  type DrizzleSession,
+  type HandleClass,
+  newHandle,
+} from './internals.ts'
+import { optionsOf } from './transaction-config.ts'
+
+/** What one Drizzle database over better-sqlite3 with `withTransactions()` keeps. */
+export class SyncDrizzleTransactions {
+  /** That of the database itself. */
+  readonly session: DrizzleSession
+  readonly database: SyncDatabase
+  readonly defaults: TransactionOptions
+  readonly #scopes = new WeakMap<object, SyncScope>()
+  #handleClass: HandleClass | undefined
+
+  constructor(session: DrizzleSession, defaults: TransactionOptions) {
+    this.session = session
+    this.defaults = defaults
+    this.database = syncDatabaseFor(session.client as object)
+  }
+
+  /** The scope of a handle, by its session. */
+  scopeOf(session: object): SyncScope | undefined {
+    return this.#scopes.get(session)
+  }
+
+  /** The handle of a scope, which is on the one connection there is. */
+  handle(scope: SyncScope): DrizzleDatabase {
+    this.#handleClass ??= captureHandleClass(this.session, { client: stub }) as HandleClass
+    const session = cloneSession(this.session)
+    this.#scopes.set(session, scope)
+    const handle = newHandle(this.#handleClass, 'sqlite-sync', session, scope.depth)
+    Object.defineProperty(handle, 'transaction', {
+      configurable: true,
+      writable: true,
+      value: (fn: (tx: DrizzleDatabase) => unknown, config?: object) =>
+        runSyncTransaction(this.hostFor(handle), fn, optionsOf(config)),
+    })
+    return handle
+  }
+
+  /** For one call of `transaction()` on a database or handle. */
+  hostFor(db: DrizzleDatabase): SyncHost<DrizzleDatabase> {
+    return {
+      database: this.database,
+      defaults: this.defaults,
+      handleScope: this.scopeOf(db.session),
+      plainHandle: db,
+      line: (): SyncLine => new BetterSqlite3Line(this.session),
+      handle: (scope) => this.handle(scope),
+    }
+  }
+}
+
+/** Begins nothing, for the driver to make its first handle over. */
+const stub = {
+  transaction: (fn: (tx: unknown) => unknown): { deferred: typeof fn } => ({ deferred: fn }),
+}

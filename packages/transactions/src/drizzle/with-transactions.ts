@@ -1,0 +1,86 @@
+import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
+import type { TransactionDefaults } from '../database.ts'
+import { NotWrappedError, TransactionOptionsError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
+import { refuseWaiting } from '../sync/run-sync-transaction.ts'
+import type { AnyDatabase } from './database-type.ts'
+import { driverOf, isSynchronous } from './driver-of.ts'
+import { DrizzleTransactions, layerName } from './drizzle-transactions.ts'
+import { checkInternals, drizzleSession } from './internals.ts'
+import { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
+import { SyncTransactionLayer } from './sync-transaction-layer.ts'
+import { TransactionLayer } from './transaction-layer.ts'
+
+/**
+ * Gives a Drizzle database transactions that nest and that plain `db` joins. It returns the same `db`; a second call
+ * changes nothing.
+ *
+ * With it `transaction(db, fn)` works, and Drizzle's own calls change in this: inside a transaction plain `db`, its
+ * relational queries, prepared queries, `$count()` and `batch()` run in it, in place of waiting for it or running beside
+ * it; `db.transaction()` and `tx.transaction()` inside a transaction are savepoints; what comes too late is refused. Where
+ * a driver has one connection, what is outside a transaction waits for its end.
+ *
+ * It knows node-postgres, postgres-js, pglite, mysql2, libsql, sqlite-proxy, better-sqlite3, `@keelson/sqlite` and
+ * `@keelson/duckdb`.
+ *
+ * @param db what `drizzle()` returned
+ * @param options `defaults`: options for every transaction that does not say otherwise
+ * @throws {TransactionOptionsError} when a default is unknown or impossible, or the driver is not known
+ * @throws {UnsupportedDrizzleError} when the installed drizzle-orm is not one this works with
+ *
+ * @example
+ * const db = withTransactions(drizzle(pool))
+ *
+ * await transaction(db, async () => {
+ *   await db.insert(accounts).values(row)
+ *   await transaction(db, async () => { ... }).catch(report)
+ * })
+ * // begin
+ * // insert into "accounts" ...
+ * // savepoint "keelson_1"
+ * // release savepoint "keelson_1"         or: rollback to savepoint "keelson_1", release savepoint "keelson_1"
+ * // commit
+ */
+export function withTransactions<Db extends AnyDatabase>(
+  db: Db,
+  options: TransactionDefaults = {},
+): Db {
+  const { defaults = {} } = options
+  checkOptions(defaults, 'withTransactions()')
+  const session = drizzleSession(db)
+  if (session === undefined) {
+    throw new TransactionOptionsError(
+      'db',
+      'withTransactions() takes what drizzle() has returned. For Kysely import it from @keelson/transactions/kysely.',
+    )
+  }
+  if (sessionLayer(session, layerName) !== undefined) return db
+  checkInternals(session)
+  const frozen = Object.freeze({ ...defaults })
+  if (isSynchronous(session)) {
+    refuseWaiting(defaults, 'withTransactions()')
+    addSessionLayer(session, new SyncTransactionLayer(new SyncDrizzleTransactions(session, frozen)))
+  } else {
+    addSessionLayer(
+      session,
+      new TransactionLayer(new DrizzleTransactions(session, driverOf(session), frozen)),
+    )
+  }
+  return db
+}
+
+/**
+ * The state of a database, or of the one that a handle belongs to.
+ *
+ * @throws {NotWrappedError} saying what is missing
+ */
+export function transactionsOf(db: unknown): DrizzleTransactions | SyncDrizzleTransactions {
+  const session = drizzleSession(db)
+  const layer = session && sessionLayer(session, layerName)
+  if (layer instanceof TransactionLayer || layer instanceof SyncTransactionLayer)
+    return layer.transactions
+  throw new NotWrappedError(
+    'This Drizzle database does not know of transactions that nest. Wrap it: `const db = withTransactions(drizzle(...))`, ' +
+      "with withTransactions from '@keelson/transactions/drizzle'. Nothing was sent.",
+  )
+}

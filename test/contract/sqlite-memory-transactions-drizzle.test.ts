@@ -1,0 +1,8 @@
+import { sqliteMemory } from '../support/engines.ts'
+import { describeContract } from './describe-contract.ts'
+import { inOuterTransaction } from './orms/in-outer-transaction.ts'
+import { transactionsDrizzle, wrappedDrizzle } from './orms/transactions-drizzle.ts'
+
+describeContract(sqliteMemory, wrappedDrizzle())
+describeContract(sqliteMemory, transactionsDrizzle())
+describeContract(sqliteMemory, inOuterTransaction(transactionsDrizzle()))

@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import type { CorruptionCase, Verdict } from './case.ts'
+import type { Contender } from './contenders.ts'
+import { describe, type Observation, type Outcome } from './observation.ts'
+import type { Line } from './run-one.ts'
+import type { Driver } from './store.ts'
+
+/** What came of putting a case to a driver. */
+export interface Result {
+  /** The driver; undefined when the library has none for the engine. */
+  readonly driver: string | undefined
+  readonly verdict: Verdict
+  readonly happened: string
+}
+
+export interface AttemptSettings {
+  /** Connection string of a PostgreSQL superuser. */
+  readonly server: string
+  /** How long nothing may happen, in milliseconds, once everything is prepared. */
+  readonly limitMs: number
+}
+
+/** How long a process may take to load and to prepare a database. */
+const PREPARATION_MS = 60_000
+
+/** Puts a case to each driver that the library has for its engine, one after the other. */
+export async function attempt(
+  asked: CorruptionCase,
+  contender: Contender,
+  settings: AttemptSettings,
+): Promise<Result[]> {
+  const drivers = driversFor(asked, (await contender.load())[asked.engine] ?? [])
+  if (drivers.length === 0 || (contender.id === 'by-hand' && asked.byHand !== true)) {
+    const happened =
+      contender.id === 'by-hand' ? '' : `${contender.name} has no driver for ${asked.engine}`
+    return [{ driver: undefined, verdict: '-', happened }]
+  }
+  const results: Result[] = []
+  for (const driver of drivers) {
+    const lacking = asked.needs?.find((ability) => driver.lacks?.[ability] !== undefined)
+    results.push(
+      lacking === undefined
+        ? await runInProcess(asked, contender, driver, settings)
+        : { driver: driver.name, verdict: '-', happened: driver.lacks![lacking]! },
+    )
+  }
+  return results
+}
+
+/** Without those that have no promises, unless the case has a form for them. */
+function driversFor(asked: CorruptionCase, drivers: readonly Driver[]): Driver[] {
+  return drivers.filter((driver) => 'open' in driver || asked.runSync !== undefined)
+}
+
+async function runInProcess(
+  asked: CorruptionCase,
+  contender: Contender,
+  driver: Driver,
+  { server, limitMs }: AttemptSettings,
+): Promise<Result> {
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'keelson-corruption-'))
+  const program = fileURLToPath(new URL('run-one.ts', import.meta.url))
+  const child = spawn(process.execPath, [program, asked.id, contender.id, driver.name], {
+    env: { ...process.env, CORRUPTION_POSTGRES: server, CORRUPTION_DIRECTORY: directory },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let hangs = false
+  const giveUp = () => {
+    hangs = true
+    child.kill('SIGKILL')
+  }
+  let limit = setTimeout(giveUp, PREPARATION_MS)
+  const exited = new Promise<string>((resolve) =>
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`)),
+  )
+  const complaints = text(child.stderr)
+
+  const told: Record<string, Outcome> = {}
+  let isReady = false
+  let observation: Observation | undefined
+  for await (const json of createInterface({ input: child.stdout })) {
+    const line = parsed(json)
+    if (line === undefined) continue
+    clearTimeout(limit)
+    limit = setTimeout(giveUp, limitMs)
+    if ('ready' in line) isReady = true
+    else if ('party' in line) told[line.party] = line.outcome
+    else observation = line.observation
+  }
+  const end = await exited
+  clearTimeout(limit)
+  const stderr = await complaints
+  rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+
+  if (!isReady)
+    throw new Error(`${asked.id} with ${contender.name} was not prepared (${end}).\n${stderr}`)
+  const result = (verdict: Verdict, happened: string): Result => ({
+    driver: driver.name,
+    verdict,
+    happened,
+  })
+  const before = describe({ told })
+  const soFar = before === '' ? '' : `${before}; then `
+  if (observation !== undefined) return result(judge(asked, observation), describe(observation))
+  if (hangs) return result('hangs', `${soFar}nothing for ${limitMs / 1000} s`)
+  return result('crashes', `${soFar}the process ended: ${lastWords(stderr) ?? end}`)
+}
+
+function judge(asked: CorruptionCase, observation: Observation): Verdict {
+  if (asked.isRefused?.(observation) === true) return '-'
+  return asked.isRight(observation) ? 'right' : 'wrong'
+}
+
+/** Libraries print too. */
+function parsed(line: string): Line | undefined {
+  try {
+    return JSON.parse(line) as Line
+  } catch {
+    return undefined
+  }
+}
+
+/** The error with which Node says that it ends. */
+function lastWords(stderr: string): string | undefined {
+  const lines = stderr.split('\n').map((line) => line.trim())
+  const error = lines.find((line) => /^(?:Uncaught )?\w*Error\b.*:/i.test(line))
+  const isUnheard = lines.some((line) => line.includes("Unhandled 'error' event"))
+  return error && (isUnheard ? `unhandled 'error' event, ${error}` : error)
+}

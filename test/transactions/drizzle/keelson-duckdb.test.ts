@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { ourDuckDB } from './drivers.ts'
+
+describeBehaviour(ourDuckDB)

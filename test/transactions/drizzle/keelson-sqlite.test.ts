@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { ourSqlite } from './drivers.ts'
+
+describeBehaviour(ourSqlite)

@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { libsqlFile } from './drivers.ts'
+
+describeBehaviour(libsqlFile)

@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { libsqlMemory } from './drivers.ts'
+
+describeBehaviour(libsqlMemory)

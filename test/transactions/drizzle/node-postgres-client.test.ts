@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { nodePostgresClient } from './drivers.ts'
+
+describeBehaviour(nodePostgresClient)

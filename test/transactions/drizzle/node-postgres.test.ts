@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { nodePostgresPool } from './drivers.ts'
+
+describeBehaviour(nodePostgresPool)

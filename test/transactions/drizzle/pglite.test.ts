@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { pglite } from './drivers.ts'
+
+describeBehaviour(pglite)

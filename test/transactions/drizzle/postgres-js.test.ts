@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { postgresJsPool } from './drivers.ts'
+
+describeBehaviour(postgresJsPool)

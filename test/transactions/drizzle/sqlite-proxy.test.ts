@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { sqliteProxy } from './drivers.ts'
+
+describeBehaviour(sqliteProxy)
