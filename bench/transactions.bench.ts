@@ -1,4 +1,4 @@
-// What `withTransactions` and `transaction(db, fn)` cost beside the ORM alone and the bare client: an empty transaction, a
+// What `withTransactions` and `transaction(db, fn)` cost beside the ORM alone and the bare client: an empty and a short transaction, a
 // savepoint, a query outside and inside a transaction. Run alone with `pnpm bench transactions`, or for a first look with
 // `pnpm bench transactions --quick`. Everything is CPU time of the calling thread, with which a busy machine interferes.
 import { PeopleFiles, scatteredIds } from './support/people.ts'
@@ -25,6 +25,7 @@ for (const { name: group, contenders } of groups) {
   const baseline = contenders[0]!.name
   const jobs: Record<string, (contender: TransactionContender) => (times: number) => unknown> = {
     'empty transaction': (contender) => (n) => contender.emptyTransaction(n),
+    'short transaction': (contender) => () => contender.shortTransaction(ids),
     'savepoint in a transaction': (contender) => (n) => contender.savepoint(n),
     'query outside': (contender) => () => contender.queryOutside(ids),
     'query inside': (contender) => () => contender.queryInside(ids),
@@ -34,8 +35,8 @@ for (const { name: group, contenders } of groups) {
     const standings = await sideBySide({
       title,
       baseline,
-      times: job.startsWith('query') ? ids.length : times,
-      rounds: quick ? 5 : 61,
+      times: job.startsWith('query') || job.startsWith('short') ? ids.length : times,
+      rounds: quick ? 5 : 41,
       warmUpRounds: 5,
       contenders: contenders.map((contender) => ({ name: contender.name, run: run(contender) })),
     })
@@ -55,6 +56,10 @@ const targets = Object.fromEntries(
       `${group}: transaction(db, fn), times db.transaction() (target <= 1.15)`,
       ratio(`${group}: empty transaction`, 'transaction(db, fn)'),
     ],
+    [
+      `${group}: the same, with an update and two selects in it`,
+      ratio(`${group}: short transaction`, 'transaction(db, fn)'),
+    ],
   ]),
 )
 console.log(targets)
@@ -62,7 +67,7 @@ console.log(targets)
 if (!quick) {
   writeResults(
     new URL('results/transactions.json', import.meta.url),
-    ['better-sqlite3', '@electric-sql/pglite', 'kysely'],
+    ['better-sqlite3', '@electric-sql/pglite', 'kysely', 'drizzle-orm'],
     { targets, results },
   )
 }

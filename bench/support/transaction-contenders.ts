@@ -1,14 +1,23 @@
 import { PGlite } from '@electric-sql/pglite'
 import { SqliteDialect as KeelsonDialect } from '@keelson/sqlite/kysely'
+import { drizzle as keelsonDrizzle, type KeelsonSqliteDatabase } from '@keelson/sqlite/drizzle'
+import {
+  transaction as drizzleTransaction,
+  withTransactions as withDrizzleTransactions,
+} from '@keelson/transactions/drizzle'
 import { transaction, withTransactions } from '@keelson/transactions/kysely'
 import Database from 'better-sqlite3'
+import { eq } from 'drizzle-orm'
+import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3'
 import { type Dialect, Kysely, PGliteDialect, SqliteDialect } from 'kysely'
-import { type People, type PeopleFiles, personValues } from './people.ts'
+import { type People, type PeopleFiles, person, personValues } from './people.ts'
 
 /** One way to run transactions. Each job tells how many rows it saw, or how many transactions it ran. */
 export interface TransactionContender {
   readonly name: string
   emptyTransaction(times: number): number | Promise<number>
+  /** Transactions of an update and two point selects. */
+  shortTransaction(ids: readonly number[]): number | Promise<number>
   /** A transaction with one savepoint in it, both empty. */
   savepoint(times: number): number | Promise<number>
   queryOutside(ids: readonly number[]): number | Promise<number>
@@ -23,6 +32,7 @@ export interface TransactionGroup {
   readonly contenders: readonly TransactionContender[]
 }
 
+const updateAge = 'update person set age = ? where id = ?'
 const byId = 'select * from person where id = ?'
 
 /** Every contender has a database of its own, with the same rows in it. */
@@ -44,8 +54,47 @@ export async function transactionGroups(files: PeopleFiles): Promise<Transaction
     {
       name: 'Kysely, SqliteDialect',
       contenders: [
-        ...throughKysely((name) => new SqliteDialect({ database: tuned(`kysely ${name}`) })),
+        // `deferred`, as Kysely begins, which takes no lock.
+        ...throughKysely(
+          (name) => new SqliteDialect({ database: tuned(`kysely ${name}`) }),
+          'deferred',
+        ),
         rawSqlite(tuned('raw again')),
+      ],
+    },
+    {
+      name: "Drizzle, Keelson's SQLite",
+      contenders: [
+        drizzleCalls('Drizzle', keelsonDrizzle(files.file('drizzle alone'))),
+        drizzleCalls(
+          'its own calls, withTransactions',
+          withDrizzleTransactions(keelsonDrizzle(files.file('drizzle wrapped'))),
+        ),
+        drizzleTransactions(
+          'transaction(db, fn)',
+          withDrizzleTransactions(keelsonDrizzle(files.file('drizzle transactions'))),
+        ),
+        rawSqlite(tuned('raw beside drizzle')),
+      ],
+    },
+    {
+      // Its transactions begin deferred, and are synchronous.
+      name: 'Drizzle, better-sqlite3',
+      contenders: [
+        syncDrizzleCalls('Drizzle', drizzle(tuned('sync alone'))),
+        syncDrizzleCalls(
+          'its own calls, withTransactions',
+          withDrizzleTransactions(drizzle(tuned('sync wrapped')), {
+            defaults: { behavior: 'deferred' },
+          }),
+        ),
+        syncDrizzleTransactions(
+          'transaction(db, fn)',
+          withDrizzleTransactions(drizzle(tuned('sync transactions')), {
+            defaults: { behavior: 'deferred' },
+          }),
+        ),
+        rawSqlite(tuned('raw beside sync')),
       ],
     },
     {
@@ -64,13 +113,15 @@ const kinds = ['alone', 'wrapped', 'transaction()'] as const
 
 function throughKysely(
   dialects: readonly Dialect[] | ((name: string) => Dialect),
+  behavior?: 'deferred',
 ): TransactionContender[] {
+  const options = { defaults: { behavior } }
   const dialect = (n: number): Dialect =>
     typeof dialects === 'function' ? dialects(kinds[n]!) : dialects[n]!
   return [
     kyselyCallbacks('Kysely', dialect(0)),
-    kyselyCallbacks('its own calls, withTransactions', withTransactions(dialect(1))),
-    kyselyTransactions('transaction(db, fn)', withTransactions(dialect(2))),
+    kyselyCallbacks('its own calls, withTransactions', withTransactions(dialect(1), options)),
+    kyselyTransactions('transaction(db, fn)', withTransactions(dialect(2), options)),
   ]
 }
 
@@ -81,6 +132,10 @@ function kyselyCallbacks(name: string, dialect: Dialect): TransactionContender {
     async emptyTransaction(times) {
       for (let n = 0; n < times; n++) await db.transaction().execute(async () => {})
       return times
+    },
+    async shortTransaction(ids) {
+      for (const id of ids) await db.transaction().execute((trx) => shortWork(trx, id))
+      return ids.length
     },
     async savepoint(times) {
       for (let n = 0; n < times; n++) {
@@ -105,6 +160,10 @@ function kyselyTransactions(name: string, dialect: Dialect): TransactionContende
       for (let n = 0; n < times; n++) await transaction(db, async () => {})
       return times
     },
+    async shortTransaction(ids) {
+      for (const id of ids) await transaction(db, () => shortWork(db, id))
+      return ids.length
+    },
     async savepoint(times) {
       for (let n = 0; n < times; n++) await transaction(db, () => transaction(db, async () => {}))
       return times
@@ -116,6 +175,12 @@ function kyselyTransactions(name: string, dialect: Dialect): TransactionContende
   }
 }
 
+async function shortWork(db: Kysely<People>, id: number): Promise<void> {
+  await db.updateTable('person').set({ age: 30 }).where('id', '=', id).execute()
+  await db.selectFrom('person').selectAll().where('id', '=', id).executeTakeFirst()
+  await db.selectFrom('person').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
 async function select(db: Kysely<People>, ids: readonly number[]): Promise<number> {
   let rows = 0
   for (const id of ids) {
@@ -125,12 +190,128 @@ async function select(db: Kysely<People>, ids: readonly number[]): Promise<numbe
   return rows
 }
 
+type AsyncDrizzle = KeelsonSqliteDatabase
+
+function drizzleCalls(name: string, db: AsyncDrizzle): TransactionContender {
+  return {
+    name,
+    async emptyTransaction(times) {
+      for (let n = 0; n < times; n++) await db.transaction(async () => {})
+      return times
+    },
+    async shortTransaction(ids) {
+      for (const id of ids) await db.transaction((tx) => shortDrizzleWork(tx, id))
+      return ids.length
+    },
+    async savepoint(times) {
+      for (let n = 0; n < times; n++) await db.transaction((tx) => tx.transaction(async () => {}))
+      return times
+    },
+    queryOutside: (ids) => selectByDrizzle(db, ids),
+    queryInside: (ids) => db.transaction((tx) => selectByDrizzle(tx, ids)),
+    close: () => db.$client.close(),
+  }
+}
+
+function drizzleTransactions(name: string, db: AsyncDrizzle): TransactionContender {
+  return {
+    ...drizzleCalls(name, db),
+    async emptyTransaction(times) {
+      for (let n = 0; n < times; n++) await drizzleTransaction(db, async () => {})
+      return times
+    },
+    async shortTransaction(ids) {
+      for (const id of ids) await drizzleTransaction(db, () => shortDrizzleWork(db, id))
+      return ids.length
+    },
+    async savepoint(times) {
+      for (let n = 0; n < times; n++)
+        await drizzleTransaction(db, () => drizzleTransaction(db, async () => {}))
+      return times
+    },
+    queryInside: (ids) => drizzleTransaction(db, () => selectByDrizzle(db, ids)),
+  }
+}
+
+type Queries = Pick<AsyncDrizzle, 'select' | 'update'>
+
+async function shortDrizzleWork(db: Queries, id: number): Promise<void> {
+  await db.update(person).set({ age: 30 }).where(eq(person.id, id)).run()
+  await db.select().from(person).where(eq(person.id, id)).get()
+  await db.select().from(person).where(eq(person.id, id)).get()
+}
+
+async function selectByDrizzle(db: Queries, ids: readonly number[]): Promise<number> {
+  let rows = 0
+  for (const id of ids)
+    if ((await db.select().from(person).where(eq(person.id, id)).get()) !== undefined) rows++
+  return rows
+}
+
+type SyncDrizzle = BetterSQLite3Database & { readonly $client: Database.Database }
+
+function syncDrizzleCalls(name: string, db: SyncDrizzle): TransactionContender {
+  return {
+    name,
+    emptyTransaction(times) {
+      for (let n = 0; n < times; n++) db.transaction(() => {})
+      return times
+    },
+    shortTransaction(ids) {
+      for (const id of ids) db.transaction((tx) => shortSyncWork(tx, id))
+      return ids.length
+    },
+    savepoint(times) {
+      for (let n = 0; n < times; n++) db.transaction((tx) => tx.transaction(() => {}))
+      return times
+    },
+    queryOutside: (ids) => selectBySyncDrizzle(db, ids),
+    queryInside: (ids) => db.transaction((tx) => selectBySyncDrizzle(tx, ids)),
+    close: () => db.$client.close(),
+  }
+}
+
+function syncDrizzleTransactions(name: string, db: SyncDrizzle): TransactionContender {
+  return {
+    ...syncDrizzleCalls(name, db),
+    emptyTransaction(times) {
+      for (let n = 0; n < times; n++) drizzleTransaction(db, () => {})
+      return times
+    },
+    shortTransaction(ids) {
+      for (const id of ids) drizzleTransaction(db, () => shortSyncWork(db, id))
+      return ids.length
+    },
+    savepoint(times) {
+      for (let n = 0; n < times; n++) drizzleTransaction(db, () => drizzleTransaction(db, () => {}))
+      return times
+    },
+    queryInside: (ids) => drizzleTransaction(db, () => selectBySyncDrizzle(db, ids)),
+  }
+}
+
+type SyncQueries = Pick<SyncDrizzle, 'select' | 'update'>
+
+function shortSyncWork(db: SyncQueries, id: number): void {
+  db.update(person).set({ age: 30 }).where(eq(person.id, id)).run()
+  db.select().from(person).where(eq(person.id, id)).get()
+  db.select().from(person).where(eq(person.id, id)).get()
+}
+
+function selectBySyncDrizzle(db: SyncQueries, ids: readonly number[]): number {
+  let rows = 0
+  for (const id of ids)
+    if (db.select().from(person).where(eq(person.id, id)).get() !== undefined) rows++
+  return rows
+}
+
 function rawSqlite(database: Database.Database): TransactionContender {
   const get = database.prepare(byId)
   const run = (sql: string): (() => void) => {
     const statement = database.prepare(sql)
     return () => void statement.run()
   }
+  const update = database.prepare(updateAge)
   const [begin, commit] = [run('begin immediate'), run('commit')]
   const [savepoint, release] = [run('savepoint inner_1'), run('release inner_1')]
   const pointSelect = (ids: readonly number[]): number => {
@@ -146,6 +327,16 @@ function rawSqlite(database: Database.Database): TransactionContender {
         commit()
       }
       return times
+    },
+    shortTransaction(ids) {
+      for (const id of ids) {
+        begin()
+        update.run(30, id)
+        get.get(id)
+        get.get(id)
+        commit()
+      }
+      return ids.length
     },
     savepoint(times) {
       for (let n = 0; n < times; n++) {
@@ -174,6 +365,16 @@ function rawPGlite(pglite: PGlite): TransactionContender {
     async emptyTransaction(times) {
       for (let n = 0; n < times; n++) await pglite.transaction(async () => {})
       return times
+    },
+    async shortTransaction(ids) {
+      for (const id of ids) {
+        await pglite.transaction(async (tx) => {
+          await tx.query('update person set age = $1 where id = $2', [30, id])
+          await tx.query(sql, [id])
+          await tx.query(sql, [id])
+        })
+      }
+      return ids.length
     },
     async savepoint(times) {
       for (let n = 0; n < times; n++) {

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { CorruptionCase, Verdict } from './case.ts'
 import type { Contender } from './contenders.ts'
-import { describe, type Observation, type Outcome } from './observation.ts'
+import { describe, isSilent, type Observation, type Outcome } from './observation.ts'
 import type { Line } from './run-one.ts'
 import type { Driver } from './store.ts'
 
@@ -16,6 +16,8 @@ export interface Result {
   /** The driver; undefined when the library has none for the engine. */
   readonly driver: string | undefined
   readonly verdict: Verdict
+  /** For a wrong result: whether nobody was told of an error. */
+  readonly isSilent: boolean
   readonly happened: string
 }
 
@@ -39,7 +41,7 @@ export async function attempt(
   if (drivers.length === 0 || (contender.id === 'by-hand' && asked.byHand !== true)) {
     const happened =
       contender.id === 'by-hand' ? '' : `${contender.name} has no driver for ${asked.engine}`
-    return [{ driver: undefined, verdict: '-', happened }]
+    return [{ driver: undefined, verdict: '-', isSilent: false, happened }]
   }
   const results: Result[] = []
   for (const driver of drivers) {
@@ -47,7 +49,7 @@ export async function attempt(
     results.push(
       lacking === undefined
         ? await runInProcess(asked, contender, driver, settings)
-        : { driver: driver.name, verdict: '-', happened: driver.lacks![lacking]! },
+        : { driver: driver.name, verdict: '-', isSilent: false, happened: driver.lacks![lacking]! },
     )
   }
   return results
@@ -103,6 +105,7 @@ async function runInProcess(
   const result = (verdict: Verdict, happened: string): Result => ({
     driver: driver.name,
     verdict,
+    isSilent: verdict === 'wrong' && isSilent(observation!),
     happened,
   })
   const before = describe({ told })

@@ -17,29 +17,31 @@ export interface Circumstances {
 
 const intro = `# Corruption: what becomes of a transaction when something goes wrong
 
-Each line below is a small program: two parts of a transaction run side by side, a commit fails, a connection is lost.
-It is written once and put to each library over real engines, each time in a process of its own, with the library's
-defaults. Nothing here is an opinion: the verdict compares the rows that are there when everything is closed, and what
-each caller was told, with what the case says is right. The cases are in [test/corruption](../test/corruption/cases),
-how each library is called in [test/corruption/libraries](../test/corruption/libraries).
+Each line of the table is a small program: two parts of a transaction run side by side, a commit fails, a connection is
+lost. It is written once and put to each library over real engines, each time in a process of its own, with the
+library's defaults; only pools are told to give up after 2 s. Nothing here is an opinion: the verdict compares the rows
+that are there when everything is closed, and what each caller was told, with what the case says is right. The cases are
+in [test/corruption/cases](../test/corruption/cases), how each library is called is in
+[test/corruption/libraries](../test/corruption/libraries).
 
 - **right**: the rows and the reports are as the case demands.
-- **wrong**: they are not; in the worst case rows are lost, or kept, that somebody was told the opposite of. Where the
-  library itself said that something failed, this is below, too.
+- **wrong**: they are not. **Silently**: and no caller was told of any error but its own.
 - **hangs**: nothing happened any more. **crashes**: the process died.
 - **-**: the library does not offer this, or says so before it does anything.
 
-"By hand" is the engine's own client without a library, where that says something. Keelson stands here as
+"By hand" is the client of the engine without a library, where that tells something. Keelson stands here as
 \`withTransactions()\` around the drivers of Kysely and Drizzle, and around its own; its columns are also tests of this
-repository. Did we use a library in a way nobody would? Please open an issue.`
+repository. Is a library used here in a way that nobody would? Please open an issue.`
 
 /** The page `docs/corruption.md`. */
 export function documentOf(rows: readonly Row[], circumstances: Circumstances): string {
   const { date, node, versions, limitMs } = circumstances
   return [
     intro,
-    `Run on ${date} with \`npx -y pnpm@12 corruption\` on Node ${node}: ${versions.join(', ')}. "Nothing" means for ` +
-      `${limitMs / 1000} seconds.`,
+    filled(
+      `Run on ${date} with \`npx -y pnpm@12 corruption\` on Node ${node}: ${versions.join(', ')}. What hangs was given ` +
+        `${limitMs / 1000} s.`,
+    ),
     '## The table',
     overview(rows),
     '## The cases',
@@ -68,19 +70,19 @@ function overview(rows: readonly Row[]): string {
 
 /** One word when all drivers of the library agree. */
 function cell(results: readonly Result[]): string {
-  const verdicts = new Set(results.map(({ verdict }) => verdict))
-  if (verdicts.size === 1) return emphasised(results[0]!.verdict)
-  return results.map(({ driver, verdict }) => `${emphasised(verdict)} (${driver})`).join(', ')
+  const verdicts = new Set(results.map(emphasised))
+  if (verdicts.size === 1) return emphasised(results[0]!)
+  return results.map((result) => `${result.driver}: ${emphasised(result)}`).join('; ')
 }
 
 function section({ asked, cells }: Row): string {
   const lines = cells.flatMap(({ contender, results }) =>
     results
       .filter(({ happened }) => happened !== '')
-      .map(({ driver, verdict, happened }) => [
-        driver === undefined ? contender.name : `${contender.name}, ${driver}`,
-        emphasised(verdict),
-        happened,
+      .map((result) => [
+        result.driver === undefined ? contender.name : `${contender.name}, ${result.driver}`,
+        emphasised(result),
+        result.happened,
       ]),
   )
   const threads = (asked.threads ?? []).map((thread) => {
@@ -90,8 +92,8 @@ function section({ asked, cells }: Row): string {
   return [
     `### ${asked.title}`,
     `\`${asked.id}\`, on ${asked.engine}.`,
-    `**Asked.** ${asked.asked}`,
-    `**Right.** ${asked.right}`,
+    filled(`**Asked.** ${asked.asked}`),
+    filled(`**Right.** ${asked.right}`),
     table([['', '', 'what happened'], ...lines]),
     ...(threads.length === 0 ? [] : [`Met by others: ${threads.join(', ')}.`]),
   ].join('\n\n')
@@ -105,8 +107,14 @@ function worst(results: readonly Result[]): Verdict {
     .reduce((one, other) => (order.indexOf(one) > order.indexOf(other) ? one : other))
 }
 
-function emphasised(verdict: Verdict): string {
-  return verdict === 'right' || verdict === '-' ? verdict : `**${verdict}**`
+function emphasised({ verdict, isSilent }: Result): string {
+  if (verdict === 'right' || verdict === '-') return verdict
+  return isSilent ? `**${verdict}, silently**` : `**${verdict}**`
+}
+
+/** A paragraph in lines of at most 120 characters. */
+function filled(paragraph: string): string {
+  return paragraph.replaceAll(/(?=.{121})(.{1,120}) /g, '$1\n')
 }
 
 function table([head = [], ...lines]: readonly (readonly string[])[]): string {

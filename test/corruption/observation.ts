@@ -104,6 +104,11 @@ function sentence(party: string, { ok, error, message = '' }: Outcome): string {
   return `${party} got ${error}: ${message}`
 }
 
+/** Whether nobody was told of an error, but for those whose own code has thrown it. */
+export function isSilent({ told }: Observation): boolean {
+  return Object.values(told).every((outcome) => outcome.ok || outcome.error === OwnError.name)
+}
+
 /** Whether exactly these rows are there, in this order. */
 export function has(observation: Observation, ...rows: readonly string[]): boolean {
   return JSON.stringify(observation.rows) === JSON.stringify(rows)

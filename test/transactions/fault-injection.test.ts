@@ -35,6 +35,9 @@ describe.each(engines)('on $name', (engine) => {
       await play(engine, opened.db, end, 'clean.')
       const calls = seen.map(({ what }) => what)
       expect(calls.at(-1)).toBe(end)
+      // T7: or the savepoint stays, and the engine keeps what it needs for it.
+      for (const [index, what] of calls.entries())
+        if (what === 'rollback to') expect(calls[index + 1]).toBe('release')
       const modes: readonly Mode[] = ['before', 'after', ...(opened.cut ? cuts : [])]
       for (const mode of modes) {
         for (const [index, what] of calls.entries()) {
@@ -152,5 +155,9 @@ async function checkRows(
 function withCauses(error: unknown): unknown[] {
   if (typeof error !== 'object' || error === null) return [error]
   const { cause, suppressed = [] } = error as { cause?: unknown; suppressed?: readonly unknown[] }
-  return [error, ...suppressed.flatMap(withCauses), ...(cause === undefined ? [] : withCauses(cause))]
+  return [
+    error,
+    ...suppressed.flatMap(withCauses),
+    ...(cause === undefined ? [] : withCauses(cause)),
+  ]
 }

@@ -70,7 +70,12 @@ describe.each(engines.filter(({ hasSavepoints }) => hasSavepoints))('on $name', 
             if (late.error !== undefined) expect(late.error, where).toBe('TransactionClosedError')
             // A nested one that is begun and not awaited undoes what it is in.
             const mayClose = each.late === 'nested'
-            const ends = { commit: 'kept', release: 'kept', rollback: 'mine', 'rollback to': 'mine' }
+            const ends = {
+              commit: 'kept',
+              release: 'kept',
+              rollback: 'mine',
+              'rollback to': 'mine',
+            }
             for (const [end, how] of [
               [outer, late.outer],
               [inner, late.inner],
@@ -109,7 +114,7 @@ async function play(
   const how = (ending: Promise<unknown>): Promise<string> =>
     ending.then(
       () => 'kept',
-      (error: Error) => error.message === 'mine' ? 'mine' : error.name,
+      (error: Error) => (error.message === 'mine' ? 'mine' : error.name),
     )
   let innerTold: string | undefined
   let late: Promise<string | undefined> | undefined
@@ -148,7 +153,7 @@ async function play(
 function outsideOfTransactions(calls: readonly Call[]): Call[] {
   const open = new Set<number>()
   return calls.filter(({ connection, what }) => {
-    if (/^begin/.test(what)) open.add(connection)
+    if (what.startsWith('begin')) open.add(connection)
     else if (what === 'commit' || what === 'rollback') open.delete(connection)
     else return !open.has(connection)
     return false

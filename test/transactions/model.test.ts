@@ -6,6 +6,7 @@ import { record, runs, seed } from '../support/runs.ts'
 import { engines } from './model/engines.ts'
 import { Play } from './model/play.ts'
 import { program } from './model/program.ts'
+import { Trace } from './model/trace.ts'
 import { contradictions, expectedNames } from './model/verify.ts'
 
 /** The same programs on each engine, whose traits alone decide where they come out differently. */
@@ -20,16 +21,16 @@ describe.each(engines)('on $name', (engine) => {
       let scopes = 0
       await fc.assert(
         fc.asyncProperty(program, async (roots) => {
-          const play = new Play(engine, db, `c${++cases}.`)
+          const trace = new Trace(engine, db, `c${++cases}.`)
           await Promise.race([
-            play.run(roots),
+            Play.run(trace, roots),
             sleep(20_000, undefined, { ref: false }).then(() =>
               Promise.reject(new Error('It hangs.')),
             ),
           ])
-          scopes += play.scopes.length
-          expect(contradictions(play)).toEqual([])
-          expect(await names(play.prefix)).toEqual(expectedNames(play))
+          scopes += trace.scopes.length
+          expect(contradictions(trace)).toEqual([])
+          expect(await names(trace.prefix)).toEqual(expectedNames(trace))
           await assertIdle()
         }),
         { seed, numRuns: runs(300, 3_000), endOnFailure: process.env['SHRINK'] === undefined },

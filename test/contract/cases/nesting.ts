@@ -244,7 +244,7 @@ export function nestingCases({ it, open, failureOf, engine, orm }: Contract): vo
         }),
       )
       expect(failure).toBeInstanceOf(TransactionAbortedError)
-      expect(failure.cause).toBe(first)
+      expect(orm.unwrap(failure.cause)).toBe(first)
       expect(await db.names()).toEqual([])
     },
   )

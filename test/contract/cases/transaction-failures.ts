@@ -52,11 +52,11 @@ export function transactionFailureCases({ it, open, failureOf, engine, orm }: Co
             caught.push(await failureOf(tx.add({ id: 1, name: 'again' })))
             const refusal = await failureOf(tx.add({ id: 2, name: 'Alan' }))
             expect(refusal).toBeInstanceOf(TransactionAbortedError)
-            expect(refusal.cause).toBe(caught[0])
+            expect(orm.unwrap(refusal.cause)).toBe(caught[0])
           }),
         )
         expect(failure).toBeInstanceOf(TransactionAbortedError)
-        expect(failure.cause).toBe(caught[0])
+        expect(orm.unwrap(failure.cause)).toBe(caught[0])
         expect(await db.names()).toEqual([])
       },
     )
@@ -104,7 +104,7 @@ export function transactionFailureCases({ it, open, failureOf, engine, orm }: Co
         }),
       )
       expect(failure).toBeInstanceOf(TransactionAbortedError)
-      expect(failure.cause).toBe(first)
+      expect(orm.unwrap(failure.cause)).toBe(first)
       expect(await db.names()).toEqual([])
     },
   )
@@ -122,7 +122,7 @@ export function transactionFailureCases({ it, open, failureOf, engine, orm }: Co
         }),
       )
       expect(failure).toBeInstanceOf(TransactionAbortedError)
-      expect(failure.cause).toBe(first)
+      expect(orm.unwrap(failure.cause)).toBe(first)
       expect(await db.names()).toEqual([])
       await db.transaction((tx) => tx.add('after'))
       expect(await db.names()).toEqual(['after'])

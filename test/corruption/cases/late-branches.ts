@@ -20,7 +20,7 @@ export const lateBranches: readonly CorruptionCase[] = [
         store.transaction(async (handle) => {
           branch = (async () => {
             await handle.insert('first step')
-            await sleep(80)
+            await sleep(150)
             await told.of('the second step', handle.insert('second step'))
           })()
           await Promise.all([

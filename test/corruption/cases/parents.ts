@@ -21,7 +21,7 @@ export const parents: readonly CorruptionCase[] = [
             'the nested one',
             outer.nested(async (inner) => {
               await inner.insert('child')
-              await sleep(60)
+              await sleep(100)
               throw new OwnError()
             }),
           )

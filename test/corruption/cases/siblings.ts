@@ -57,7 +57,7 @@ async function twoSiblings({ open, told }: Arena, failing: 'A' | 'B'): Promise<v
             if (name === failing) throw new OwnError()
           }),
         )
-      await Promise.all([part('A', 10), part('B', 40)])
+      await Promise.all([part('A', 10), part('B', 80)])
     }),
   )
 }

@@ -152,7 +152,10 @@ function scopes(driver: DriverUnderTest): void {
       await add('a', tx)
     })
     expect((await rejection(add('late', kept))).name).toBe('TransactionClosedError')
-    expect((await rejection(kept.transaction(async () => {}))).name).toBe('TransactionClosedError')
+    if (driver.hasSavepoints)
+      expect((await rejection(kept.transaction(async () => {}))).name).toBe(
+        'TransactionClosedError',
+      )
     await transaction(other.db, async () => {
       expect((await rejection(add('late', kept))).name).toBe('TransactionClosedError')
     })
@@ -276,7 +279,9 @@ function nesting(driver: DriverUnderTest): void {
           }
           return api === 'transaction(db)' ? transaction(db, body) : tx.transaction(body)
         }
-        const ends = await transaction(db, (tx: Db) => outcomes([part(tx, 'a', a), part(tx, 'b', b)]))
+        const ends = await transaction(db, (tx: Db) =>
+          outcomes([part(tx, 'a', a), part(tx, 'b', b)]),
+        )
         expect(ends).toEqual([a ? 'a' : 'RangeError', b ? 'b' : 'RangeError'])
         expect(await names()).toBe(left)
       },
@@ -317,7 +322,9 @@ function nesting(driver: DriverUnderTest): void {
       ),
     )
     expect(error.name).toBe('TransactionWaitTimeoutError')
-    expect(error.message).toMatch(/a nested transaction, open for \d+ ms, begun at .*behaviour\.ts:\d+/)
+    expect(error.message).toMatch(
+      /a nested transaction, open for \d+ ms, begun at .*behaviour\.ts:\d+/,
+    )
     expect(await names()).toBe('')
   })
 
@@ -371,19 +378,22 @@ function nesting(driver: DriverUnderTest): void {
   })
 
   const matrix = [true, false].flatMap((outer) => [true, false].map((inner) => ({ outer, inner })))
-  test.for(matrix)('T14: outer succeeds $outer, inner succeeds $inner', async ({ outer, inner }) => {
-    const { db, add, names } = await open(driver)
-    await transaction(db, async () => {
-      await add('outer')
+  test.for(matrix)(
+    'T14: outer succeeds $outer, inner succeeds $inner',
+    async ({ outer, inner }) => {
+      const { db, add, names } = await open(driver)
       await transaction(db, async () => {
-        await add('inner')
-        if (!inner) await fail()
+        await add('outer')
+        await transaction(db, async () => {
+          await add('inner')
+          if (!inner) await fail()
+        }).catch(() => {})
+        await add('outer 2')
+        if (!outer) await fail()
       }).catch(() => {})
-      await add('outer 2')
-      if (!outer) await fail()
-    }).catch(() => {})
-    expect(await names()).toBe(!outer ? '' : inner ? 'inner,outer,outer 2' : 'outer,outer 2')
-  })
+      expect(await names()).toBe(!outer ? '' : inner ? 'inner,outer,outer 2' : 'outer,outer 2')
+    },
+  )
 
   test('T14: a failed statement in a nested one leaves the one around it alone', async () => {
     const { db, add, names } = await open(driver)
@@ -427,7 +437,8 @@ function failures(driver: DriverUnderTest): void {
         )
         return 'SUCCESS'
       }
-      const run: Promise<string> = api === 'transaction()' ? transaction(db, body) : db.transaction(body)
+      const run: Promise<string> =
+        api === 'transaction()' ? transaction(db, body) : db.transaction(body)
       if (driver.failsWhole) {
         const error = await rejection(run)
         expect(error.name).toBe('TransactionAbortedError')
@@ -481,7 +492,7 @@ function failures(driver: DriverUnderTest): void {
           await execute("insert into part values ('nobody')")
         }),
       )
-      await execute('drop table if exists part')
+      if (driver.kind === 'postgresql') await execute('drop table if exists part')
       expect(describeError(error).category).toBe('foreignKey')
       await transaction(db, () => add('next'))
       expect(await names()).toBe('next')
@@ -537,7 +548,26 @@ function hooks(driver: DriverUnderTest): void {
     expect(log).toEqual(['after', 'before'])
     let handle: Db
     await transaction(db, async (tx: Db) => void (handle = tx))
-    expect((await rejection(afterCommit(handle, () => {}))).name).toBe('TransactionClosedError')
+    const late = (async () => afterCommit(handle, () => {}))()
+    expect((await rejection(late)).name).toBe('TransactionClosedError')
+  })
+
+  test('a query that is returned, and so awaited elsewhere, is sent where it was made', async () => {
+    const { db, table, names } = await open(driver)
+    const insert = (name: string): any => db.insert(table).values({ name })
+    await transaction(db, async (_tx: Db, scope) => {
+      scope.beforeCommit(() => insert('undone'))
+      scope.beforeCommit(fail)
+    }).catch(() => {})
+    if (driver.hasPool) {
+      await transaction(db, async () => {
+        await outside(db, () => insert('a'))
+        await transaction(db, () => insert('b'), { propagation: 'notSupported' })
+        await fail()
+      }).catch(() => {})
+    }
+    await transaction(db, () => insert('c'))
+    expect(await names()).toBe(driver.hasPool ? 'a,b,c' : 'c')
   })
 
   test('T36: a hook that fails after the commit does not make it look undone', async () => {
@@ -595,17 +625,20 @@ function propagation(driver: DriverUnderTest): void {
     })
   })
 
-  test.runIf(driver.hasPool)('T13, T29: outside() and requiresNew have a connection of their own', async () => {
-    const { db, add, names } = await open(driver)
-    await transaction(db, async () => {
-      await add('undone')
-      await outside(db, () => add('outside'))
-      await transaction(db, () => add('new'), { propagation: 'requiresNew' })
-      expect(await outside(db, () => names())).toBe('new,outside')
-      await fail()
-    }).catch(() => {})
-    expect(await names()).toBe('new,outside')
-  })
+  test.runIf(driver.hasPool)(
+    'T13, T29: outside() and requiresNew have a connection of their own',
+    async () => {
+      const { db, add, names } = await open(driver)
+      await transaction(db, async () => {
+        await add('undone')
+        await outside(db, () => add('outside'))
+        await transaction(db, () => add('new'), { propagation: 'requiresNew' })
+        expect(await outside(db, () => names())).toBe('new,outside')
+        await fail()
+      }).catch(() => {})
+      expect(await names()).toBe('new,outside')
+    },
+  )
 
   test.runIf(!driver.hasPool)(
     'T13, T29: outside() and requiresNew fail at once where nobody else can write',
@@ -652,8 +685,12 @@ function options(driver: DriverUnderTest): void {
     { isolationLevel: 'chaos' },
     { isolatonLevel: 'serializable' },
     { timeoutMs: -1 },
-    ...(driver.kind === 'sqlite' ? [{ isolationLevel: 'read committed' }] : [{ behavior: 'immediate' }]),
-    ...(driver.kind === 'duckdb' ? [{ isolationLevel: 'serializable' }] : [{ isolationLevel: 'snapshot' }]),
+    ...(driver.kind === 'sqlite'
+      ? [{ isolationLevel: 'read committed' }]
+      : [{ behavior: 'immediate' }]),
+    ...(driver.kind === 'duckdb'
+      ? [{ isolationLevel: 'serializable' }]
+      : [{ isolationLevel: 'snapshot' }]),
   ]
   test.for(nowhere)('T26: %o is refused before anything is sent', async (given) => {
     const { db, add, names, sent } = await open(driver)
@@ -668,11 +705,16 @@ function options(driver: DriverUnderTest): void {
     const { db, add, names } = await open(driver)
     for (const config of [{ deferrable: true }, { withConsistentSnapshot: true }, { what: 1 }]) {
       const error = await rejection(db.transaction(() => add('a'), config))
-      expect(error).toMatchObject({ name: 'TransactionOptionsError', option: Object.keys(config)[0] })
+      expect(error).toMatchObject({
+        name: 'TransactionOptionsError',
+        option: Object.keys(config)[0],
+      })
     }
     if (driver.hasSavepoints) {
       const inner = await rejection(
-        db.transaction((tx: Db) => tx.transaction(() => add('a'), { isolationLevel: 'serializable' })),
+        db.transaction((tx: Db) =>
+          tx.transaction(() => add('a'), { isolationLevel: 'serializable' }),
+        ),
       )
       expect(inner).toMatchObject({ name: 'TransactionOptionsError', option: 'isolationLevel' })
     }
@@ -697,16 +739,21 @@ function options(driver: DriverUnderTest): void {
     expect(await names()).toBe('a,c')
   })
 
-  test.runIf(driver.kind === 'postgresql')('T26: the isolation level is that of the transaction', async () => {
-    const { db } = await open(driver)
-    const level = async (): Promise<unknown> => {
-      const result: any = await db.execute(sql`show transaction_isolation`)
-      return (result.rows ?? result)[0].transaction_isolation
-    }
-    expect(await transaction(db, level, { isolationLevel: 'serializable' })).toBe('serializable')
-    expect(await db.transaction(level, { isolationLevel: 'repeatable read' })).toBe('repeatable read')
-    expect(await transaction(db, level)).toBe('read committed')
-  })
+  test.runIf(driver.kind === 'postgresql')(
+    'T26: the isolation level is that of the transaction',
+    async () => {
+      const { db } = await open(driver)
+      const level = async (): Promise<unknown> => {
+        const result: any = await db.execute(sql`show transaction_isolation`)
+        return (result.rows ?? result)[0].transaction_isolation
+      }
+      expect(await transaction(db, level, { isolationLevel: 'serializable' })).toBe('serializable')
+      expect(await db.transaction(level, { isolationLevel: 'repeatable read' })).toBe(
+        'repeatable read',
+      )
+      expect(await transaction(db, level)).toBe('read committed')
+    },
+  )
 
   test('commitIf decides by the result', async () => {
     const { db, add, names } = await open(driver)
@@ -779,25 +826,28 @@ function limits(driver: DriverUnderTest): void {
     expect(await names()).toBe('a3')
   })
 
-  test.runIf(driver.hasSavepoints)('T38: withRollback undoes everything, with transactions inside as they are', async () => {
-    const { db, add, names } = await open(driver)
-    const log: string[] = []
-    const result = await withRollback(db, async () => {
-      await add('a')
-      await transaction(
-        db,
-        async (_tx: Db, scope) => {
-          scope.afterCommit(() => log.push('committed'))
-          expect(scope.depth).toBe(0)
-          await add('b')
-        },
-        { durable: true },
-      )
-      await db.transaction(fail).catch(() => {})
-      return names()
-    })
-    expect(result).toBe('a,b')
-    expect(log).toEqual(['committed'])
-    expect(await names()).toBe('')
-  })
+  test.runIf(driver.hasSavepoints)(
+    'T38: withRollback undoes everything, with transactions inside as they are',
+    async () => {
+      const { db, add, names } = await open(driver)
+      const log: string[] = []
+      const result = await withRollback(db, async () => {
+        await add('a')
+        await transaction(
+          db,
+          async (_tx: Db, scope) => {
+            scope.afterCommit(() => log.push('committed'))
+            expect(scope.depth).toBe(0)
+            await add('b')
+          },
+          { durable: true },
+        )
+        await db.transaction(fail).catch(() => {})
+        return names()
+      })
+      expect(result).toBe('a,b')
+      expect(log).toEqual(['committed'])
+      expect(await names()).toBe('')
+    },
+  )
 }

@@ -42,7 +42,7 @@ export interface DriverUnderTest {
   readonly failsWhole: boolean
   /** What the logger is told of control statements; undefined where it is told of none. */
   readonly logs: { readonly begin: string } | undefined
-  open(options: Options): Promise<Db> | Db
+  open(options: Options): Db
 }
 
 const postgresql = {
@@ -63,7 +63,7 @@ const sqlite = {
   logs: { begin: 'begin immediate' },
 } as const
 
-export const poolMax = 3
+const poolMax = 3
 
 /** A pool on an empty database. */
 export async function newPool(max: number = poolMax): Promise<Pool> {

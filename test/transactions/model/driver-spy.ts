@@ -9,7 +9,11 @@ export interface Call {
 }
 
 /** Stands before a call: `run` does it, and need not be called. */
-export type Around = <R>(call: Call, connection: DatabaseConnection, run: () => Promise<R>) => Promise<R>
+export type Around = <R>(
+  call: Call,
+  connection: DatabaseConnection,
+  run: () => Promise<R>,
+) => Promise<R>
 
 const commands = {
   beginTransaction: 'begin',

@@ -106,7 +106,7 @@ export const sqliteKysely: ModelEngine = {
   },
 }
 
-export const pglite: ModelEngine = {
+const pglite: ModelEngine = {
   name: 'PGlite',
   id: 'pglite',
   kind: 'postgresql',
@@ -140,7 +140,7 @@ class KeptPGliteDialect extends PGliteDialect {
   }
 }
 
-export const postgresql: ModelEngine = {
+const postgresql: ModelEngine = {
   ...pglite,
   name: 'PostgreSQL',
   id: 'postgresql',
@@ -185,7 +185,7 @@ export const postgresql: ModelEngine = {
   },
 }
 
-export const duckdb: ModelEngine = {
+const duckdb: ModelEngine = {
   name: 'DuckDB',
   id: 'duckdb',
   kind: 'duckdb',

@@ -18,7 +18,7 @@ export type Step =
   | {
       readonly do: 'hook'
       readonly kind: 'beforeCommit' | 'afterCommit' | 'afterRollback'
-      readonly then: 'nothing' | 'insert' | 'throw'
+      readonly does: 'nothing' | 'insert' | 'throw'
     }
   | ({ readonly do: 'scope' } & ScopeProgram)
   | {
@@ -73,7 +73,7 @@ const leaves: readonly fc.WeightedArbitrary<Step>[] = [
     arbitrary: fc.record({
       do: fc.constant('hook'),
       kind: fc.constantFrom('beforeCommit', 'afterCommit', 'afterRollback'),
-      then: fc.constantFrom('nothing', 'nothing', 'insert', 'throw'),
+      does: fc.constantFrom('nothing', 'nothing', 'insert', 'throw'),
     }),
   },
 ]

@@ -1,9 +1,8 @@
 import { codeOf, type HookRecord, type Outcome, type ScopeRecord, show } from './records.ts'
-import type { Play } from './play.ts'
+import type { Trace } from './trace.ts'
 
 /** Says what of a play contradicts the model, once everything has settled. */
-export function contradictions(play: Play): string[] {
-  const { scopes, hooks, violations } = play
+export function contradictions({ scopes, hooks, violations }: Trace): string[] {
   return [
     ...violations,
     ...scopes.flatMap((scope) => ofOutcome(scope, hooks)),
@@ -14,7 +13,7 @@ export function contradictions(play: Play): string[] {
 }
 
 /** The names that must be in the table. */
-export function expectedNames({ rows }: Play): string[] {
+export function expectedNames({ rows }: Trace): string[] {
   return rows
     .filter(({ isIn, scope }) => isIn && (scope === undefined || scope.isCommitted))
     .map(({ name }) => name)

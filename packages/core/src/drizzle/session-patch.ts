@@ -119,6 +119,7 @@ function prototypeOf(session: PatchableSession): object {
   let prototype: object | null = Object.getPrototypeOf(session)
   while (prototype !== null && !Object.hasOwn(prototype, 'prepareQuery'))
     prototype = Object.getPrototypeOf(prototype)
-  if (prototype === null) throw new TypeError('This is no session of Drizzle: it has no prepareQuery().')
+  if (prototype === null)
+    throw new TypeError('This is no session of Drizzle: it has no prepareQuery().')
   return prototype
 }

@@ -114,7 +114,8 @@ function assertKnownShape(prototype: DefaultQueryExecutor): void {
   let given = 0
   const counting = { provideConnection: async (...args: unknown[]) => void (given = args.length) }
   void new TransactionBuilder({ executor: counting } as never).execute(async () => {})
-  if (works && given === 1 && derivations.every((name) => typeof prototype[name] === 'function')) return
+  if (works && given === 1 && derivations.every((name) => typeof prototype[name] === 'function'))
+    return
   throw new KeelsonError(
     'UNSUPPORTED_KYSELY',
     'Keelson does not know this version of Kysely: its DefaultQueryExecutor works in another way. ' +

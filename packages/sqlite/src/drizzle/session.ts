@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: what Drizzle asks of a session, outside a transaction and inside one. */
 import {
   attachSuppressed,
   captureCallSite,

@@ -12,9 +12,7 @@ export type SyncDrizzleDatabase = BaseSQLiteDatabase<'sync', any, any, any>
 export type AsyncDatabase<Db> = Db extends SyncDrizzleDatabase ? never : Db
 
 /** What the callback of `db.transaction()` gets: the driver's own type of a transaction. */
-export type TransactionOf<Db extends AnyDatabase> = Parameters<
-  Parameters<Db['transaction']>[0]
->[0]
+export type TransactionOf<Db extends AnyDatabase> = Parameters<Parameters<Db['transaction']>[0]>[0]
 
 /** Anything but a promise. */
 export type NotAwaited =

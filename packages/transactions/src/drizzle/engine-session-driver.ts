@@ -75,7 +75,8 @@ export class EngineSessionDriver implements TransactionDriver {
   }
 
   outside<R>(sql: string, send: () => Promise<R>, suspended: Root | undefined): Promise<R> {
-    if (suspended === undefined || !this.#holdsWriter(suspended) || !mayWrite.test(sql)) return send()
+    if (suspended === undefined || !this.#holdsWriter(suspended) || !mayWrite.test(sql))
+      return send()
     return Promise.reject(
       new TransactionDeadlockError(
         'Cannot write outside the transaction that is open: SQLite lets one write at a time, and the statement would ' +
@@ -90,4 +91,5 @@ export class EngineSessionDriver implements TransactionDriver {
 }
 
 /** Begins like a statement that writes; one that merely reads does not wait for the writer. */
-const mayWrite = /^\s*(?:insert|update|delete|replace|create|alter|drop|with\b[^]*\b(?:insert|update|delete)\b)/i
+const mayWrite =
+  /^\s*(?:insert|update|delete|replace|create|alter|drop|with\b[^]*\b(?:insert|update|delete)\b)/i

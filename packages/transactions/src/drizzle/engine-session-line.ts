@@ -89,7 +89,9 @@ export class EngineSessionLine implements DrizzleLine {
 
   async checkDeferred(): Promise<void> {
     if (this.traits.engine !== 'sqlite') return
-    const { rows } = await (this.engineSession as ExecutingSession).execute('pragma foreign_key_check')
+    const { rows } = await (this.engineSession as ExecutingSession).execute(
+      'pragma foreign_key_check',
+    )
     if (rows[0] !== undefined) throw foreignKeyError(rows[0])
   }
 

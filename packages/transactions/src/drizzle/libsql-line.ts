@@ -30,6 +30,7 @@ export class LibsqlLine implements DrizzleLine {
   readonly #give: () => void
   #transaction: LibsqlTransaction | undefined
   #commands: Commands | undefined
+  #isQueryOnly = false
 
   constructor(session: DrizzleSession, give: () => void) {
     this.#session = session
@@ -46,15 +47,21 @@ export class LibsqlLine implements DrizzleLine {
     this.#log(`begin ${mode}`)
     this.#transaction = await (this.#session.client as LibsqlClient).transaction(mode)
     this.#commands = new Commands(cloneSession(this.#session, { tx: this.#transaction }), 'sqlite')
+    // What SQLite in this process makes of 'read' is no more than a snapshot; a server refuses writes.
+    if (mode !== 'read' || (this.#session.client as LibsqlClient).protocol !== 'file') return
+    await this.#commands.send('pragma query_only = on')
+    this.#isQueryOnly = true
   }
 
   async commit(): Promise<void> {
+    await this.#restore()
     this.#log('commit')
     await this.#transaction!.commit()
   }
 
   async rollback(isLost: boolean): Promise<void> {
     if (this.#transaction === undefined || isLost || this.#transaction.closed) return
+    await this.#restore()
     this.#log('rollback')
     await this.#transaction.rollback()
   }
@@ -84,9 +91,20 @@ export class LibsqlLine implements DrizzleLine {
   }
 
   async end(): Promise<void> {
-    // Gives the connection back, and rolls back what is still open on it.
-    this.#transaction?.close()
-    this.#give()
+    try {
+      if (this.#transaction?.closed === false) await this.#restore()
+    } finally {
+      // Gives the connection back, and rolls back what is still open on it.
+      this.#transaction?.close()
+      this.#give()
+    }
+  }
+
+  /** Others use the connection next. */
+  async #restore(): Promise<void> {
+    if (!this.#isQueryOnly) return
+    await this.#commands!.send('pragma query_only = off')
+    this.#isQueryOnly = false
   }
 
   /** What libsql sends by itself. */

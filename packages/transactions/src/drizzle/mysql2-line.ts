@@ -111,11 +111,12 @@ export class Mysql2Line implements DrizzleLine {
     if (this.#isEnded) return
     this.#isEnded = true
     const { client } = this
-    const fault = broken ?? this.#lost
+    const fault = this.#lost ?? (this.#isBegun ? broken : undefined)
     try {
       if (this.#second !== undefined && fault !== undefined) client.destroy()
       else if (this.#second !== undefined) client.release?.()
-      else if (fault !== undefined && describeError(fault).category !== 'connection') client.destroy()
+      else if (fault !== undefined && describeError(fault).category !== 'connection')
+        client.destroy()
     } finally {
       client.off?.('error', this.#onError)
       this.#give()

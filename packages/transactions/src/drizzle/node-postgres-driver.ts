@@ -58,8 +58,7 @@ export class NodePostgresDriver implements TransactionDriver {
   }
 
   async outside<R>(sql: string, send: () => Promise<R>, suspended: Root | undefined): Promise<R> {
-    if (this.#pool === undefined)
-      return SharedConnection.of(this.#database).statement(sql, send)
+    if (this.#pool === undefined) return SharedConnection.of(this.#database).statement(sql, send)
     if (suspended === undefined) return send()
     const given = this.#seconds.wait(suspended)
     try {

@@ -1,4 +1,4 @@
-import { engineTraits, type EngineTraits } from '@keelson/core'
+import { describeError, engineTraits, type EngineTraits } from '@keelson/core'
 import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings, EngineState } from '../scope/line.ts'
 import { postgresBegin } from './postgres-begin.ts'
@@ -140,7 +140,7 @@ export class NodePostgresLine implements DrizzleLine {
     if (this.#isEnded) return
     this.#isEnded = true
     const { client } = this
-    const isIdle = broken === undefined && this.#lost === undefined && (this.#told() ?? 'none') === 'none'
+    const isIdle = this.#isIdle(broken)
     try {
       if (this.#pool !== undefined) client.release!(isIdle ? undefined : true)
     } finally {
@@ -148,6 +148,15 @@ export class NodePostgresLine implements DrizzleLine {
       if (isIdle || this.#pool === undefined) client.off('error', this.#onError)
       this.#give()
     }
+  }
+
+  /** Whether the next one who gets the client finds no transaction on it. */
+  #isIdle(broken: unknown): boolean {
+    if (this.#lost !== undefined) return false
+    if (!this.#isBegun) return true
+    if (broken !== undefined && describeError(broken).category === 'connection') return false
+    const told = this.#told()
+    return told === undefined ? broken === undefined : told === 'none'
   }
 
   #secondClient(): PostgresClient {

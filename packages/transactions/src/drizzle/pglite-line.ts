@@ -55,7 +55,10 @@ export class PGliteLine implements DrizzleLine {
       })
       this.#ended.catch(failed)
     })
-    this.#commands = new Commands(cloneSession(this.#session, { client: this.#transaction }), 'postgresql')
+    this.#commands = new Commands(
+      cloneSession(this.#session, { client: this.#transaction }),
+      'postgresql',
+    )
     const modes = postgresModes(settings)
     if (modes.length > 0) await this.#commands.send(`set transaction ${modes.join(' ')}`)
   }
@@ -110,8 +113,14 @@ export class PGliteLine implements DrizzleLine {
   }
 
   async end(): Promise<void> {
-    this.#finish?.()
-    this.#give()
+    try {
+      // Returning would commit what could not be set up, or rolled back.
+      const transaction = this.#transaction
+      if (transaction?.closed === false) await this.rollback()
+    } finally {
+      this.#finish?.()
+      this.#give()
+    }
   }
 
   /** What PGlite sends by itself. */

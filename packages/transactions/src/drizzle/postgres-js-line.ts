@@ -61,7 +61,9 @@ export class PostgresJsLine implements DrizzleLine {
     give: () => void,
   ) {
     this.#reserved = reserved
-    this.client = { unsafe: (...args) => (this.#isSuspect ? this.#checked(args) : reserved.unsafe(...args)) }
+    this.client = {
+      unsafe: (...args) => (this.#isSuspect ? this.#checked(args) : reserved.unsafe(...args)),
+    }
     this.#sql = sql
     this.databaseName = sql.options.database ?? 'postgresql'
     this.#give = give
@@ -155,12 +157,26 @@ export class PostgresJsLine implements DrizzleLine {
     this.#isEnded = true
     listen(this.#sql).delete(this.#onClose)
     try {
-      // postgres.js has no other way to throw a connection away. It opens a new one in its place.
-      if (broken !== undefined && this.#lost === undefined && describeError(broken).category !== 'connection')
-        await this.#reserved.unsafe('select pg_terminate_backend(pg_backend_pid())').catch(() => {})
+      // One that was closed has been taken back already, and giving it back again would have others use it.
+      if (await this.#isIdle(broken)) this.#reserved.release()
     } finally {
-      this.#reserved.release()
       this.#give()
+    }
+  }
+
+  /** Whether the next one who gets the connection finds no transaction on it. One that cannot be trusted is closed. */
+  async #isIdle(broken: unknown): Promise<boolean> {
+    if (!this.#isBegun) return true
+    if (this.#lost !== undefined) return false
+    if (broken === undefined) return true
+    if (describeError(broken).category === 'connection') return false
+    try {
+      await this.#reserved.unsafe('rollback')
+      return true
+    } catch {
+      // postgres.js has no other way to throw a connection away. It opens a new one in its place.
+      await this.#reserved.unsafe('select pg_terminate_backend(pg_backend_pid())').catch(() => {})
+      return false
     }
   }
 }
@@ -182,6 +198,8 @@ function listen(sql: PostgresJsSql): Set<() => void> {
 }
 
 function lostError(): Error {
-  const error = new Error('The connection of the transaction was closed, and with it the transaction.')
+  const error = new Error(
+    'The connection of the transaction was closed, and with it the transaction.',
+  )
   return Object.assign(error, { code: 'ECONNRESET' })
 }

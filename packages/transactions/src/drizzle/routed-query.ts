@@ -26,6 +26,7 @@ export class RoutedQuery implements ProxyHandler<DrizzlePrepared> {
   readonly #args: readonly any[]
   /** Of the handle that the query was made with. */
   readonly #handle: Scope | undefined
+  #methods: Map<string | symbol, Sent> | undefined
   #again: { readonly binding: Binding; readonly prepared: DrizzlePrepared } | undefined
 
   /** @param args of `prepareQuery()` */
@@ -42,19 +43,27 @@ export class RoutedQuery implements ProxyHandler<DrizzlePrepared> {
   }
 
   get(raw: DrizzlePrepared, name: string | symbol, proxy: unknown): unknown {
+    const known = this.#methods?.get(name)
+    if (known !== undefined) return known
     const value = Reflect.get(raw, name, raw) as unknown
     if (typeof value !== 'function') return value
-    if (sending.has(name)) return (...args: any[]) => this.#send(name, value as Sent, args)
-    if (streaming.has(name)) return (...args: any[]) => this.#stream(name, value as Sent, args)
-    return (...args: any[]) => {
-      const result = Reflect.apply(value, raw, args) as unknown
-      // `setToken()` returns what it was called on.
-      return result === raw ? proxy : result
-    }
+    const method = this.#methodOf(raw, name, value as Sent, proxy)
+    ;(this.#methods ??= new Map()).set(name, method)
+    return method
   }
 
   set(raw: DrizzlePrepared, name: string | symbol, value: unknown): boolean {
     return Reflect.set(raw, name, value, raw)
+  }
+
+  #methodOf(raw: DrizzlePrepared, name: string | symbol, method: Sent, proxy: unknown): Sent {
+    if (sending.has(name)) return (...args) => this.#send(name, method, args)
+    if (streaming.has(name)) return (...args) => this.#stream(name, method, args)
+    return (...args) => {
+      const result = Reflect.apply(method, raw, args) as unknown
+      // `setToken()` returns what it was called on.
+      return result === raw ? proxy : result
+    }
   }
 
   get #sql(): string {

@@ -24,7 +24,8 @@ export class SharedConnection {
   /** The same for all that stand on the database. */
   static of(database: TransactionDatabase): SharedConnection {
     let connection = shared.get(database)
-    if (connection === undefined) shared.set(database, (connection = new SharedConnection(database)))
+    if (connection === undefined)
+      shared.set(database, (connection = new SharedConnection(database)))
     return connection
   }
 

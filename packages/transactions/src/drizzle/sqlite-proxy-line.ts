@@ -96,7 +96,7 @@ export class SqliteProxyLine implements DrizzleLine {
 
   async end(broken: unknown): Promise<void> {
     try {
-      if (broken !== undefined) leftOpen.add(this.client)
+      if (broken !== undefined && this.#isBegun) leftOpen.add(this.client)
       if (this.#isQueryOnly) await this.#commands.send('pragma query_only = off')
     } finally {
       this.#isQueryOnly = false

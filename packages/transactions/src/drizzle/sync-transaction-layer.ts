@@ -23,7 +23,10 @@ export class SyncTransactionLayer implements SessionLayer {
 
   prepareQuery(session: DrizzleSession, args: readonly any[], next: NextLayer): unknown {
     const raw = next(session, args) as DrizzlePrepared
-    return new Proxy(raw, new SyncRoutedQuery(this.transactions, this.transactions.scopeOf(session), args))
+    return new Proxy(
+      raw,
+      new SyncRoutedQuery(this.transactions, this.transactions.scopeOf(session), args),
+    )
   }
 
   transaction(session: DrizzleSession, args: readonly any[]): unknown {
@@ -57,7 +60,11 @@ class SyncRoutedQuery implements ProxyHandler<DrizzlePrepared> {
     if (name === 'execute') return (...args: any[]) => Reflect.apply(value, proxy, args) as unknown
     if (!sending.has(name)) return (...args: any[]) => Reflect.apply(value, raw, args) as unknown
     return (...args: any[]) =>
-      this.#transactions.database.run(this.#handle, this.#sql, () => Reflect.apply(value, raw, args) as unknown)
+      this.#transactions.database.run(
+        this.#handle,
+        this.#sql,
+        () => Reflect.apply(value, raw, args) as unknown,
+      )
   }
 
   set(raw: DrizzlePrepared, name: string | symbol, value: unknown): boolean {

@@ -87,8 +87,7 @@ export function transaction<Db extends AnyDatabase, R>(
 ): Promise<R>
 export function transaction(db: any, fn: any, options?: any): any {
   const found = find(db)
-  if (found.sync !== undefined)
-    return runSyncTransaction(found.sync.hostFor(found.db), fn, options)
+  if (found.sync !== undefined) return runSyncTransaction(found.sync.hostFor(found.db), fn, options)
   return runReady(found.host, fn, options)
 }
 
@@ -96,11 +95,19 @@ export function transaction(db: any, fn: any, options?: any): any {
  * Runs `fn` outside the transaction that is open around it, for what must not depend on it. On a pool its queries use
  * another connection.
  *
+ * @returns what `fn` returned; a query is sent before that
  * @throws {TransactionDeadlockError} from its queries, where the open transaction holds what they would wait for
  */
-export function outside<Db extends AnyDatabase, R>(db: Db, fn: (db: Db) => R): R {
+export function outside<Db extends SyncDrizzleDatabase, R>(db: Db, fn: (db: Db) => R): R
+export function outside<Db extends AnyDatabase, R>(
+  db: Db & AsyncDatabase<Db>,
+  fn: (db: Db) => PromiseLike<R> | R,
+): Promise<R>
+export function outside(db: any, fn: any): any {
   const { sync, host } = find(db)
-  return sync === undefined ? host.database.leave(() => fn(db)) : sync.database.leave(() => fn(db))
+  if (sync !== undefined) return sync.database.leave(() => fn(db))
+  // Async, since what it returns may be a query, which is sent where it is awaited.
+  return host.database.leave(async () => fn(db))
 }
 
 /** Whether a statement on `db` would run in a transaction. */

@@ -5,7 +5,6 @@ import {
   type DatabaseConnection,
   PGliteAdapter,
   PostgresDriver,
-  type QueryExecutor,
 } from 'kysely'
 import { databaseFor, type TransactionDatabase } from '../database.ts'
 import { NotWrappedError } from '../errors.ts'
@@ -112,13 +111,9 @@ const notJoinable =
   'copies of the driver. Give both the database of one openSqlite() or openDuckDB().'
 
 /** The state of a database, or the error that says what is missing. */
-export function transactionsOf(
-  executor: QueryExecutor,
-  instance: DialectInstance | undefined,
-): KyselyTransactions {
+export function transactionsOf(instance: DialectInstance | undefined): KyselyTransactions {
   const found = instance?.slots.get(layerName)
   if (found instanceof KyselyTransactions) return found
-  void executor
   throw new NotWrappedError(
     'This Kysely instance does not know of transactions that nest. Wrap its dialect: ' +
       "`new Kysely({ dialect: withTransactions(dialect) })`, with withTransactions from '@keelson/transactions/kysely'. " +

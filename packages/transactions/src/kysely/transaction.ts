@@ -144,7 +144,7 @@ async function addHook(
 
 function hostOf<DB>(db: Kysely<DB>): KyselyHost<DB> {
   const executor = db.getExecutor()
-  return new KyselyHost(db, executor, transactionsOf(executor, instanceOf(executor.adapter)))
+  return new KyselyHost(db, executor, transactionsOf(instanceOf(executor.adapter)))
 }
 
 class KyselyHost<DB> implements Host<Transaction<DB>> {

@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: the way of one call of `transaction()`, by what is asked for and what is open. */
 import { captureCallSite, describeValue, SavepointsNotSupportedError } from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import {
@@ -69,7 +70,8 @@ export async function runTransaction<Tx, R>(
     case 'join':
       return runJoined(host, current!, fn, given)
     case 'leave':
-      return host.database.leave(() => fn(host.plainHandle, scopeInfo(undefined)))
+      // Async, since what it returns may be a query of Drizzle, which begins where it is awaited.
+      return host.database.leave(async () => fn(host.plainHandle, scopeInfo(undefined)))
     case 'refuse':
       throw new TransactionPropagationError(
         current === undefined

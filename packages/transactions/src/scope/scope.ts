@@ -184,7 +184,7 @@ export class Scope {
 
   /** Runs a statement, once its turn has come. */
   async run<R>(sql: string, send: () => Promise<R>, isCommand = false): Promise<R> {
-    this.assertUsable(excerpt(sql))
+    if (!this.#isUsable) this.assertUsable(excerpt(sql))
     if (!isCommand) this.#refuseControl(sql)
     const turn: TurnHolder = { kind: 'statement', sql, begun: undefined, since: 0 }
     if (!this.turns.tryEnter(turn)) await this.#enter(turn, excerpt(sql))
@@ -211,7 +211,7 @@ export class Scope {
    */
   async openStream(stream: OpenStream): Promise<(error?: unknown) => Promise<void>> {
     const { sql } = stream
-    this.assertUsable(excerpt(sql))
+    if (!this.#isUsable) this.assertUsable(excerpt(sql))
     this.#refuseControl(sql)
     const turn: TurnHolder = { kind: 'stream', sql, begun: captureCallSite(), since: 0 }
     if (!this.turns.tryEnter(turn)) await this.#enter(turn, excerpt(sql))
@@ -345,7 +345,9 @@ export class Scope {
   async #runBeforeCommit(): Promise<void> {
     // A hook may register another one.
     for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined;) {
-      await this.root.database.within(this, hook as () => unknown)
+      // Async, since what it returns may be a query of Drizzle, which begins where it is awaited.
+      const each: Hook = hook
+      await this.root.database.within(this, async () => each())
       hook = this.hooks.beforeCommit?.shift()
     }
   }
@@ -506,6 +508,16 @@ export class Scope {
     )
   }
 
+  /** Whether `assertUsable` has nothing to say: every statement asks, and an excerpt of it takes longer than the answer. */
+  get #isUsable(): boolean {
+    return (
+      this.#status === 'open' &&
+      this.root.lost === undefined &&
+      this.#failed === undefined &&
+      this.#stream === undefined
+    )
+  }
+
   /** @throws when nothing may be sent in it */
   assertUsable(what: string): void {
     if (this.#status !== 'open') throw this.#closedError(what)
@@ -528,12 +540,12 @@ export class Scope {
     const found = transactionControl(sql, !traits.supportsTransactionalDdl)
     if (found === undefined) return
     throw new TransactionControlError(
-      `${excerpt(found)} as text would begin, end or change a transaction behind the back of ${this.#name}. ` +
-        'Use transaction(db, fn), whose end commits or rolls back' +
-        (traits.supportsTransactionalDdl
-          ? '.'
-          : `; DDL, before which ${traits.engine} commits, belongs outside: outside(db, fn).`) +
-        ' Nothing was sent.',
+      traits.supportsTransactionalDdl ||
+        !/^(?:alter|create|drop|rename|truncate|grant|revoke)/i.test(found)
+        ? `${excerpt(found)} as text would begin, end or change a transaction behind the back of ${this.#name}. ` +
+            'Use transaction(db, fn), whose end commits or rolls back. Nothing was sent.'
+        : `${excerpt(found)} would commit ${this.#name}, as ${traits.engine} does before such a statement. ` +
+            'Run it outside: outside(db, fn). Nothing was sent.',
     )
   }
 
@@ -608,8 +620,8 @@ function abortedError(cause: unknown, what: string | typeof committing): Transac
 function unexpectedRollbackError(cause: unknown): UnexpectedRollbackError {
   return new UnexpectedRollbackError(
     'The transaction was rolled back although its callback succeeded: a part that had joined it ' +
-      "(propagation: 'required') has failed, which is the cause of this error. Let that failure pass, or make the part " +
-      "a savepoint (propagation: 'nested').",
+      "(propagation: 'required') has failed, which is the cause of this error. Let that failure pass, or, where the engine " +
+      "has savepoints, make the part one (propagation: 'nested').",
     { cause },
   )
 }

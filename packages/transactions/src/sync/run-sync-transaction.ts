@@ -116,7 +116,15 @@ export function runSyncRoot<Tx, R>(
   const { database } = host
   database.refuseBeside('a transaction')
   const scope = SyncScope.begin(
-    { database, line: host.line(), options, isTest, savepoints: 0, lost: undefined, doomed: undefined },
+    {
+      database,
+      line: host.line(),
+      options,
+      isTest,
+      savepoints: 0,
+      lost: undefined,
+      doomed: undefined,
+    },
     captureCallSite(),
   )
   if (isTest) return runTest(host, fn, scope)
@@ -203,7 +211,14 @@ function checkCallback(fn: unknown): void {
   )
 }
 
-const waiting = ['timeoutMs', 'acquireTimeoutMs', 'waitTimeoutMs', 'signal', 'retry', 'policy'] as const
+const waiting = [
+  'timeoutMs',
+  'acquireTimeoutMs',
+  'waitTimeoutMs',
+  'signal',
+  'retry',
+  'policy',
+] as const
 
 /** @throws {TransactionOptionsError} for what would need time to pass */
 export function refuseWaiting(options: TransactionOptions, where = 'transaction()'): void {

@@ -33,7 +33,8 @@ export class SyncDatabase {
    */
   scopeFor(handle: SyncScope | undefined): SyncScope | undefined {
     const ambient = this.scope
-    if (handle === undefined || ambient === undefined || ambient === handle) return handle ?? ambient
+    if (handle === undefined || ambient === undefined || ambient === handle)
+      return handle ?? ambient
     if (ambient.root === handle.root) return ambient
     throw new TransactionClosedError(
       'This handle belongs to another transaction than the one around it, and its statements would run in neither with ' +
@@ -45,7 +46,7 @@ export class SyncDatabase {
   run<R>(handle: SyncScope | undefined, sql: string, send: () => R): R {
     const scope = this.scopeFor(handle)
     if (scope !== undefined) return scope.run(sql, send)
-    this.refuseBeside(excerpt(sql))
+    if (this.open !== undefined) this.refuseBeside(excerpt(sql))
     return send()
   }
 

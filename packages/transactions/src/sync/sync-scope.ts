@@ -89,7 +89,7 @@ export class SyncScope {
   }
 
   run<R>(sql: string, send: () => R): R {
-    this.assertUsable(excerpt(sql))
+    if (!this.isOpen) this.assertUsable(excerpt(sql))
     const found = transactionControl(sql, false)
     if (found !== undefined) {
       throw new TransactionControlError(
@@ -128,7 +128,9 @@ export class SyncScope {
       if (parent === undefined || this.#isTestChild) this.#runBeforeCommit()
       this.#assertCommittable()
       this.#isOpen = false
-      this.#guarded(() => (parent === undefined ? root.line.commit() : root.line.release(savepoint!)))
+      this.#guarded(() =>
+        parent === undefined ? root.line.commit() : root.line.release(savepoint!),
+      )
     } catch (error) {
       this.#undo(error, 'commit_failed', start)
       throw error
@@ -189,7 +191,7 @@ export class SyncScope {
 
   #runBeforeCommit(): void {
     // A hook may register another one.
-    for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined; ) {
+    for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined;) {
       const each = hook
       this.root.database.within(this, () => runSyncHook(each))
       hook = this.hooks.beforeCommit?.shift()
