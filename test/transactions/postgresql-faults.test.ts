@@ -31,7 +31,8 @@ async function open(config: PoolConfig = {}) {
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
     return rows[0]!.pid
   }
-  const kill = (backend: number) => outside.query('select pg_terminate_backend($1)', [backend])
+  const kill = (backend: number) =>
+    outside.query('select pg_terminate_backend($1, 5000)', [backend])
   const atRest = (): void => {
     expect(pool.waitingCount).toBe(0)
     expect(pool.idleCount).toBe(pool.totalCount)

@@ -122,6 +122,37 @@ describe.for(engines)('the end of a transaction on $name', (engine) => {
   })
 })
 
+test.for(engines)(
+  'text that would begin a transaction is refused outside of one, too, on $name',
+  async (engine) => {
+    const { db, add, names } = await open(engine)
+    for (const text of ['begin', 'commit', 'rollback']) {
+      const error = await rejection(sql.raw(text).execute(db))
+      expect(error['code'], text).toBe('TRANSACTION_CONTROL')
+    }
+    await add('a')
+    expect(await names()).toBe('a')
+  },
+)
+
+test.for(engines)(
+  'a controlled transaction whose commit fails is over, on $name',
+  async (engine) => {
+    const { db, add, names } = await open(engine)
+    await add('a')
+    const trx = await db.startTransaction().execute()
+    await add('b', trx)
+    await add('a', trx).catch(() => {})
+    const end = trx.commit().execute()
+    if (!engine.failsWhole) return end
+    expect((await rejection(end)).name).toBe('TransactionAbortedError')
+    expect(trx.isRolledBack).toBe(true)
+    await trx.rollback().execute()
+    expect(await names()).toBe('a')
+    await transaction(db, () => add('next'))
+  },
+)
+
 test('T13: outside() runs on another connection, and outlives the transaction', async () => {
   const { db, add, names } = await open(postgresql)
   let background: Promise<void> | undefined

@@ -199,6 +199,10 @@ describe.for([sqliteOurs, sqliteKysely])('T17: what SQLite ends on its own, on $
     expect(error['code']).toBe('SQLITE_CONSTRAINT_FOREIGNKEY')
     await transaction(db, () => add('next'))
     expect(await names()).toBe('next')
+    const trx = await db.startTransaction().execute()
+    await sql`insert into part values (98)`.execute(trx)
+    expect((await rejection(trx.commit().execute()))['code']).toBe('SQLITE_CONSTRAINT_FOREIGNKEY')
+    expect(await names()).toBe('next')
   })
 
   test('a full disk is the cause of what is refused afterwards', async () => {

@@ -160,7 +160,7 @@ const postgresql: ModelEngine = {
       db: connect(new PostgresDialect({ pool }), options),
       cut: {
         async kill() {
-          await outside.query('select pg_terminate_backend($1)', [wireOf(last!).processID])
+          await outside.query('select pg_terminate_backend($1, 5000)', [wireOf(last!).processID])
         },
         async destroy() {
           wireOf(last!).connection.stream.destroy()

@@ -11,7 +11,7 @@ const killer = new Pool({ connectionString: process.argv[2]!, max: 1 })
 const db = new Kysely<any>({ dialect: withTransactions(new PostgresDialect({ pool })) })
 
 const kill = (pid: number): Promise<unknown> =>
-  killer.query('select pg_terminate_backend($1)', [pid])
+  killer.query('select pg_terminate_backend($1, 5000)', [pid])
 
 async function pidOf(): Promise<number> {
   const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)

@@ -41,4 +41,6 @@ export interface TransactionDriver {
   outside<R>(sql: string, send: () => Promise<R>, suspended: Root | undefined): Promise<R>
   /** Whether `outside` has anything to do while no transaction is open. */
   readonly watchesOutside: boolean
+  /** Whether the driver itself refuses text that would begin or end a transaction. */
+  readonly refusesControl?: boolean
 }

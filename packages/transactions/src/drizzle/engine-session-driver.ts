@@ -37,6 +37,7 @@ export class EngineSessionDriver implements TransactionDriver {
   readonly key: object
   /** The database itself has what is outside wait. */
   readonly watchesOutside: boolean = false
+  readonly refusesControl: boolean = true
   readonly #session: CapableSession
   readonly #database: TransactionDatabase
 

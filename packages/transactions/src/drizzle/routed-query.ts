@@ -1,5 +1,6 @@
 import { pickScope } from '../scope/pick-scope.ts'
 import type { Scope } from '../scope/scope.ts'
+import { strayControlError } from '../scope/stray-control.ts'
 import type { Binding } from './driver.ts'
 import type { DrizzleTransactions } from './drizzle-transactions.ts'
 import {
@@ -75,6 +76,12 @@ export class RoutedQuery implements ProxyHandler<DrizzlePrepared> {
     const { database, driver } = this.#transactions
     const store = database.context.getStore()
     if (this.#handle === undefined && store?.scope === undefined) {
+      // Raw SQL has no fields. Our own drivers refuse by themselves what others send.
+      const stray =
+        this.#args[1] === undefined && driver.refusesControl !== true
+          ? strayControlError(this.#sql)
+          : undefined
+      if (stray !== undefined) return Promise.reject(stray)
       const send = (): Promise<unknown> => method.apply(this.#raw, args) as Promise<unknown>
       if (!driver.watchesOutside && store === undefined) return send()
       return driver.outside(this.#sql, send, database.suspendedRoot)

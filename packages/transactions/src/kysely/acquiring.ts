@@ -77,6 +77,7 @@ export class Acquiring {
     this.#inUse++
     this.#leases.set(connection, { turn, isReleased: false })
     this.#host.watchOf(connection)
+    if (!this.#host.isOwnDriver) this.#host.scopeStatements(connection)
     return connection
   }
 

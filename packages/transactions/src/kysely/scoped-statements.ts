@@ -4,6 +4,7 @@ import {
 } from '@keelson/core/kysely'
 import type { CompiledQuery } from 'kysely'
 import { TransactionDeadlockError } from '../errors.ts'
+import { strayControlError } from '../scope/stray-control.ts'
 import { GuardedStream } from './guarded-stream.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
 
@@ -39,6 +40,11 @@ export class ScopedStatements implements ConnectionInterceptor {
   /** A write outside of a transaction that holds SQLite's only right to write would wait for it until it gives up. */
   #outside(query: CompiledQuery): Promise<never> | undefined {
     const { database, traits } = this.#host
+    // Our own statements have a context, and so has `db.connection()`, whose connection is the caller's.
+    if (database.context.getStore() === undefined && query.query?.kind === 'RawNode') {
+      const error = strayControlError(query.sql)
+      if (error !== undefined) return Promise.reject(error)
+    }
     const suspended = database.suspendedRoot
     if (suspended === undefined || traits.engine !== 'sqlite') return undefined
     if (suspended.options.accessMode === 'read only' || !writes.has(query.query?.kind))

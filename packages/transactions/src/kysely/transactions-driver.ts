@@ -8,7 +8,7 @@ import type {
 } from 'kysely'
 import { AfterCommitError } from '../errors.ts'
 import { checkInnerOptions, type TransactionOptions } from '../options.ts'
-import { runHooks } from '../scope/hooks.ts'
+import { type Hook, runHooks } from '../scope/hooks.ts'
 import { Root } from '../scope/root.ts'
 import { Scope } from '../scope/scope.ts'
 import { Acquiring } from './acquiring.ts'
@@ -98,7 +98,15 @@ export class TransactionsDriver implements Driver {
     if (loan?.scope === undefined) return this.#inner.commitTransaction(connection)
     if (loan.joined !== undefined) return
     const { scope } = loan
-    const hooks = await scope.commit()
+    let hooks: readonly Hook[]
+    try {
+      hooks = await scope.commit()
+    } catch (error) {
+      // It is over, which Kysely does not know: a controlled transaction would keep the connection for its rollback.
+      markAborted(error)
+      if (scope.parent === undefined) await this.#acquiring.releaseEarly(connection)
+      throw error
+    }
     if (scope.parent === undefined) await this.#acquiring.releaseEarly(connection)
     if (hooks.length === 0) return
     const errors = await this.#host.database.leave(() => runHooks(hooks))
@@ -179,6 +187,14 @@ export class TransactionsDriver implements Driver {
   #isOn(scope: Scope | undefined, connection: DatabaseConnection): boolean {
     return scope !== undefined && this.#host.connectionOf(scope.root) === connection
   }
+}
+
+/** What Kysely looks for, since 0.29.8, to know that there is nothing left to roll back. */
+const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
+
+function markAborted(error: unknown): void {
+  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return
+  Object.defineProperty(error, abortedTransaction, { value: true, configurable: true })
 }
 
 function optionsOf({ accessMode, isolationLevel }: TransactionSettings): TransactionOptions {
