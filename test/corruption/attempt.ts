@@ -28,6 +28,8 @@ export interface AttemptSettings {
   readonly limitMs: number
 }
 
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/corruption', import.meta.url))
+
 /** How long a process may take to load and to prepare a database. */
 const PREPARATION_MS = 60_000
 
@@ -69,7 +71,13 @@ async function runInProcess(
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'keelson-corruption-'))
   const program = fileURLToPath(new URL('run-one.ts', import.meta.url))
   const child = spawn(process.execPath, [program, asked.id, contender.id, driver.name], {
-    env: { ...process.env, CORRUPTION_POSTGRES: server, CORRUPTION_DIRECTORY: directory },
+    env: {
+      ...process.env,
+      CORRUPTION_POSTGRES: server,
+      CORRUPTION_DIRECTORY: directory,
+      // A third less time for a process, most of which is spent on loading the same modules again.
+      NODE_COMPILE_CACHE: compileCache,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let hangs = false

@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import { DrizzleError, DrizzleQueryError } from 'drizzle-orm'
 
 /** Left out of messages, so that they read the same wherever they were provoked. */
 const repository = fileURLToPath(new URL('../../', import.meta.url))
@@ -75,7 +74,8 @@ export class Told {
 
 function failure(error: unknown): Outcome {
   // Drizzle puts the statement around the engine's error, which is the one that tells something.
-  const isWrapped = error instanceof DrizzleQueryError || error instanceof DrizzleError
+  // Told by name, so that a process without Drizzle need not load it.
+  const isWrapped = error instanceof Error && /^Drizzle(Query)?Error$/.test(error.constructor.name)
   const cause = isWrapped ? (error.cause ?? error) : error
   if (!(cause instanceof Error)) return { ok: false, error: typeof cause, message: String(cause) }
   const [line = ''] = cause.message.replaceAll(repository, '').split('\n')

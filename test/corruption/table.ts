@@ -14,7 +14,7 @@ import { contenders } from './contenders.ts'
 import { documentOf, type Row } from './document.ts'
 import { versions } from './versions.ts'
 
-const LIMIT_MS = 6000
+const LIMIT_MS = 8000
 /** More would be in each other's way, and in that of the clock. */
 const AT_ONCE = 2
 

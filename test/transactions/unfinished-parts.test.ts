@@ -3,8 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 import { engines } from './model/engines.ts'
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
 describe.each(engines)('on $name', (engine) => {
   const start = async () => {
     const opened = await engine.open()
@@ -15,12 +13,14 @@ describe.each(engines)('on $name', (engine) => {
   test('T15: what has joined and is not awaited is not kept by half', async () => {
     const { db, add, names, assertIdle } = await start()
     const joined: Promise<unknown>[] = []
+    let goOn = (): void => {}
+    const held = new Promise<void>((resolve) => (goOn = resolve))
     const error = await rejection(
       transaction(db, async () => {
         await add('x1')
         const part = async (): Promise<void> => {
           await add('x2')
-          await turn()
+          await held
           await add('x3')
         }
         joined.push(rejection(transaction(db, part, { propagation: 'required' })))
@@ -32,6 +32,7 @@ describe.each(engines)('on $name', (engine) => {
     expect(error.message).toMatch(
       /has returned while a part of it had not ended: a transaction, open for \d+ ms, begun at .*unfinished-parts\.test\.ts:\d+.*Everything was rolled back/,
     )
+    goOn()
     expect(await joined[0]).toMatchObject({ name: 'TransactionClosedError' })
     expect(await names('x')).toEqual([])
     await assertIdle()

@@ -8,11 +8,7 @@ import { cloneSession, type DrizzleSession } from './internals.ts'
 
 /** postgres.js, as far as it is used. https://github.com/porsager/postgres */
 export interface PostgresJsSql {
-  readonly options: {
-    readonly max: number
-    readonly database?: string
-    onclose?: ((id: number) => void) | null
-  }
+  readonly options: { readonly max: number; readonly database?: string }
   reserve(): Promise<PostgresJsReserved>
   unsafe(sql: string, parameters?: unknown[]): Promise<PostgresJsResult>
 }
@@ -25,6 +21,11 @@ export interface PostgresJsReserved {
 
 interface PostgresJsQuery extends Promise<PostgresJsResult> {
   values(): Promise<unknown>
+}
+
+/** A connection, as `onexecute` of a query is given it. */
+interface PostgresJsConnection {
+  onclose?: ((error: unknown) => void) | null
 }
 
 interface PostgresJsResult extends Array<unknown> {
@@ -42,6 +43,7 @@ export class PostgresJsLine implements DrizzleLine {
   /** What the statements of the transaction are sent to. */
   readonly client: Pick<PostgresJsReserved, 'unsafe'>
   readonly databaseName: string
+  readonly #session: DrizzleSession
   readonly #sql: PostgresJsSql
   readonly #reserved: PostgresJsReserved
   readonly #commands: Commands
@@ -49,8 +51,7 @@ export class PostgresJsLine implements DrizzleLine {
   #isBegun = false
   #isEnded = false
   #pid: number | undefined
-  /** Some connection of the pool was closed, and it may have been this one. */
-  #isSuspect = false
+  /** Why the connection was closed. */
   #lost: unknown
 
   /** @param give lets others have what was waited for */
@@ -61,8 +62,11 @@ export class PostgresJsLine implements DrizzleLine {
     give: () => void,
   ) {
     this.#reserved = reserved
+    this.#session = session
+    // It opens a closed connection again for whoever comes next, and on a closed one it throws where nobody can catch it.
     this.client = {
-      unsafe: (...args) => (this.#isSuspect ? this.#checked(args) : reserved.unsafe(...args)),
+      unsafe: (...args) =>
+        this.#lost === undefined ? reserved.unsafe(...args) : failing(this.#lost),
     }
     this.#sql = sql
     this.databaseName = sql.options.database ?? 'postgresql'
@@ -73,46 +77,17 @@ export class PostgresJsLine implements DrizzleLine {
   async begin(settings: BeginSettings): Promise<void> {
     checkBegin(this.traits, settings, undefined)
     this.#isBegun = true
-    const { state } = (await this.#commands.send(postgresBegin(settings))) as PostgresJsResult
-    this.#pid = state?.pid ?? undefined
-    listen(this.#sql).add(this.#onClose)
-  }
-
-  readonly #onClose = (): void => {
-    this.#isSuspect = true
-  }
-
-  /**
-   * postgres.js opens a closed connection again for whoever comes next, and what is reserved goes on with the new one,
-   * on which nothing is in a transaction. Only the server tells which one it is.
-   */
-  #checked(args: Parameters<PostgresJsReserved['unsafe']>): PostgresJsQuery {
-    const send = async <R>(run: () => Promise<R>): Promise<R> => {
-      await this.#check()
-      return run()
-    }
-    const query = {
-      // oxlint-disable-next-line unicorn/no-thenable -- a query of postgres.js is sent when it is awaited
-      then: (resolve: never, reject: never) =>
-        send(() => this.#reserved.unsafe(...args)).then(resolve, reject),
-      values: () => send(() => this.#reserved.unsafe(...args).values()),
-    }
-    return query as unknown as PostgresJsQuery
-  }
-
-  async #check(): Promise<void> {
-    if (this.#lost === undefined) {
-      try {
-        const [row] = await this.#reserved.unsafe('select pg_backend_pid() as pid')
-        this.#isSuspect = false
-        if ((row as { pid: number }).pid === this.#pid) return
-        this.#lost = lostError()
-      } catch (error) {
-        this.#lost = error
+    const sql = postgresBegin(settings)
+    this.#session.logger?.logQuery(sql, [])
+    // As its own begin() learns on which connection it is, and that it was closed.
+    const onexecute = (connection: PostgresJsConnection): boolean => {
+      connection.onclose = (error) => {
+        this.#lost ??= error
       }
-      this.#isSuspect = true
+      return true
     }
-    throw this.#lost
+    const { state } = await this.#reserved.unsafe(sql, [], { onexecute })
+    this.#pid = state?.pid ?? undefined
   }
 
   async commit(): Promise<void> {
@@ -137,8 +112,12 @@ export class PostgresJsLine implements DrizzleLine {
     await this.#commands.release(name)
   }
 
-  async state(error: unknown): Promise<EngineState> {
-    if (this.#isSuspect) await this.#check()
+  state(error: unknown): EngineState {
+    if (this.#lost !== undefined) {
+      // Before a commit: the transaction has to fail with what happened to it.
+      if (error === undefined) throw this.#lost
+      return 'none'
+    }
     // Every error in a transaction of PostgreSQL dooms it, or its savepoint; a commit looks at its answer.
     return error === undefined ? 'open' : 'failed'
   }
@@ -155,7 +134,6 @@ export class PostgresJsLine implements DrizzleLine {
   async end(broken: unknown): Promise<void> {
     if (this.#isEnded) return
     this.#isEnded = true
-    listen(this.#sql).delete(this.#onClose)
     try {
       // One that was closed has been taken back already, and giving it back again would have others use it.
       if (await this.#isIdle(broken)) this.#reserved.release()
@@ -181,25 +159,13 @@ export class PostgresJsLine implements DrizzleLine {
   }
 }
 
-const listeners = new WeakMap<PostgresJsSql, Set<() => void>>()
-
-/** Those who are to hear when a connection of the pool is closed. */
-function listen(sql: PostgresJsSql): Set<() => void> {
-  const known = listeners.get(sql)
-  if (known !== undefined) return known
-  const all = new Set<() => void>()
-  listeners.set(sql, all)
-  const { onclose } = sql.options
-  sql.options.onclose = (id) => {
-    for (const each of all) each()
-    onclose?.(id)
+/** A query that is not sent, and fails when it is awaited. */
+function failing(error: unknown): PostgresJsQuery {
+  const fail = (): Promise<never> => Promise.reject(error)
+  const query = {
+    // oxlint-disable-next-line unicorn/no-thenable -- as a query of postgres.js is sent when it is awaited
+    then: (resolve: undefined, reject: undefined) => fail().then(resolve, reject),
+    values: fail,
   }
-  return all
-}
-
-function lostError(): Error {
-  const error = new Error(
-    'The connection of the transaction was closed, and with it the transaction.',
-  )
-  return Object.assign(error, { code: 'ECONNRESET' })
+  return query as unknown as PostgresJsQuery
 }
