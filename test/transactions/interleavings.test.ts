@@ -102,6 +102,65 @@ describe.each(engines.filter(({ hasSavepoints }) => hasSavepoints))('on $name', 
       record(`transactions-interleavings-${engine.id}`, { runs: runsMade, ...told })
     },
   )
+
+  test(
+    'T14: one that fails, or is aborted, while a nested one ends in it, leaves what is around it alone',
+    { timeout: 3_600_000 },
+    async () => {
+      const { db, names, assertIdle } = await engine.open()
+      const mine = new Error('mine')
+      let last = 0
+      for (const [unit, wait] of Object.entries(waits)) {
+        for (const delay of delays) {
+          if (unit === 'macrotasks' && delay > 100 && runs(0, 1) === 0) continue
+          for (const how of ['throw', 'abort'] as const) {
+            for (const end of ['release', 'rollback to'] as const) {
+              const prefix = `n${++last}.`
+              const where = `${how} after ${delay} ${unit}, beside ${end}`
+              const add = (name: string) =>
+                db
+                  .insertInto('item')
+                  .values({ name: `${prefix}${name}` })
+                  .execute()
+              const innermost: Promise<unknown>[] = []
+              const told = await transaction(db, async () => {
+                await add('a')
+                const controller = new AbortController()
+                const middle = transaction(
+                  db,
+                  async () => {
+                    const inner = transaction(db, async () => {
+                      if (end === 'rollback to') throw new Error('inner')
+                    }).then(
+                      () => 'kept',
+                      (error: Error) => error.name,
+                    )
+                    innermost.push(inner)
+                    for (let n = 0; n < delay; n++) await wait()
+                    if (how === 'throw') throw mine
+                    controller.abort(mine)
+                    await inner
+                  },
+                  { signal: controller.signal },
+                )
+                const error = await middle.then(
+                  () => undefined,
+                  (failure: unknown) => failure,
+                )
+                await add('b')
+                return error
+              })
+              expect(told, where).toBe(mine)
+              expect(await names(prefix), where).toEqual([`${prefix}a`, `${prefix}b`])
+              const inner = await innermost[0]
+              if (inner !== 'kept') expect(['Error', 'TransactionClosedError']).toContain(inner)
+              await assertIdle()
+            }
+          }
+        }
+      }
+    },
+  )
 })
 
 async function play(

@@ -206,6 +206,10 @@ describe('T31: what is async on better-sqlite3', () => {
     transaction(db, () => {
       add('a')
       expect(thrownBy(() => outside(db, () => add('b'))).name).toBe('ConnectionBusyError')
+      const query = db.select().from(item).prepare()
+      const sent = (): unknown => outside(db, () => query.execute().sync())
+      expect(thrownBy(sent).name).toBe('ConnectionBusyError')
+      expect(query.execute().sync()).toEqual([{ name: 'a' }])
       const inner = (): void => outside(db, () => transaction(db, () => add('c')))
       expect(thrownBy(inner).name).toBe('ConnectionBusyError')
     })

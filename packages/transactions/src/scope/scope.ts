@@ -253,7 +253,10 @@ export class Scope {
   async commit(): Promise<readonly Hook[]> {
     try {
       this.#assertOpen('commit')
-      if (this.parent === undefined || this.#isTestChild) await this.#runBeforeCommit()
+      if (this.parent === undefined || this.#isTestChild) {
+        await this.#runBeforeCommit()
+        this.#assertOpen('commit')
+      }
       // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
       this.#status = 'draining'
       const [unfinished] = this.#parts ?? []
@@ -262,6 +265,8 @@ export class Scope {
       const failed = this.#unseen
       await this.turns.idle()
       await this.#assertCommittable(failed ?? this.#unseen)
+      // What is around it may have failed meanwhile, and be about to undo it.
+      if (this.#ending !== undefined) throw this.#closedError('commit')
     } catch (error) {
       await this.rollback(error)
       throw error
