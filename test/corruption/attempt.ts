@@ -15,6 +15,8 @@ import type { Driver } from './store.ts'
 export interface Result {
   /** The driver; undefined when the library has none for the engine. */
   readonly driver: string | undefined
+  /** Whether the driver is not the library's own. */
+  readonly isForeign?: boolean
   readonly verdict: Verdict
   /** For a wrong result: whether nobody was told of an error. */
   readonly isSilent: boolean
@@ -112,6 +114,7 @@ async function runInProcess(
     throw new Error(`${asked.id} with ${contender.name} was not prepared (${end}).\n${stderr}`)
   const result = (verdict: Verdict, happened: string): Result => ({
     driver: driver.name,
+    isForeign: driver.isForeign === true,
     verdict,
     isSilent: verdict === 'wrong' && isSilent(observation!),
     happened,

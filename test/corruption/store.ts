@@ -68,6 +68,8 @@ export type Ability =
 interface AnyDriver {
   /** The package that talks to the engine. */
   readonly name: string
+  /** Whether it comes from somebody else than the library, which is not to be blamed for it. */
+  readonly isForeign?: true
   /** Why a case that needs the ability cannot be put to this library. */
   readonly lacks?: Readonly<Partial<Record<Ability, string>>>
 }

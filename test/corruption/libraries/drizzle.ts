@@ -86,7 +86,7 @@ export const drizzle: Readonly<Partial<Record<EngineKind, readonly Driver[]>>> =
   ],
   PostgreSQL: [pgDriver('pg', ownDatabases.pg)],
   PGlite: [pgDriver('PGlite', ownDatabases.pglite)],
-  DuckDB: [pgDriver('drizzle-neo-duckdb', ownDatabases.duckdb)],
+  DuckDB: [{ ...pgDriver('drizzle-neo-duckdb', ownDatabases.duckdb), isForeign: true }],
 }
 
 export function sqliteHandle(db: SqliteDb): Handle {

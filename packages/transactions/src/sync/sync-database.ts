@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { callSite, ConnectionBusyError, excerpt, TransactionClosedError } from '@keelson/core'
+import { strayControlError } from '../scope/stray-control.ts'
 import type { SyncScope } from './sync-scope.ts'
 
 /** Where a call belongs; the scope outlives its transaction in what was left to run later, so that it can be refused. */
@@ -47,6 +48,9 @@ export class SyncDatabase {
     const scope = this.scopeFor(handle)
     if (scope !== undefined) return scope.run(sql, send)
     if (this.open !== undefined) this.refuseBeside(excerpt(sql))
+    // Drizzle's migrator for synchronous drivers sends these as text, and ends them before anybody else can run.
+    const stray = migratorCommands.has(sql) ? undefined : strayControlError(sql)
+    if (stray !== undefined) throw stray
     return send()
   }
 
@@ -60,6 +64,8 @@ export class SyncDatabase {
     )
   }
 }
+
+const migratorCommands: ReadonlySet<string> = new Set(['BEGIN', 'COMMIT', 'ROLLBACK'])
 
 const databases = new WeakMap<object, SyncDatabase>()
 
