@@ -1,70 +1,64 @@
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { createServer, connect, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { onTestFinished } from 'vitest'
 
-/** What a proxy does when a client sends a text that it watches for. */
-export type Cut = 'before the server has it' | 'before the client has the answer'
-
-/** A server between a client and PostgreSQL that can lose a message, and the connection with it. */
+/** A TCP proxy before PostgreSQL, which can cut a connection where no client or server would. */
 export interface CuttingProxy {
-  /** The connection string, by way of the proxy. */
+  /** The same database through the proxy. */
   readonly connectionString: string
-  /** Cuts the connection over which this text is sent next. */
-  cutAt(text: string, cut: Cut): void
-  close(): Promise<void>
+  /**
+   * Cuts the next connection that sends COMMIT: before the server has got it, or when its answer comes back.
+   *
+   * @returns a promise that resolves once that has happened
+   */
+  cutAtCommit(when: 'before' | 'after'): Promise<void>
 }
 
-/** Starts a proxy in front of the server that a connection string names. */
-export async function startCuttingProxy(connectionString: string): Promise<CuttingProxy> {
+export async function cuttingProxy(connectionString: string): Promise<CuttingProxy> {
   const target = new URL(connectionString)
+  let cut: { readonly when: 'before' | 'after'; readonly done: () => void } | undefined
   const sockets = new Set<Socket>()
-  let watched: { readonly text: string; readonly cut: Cut } | undefined
-
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname)
-    for (const socket of [client, upstream]) {
+    let isDoomed = false
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(socket)
-      socket.on('error', () => {})
+      socket.on('error', () => other.destroy())
       socket.on('close', () => {
         sockets.delete(socket)
-        client.destroy()
-        upstream.destroy()
+        other.destroy()
       })
     }
-    let isDeaf = false
+    const end = (): void => {
+      client.destroy()
+      upstream.destroy()
+      cut?.done()
+      cut = undefined
+    }
     client.on('data', (data) => {
-      const isWatched = watched !== undefined && data.includes(watched.text)
-      if (isWatched && watched!.cut === 'before the server has it') {
-        watched = undefined
-        client.destroy()
-        return
-      }
-      if (isWatched) {
-        watched = undefined
-        isDeaf = true
-      }
+      const isCommit = cut !== undefined && data.includes('commit')
+      if (isCommit && cut!.when === 'before') return end()
+      isDoomed ||= isCommit
       upstream.write(data)
     })
     upstream.on('data', (data) => {
-      // The server has answered, so it has done what it was asked for.
-      if (isDeaf) client.destroy()
+      if (isDoomed) end()
       else client.write(data)
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    return new Promise<void>((resolve) => void server.close(() => resolve()))
+  })
   const through = new URL(connectionString)
   through.hostname = '127.0.0.1'
   through.port = String((server.address() as AddressInfo).port)
   return {
     connectionString: through.href,
-    cutAt(text, cut) {
-      watched = { text, cut }
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
+    cutAtCommit: (when) => new Promise((done) => (cut = { when, done })),
   }
 }

@@ -1,3 +1,4 @@
+import { attachSuppressed } from '@keelson/core'
 import type { AbortableOperationOptions, DatabaseConnection, Driver } from 'kysely'
 import {
   TransactionAcquireTimeoutError,
@@ -33,16 +34,17 @@ export class Acquiring {
 
   // Not an async function: every query passes here.
   acquire(options: AbortableOperationOptions | undefined): Promise<DatabaseConnection> {
-    const { database, instance } = this.#host
+    const { database, instance, isOwnDriver } = this.#host
     if (instance.hasOneConnection) return this.#acquireOnly(options)
-    const suspended = database.suspendedRoot
-    if (suspended !== undefined && !this.#host.isOwnDriver) return this.#acquireSecond(options)
-    if (this.#host.isOwnDriver && suspended === undefined)
-      return this.#inner.acquireConnection(options)
-    return this.#inner.acquireConnection(options).then((connection) => {
-      // What would wait for the transaction that was left is refused, statement by statement.
-      if (suspended !== undefined) this.#host.scopeStatements(connection)
-      return this.#lend(connection, undefined)
+    const isSuspended = database.suspendedRoot !== undefined
+    if (!isOwnDriver && isSuspended) return this.#acquireSecond(options)
+    const acquired = this.#inner.acquireConnection(options)
+    if (!isOwnDriver) return acquired.then((connection) => this.#lend(connection, undefined))
+    if (!isSuspended) return acquired
+    // What would wait for the transaction that was left is refused, statement by statement.
+    return acquired.then((connection) => {
+      this.#host.scopeStatements(connection)
+      return connection
     })
   }
 
@@ -53,7 +55,7 @@ export class Acquiring {
   ): Promise<void> {
     const lease = this.#leases.get(connection)
     if (lease === undefined) {
-      // One of our own drivers', which are not counted.
+      // One of our own drivers', which are neither counted nor waited for here.
       if (this.#released.delete(connection)) return
       return this.#inner.releaseConnection(connection, options)
     }
@@ -77,7 +79,7 @@ export class Acquiring {
     this.#inUse++
     this.#leases.set(connection, { turn, isReleased: false })
     this.#host.watchOf(connection)
-    if (!this.#host.isOwnDriver) this.#host.scopeStatements(connection)
+    this.#host.scopeStatements(connection)
     return connection
   }
 
@@ -107,14 +109,20 @@ export class Acquiring {
         )
       }
     }
+    let connection: DatabaseConnection
     try {
-      const connection = this.#lend(await this.#inner.acquireConnection(options), turn)
-      await this.#host.mend(() => new KyselyLine(this.#host, connection))
-      return connection
+      connection = this.#lend(await this.#inner.acquireConnection(options), turn)
     } catch (error) {
       gate.leave(turn)
       throw error
     }
+    try {
+      await this.#host.mend(() => new KyselyLine(this.#host, connection))
+    } catch (error) {
+      await this.release(connection).catch((later: unknown) => attachSuppressed(error, later))
+      throw error
+    }
+    return connection
   }
 
   /** For a caller whose own transaction has a connection already, and keeps it until he has got this one. */
