@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { postgres } from '../support/postgres.ts'
 import { startProgram } from '../support/program.ts'
 import { rejection } from '../support/rejection.ts'
-import { cuttingProxy } from './cutting-proxy.ts'
+import { cuttingProxy } from '../support/cutting-proxy.ts'
 import type { Tables } from './model/engines.ts'
 
 const fromServer = async (): Promise<string> => (await postgres()).createDatabase()

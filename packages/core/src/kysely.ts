@@ -23,7 +23,9 @@ export {
   guardSingleConnections,
 } from './kysely/single-connection-guard.ts'
 export {
+  abortedTransaction,
   lateStatementError,
+  markAborted,
   markAbortedTransaction,
   TransactionCommands,
 } from './kysely/transaction-commands.ts'

@@ -129,8 +129,8 @@ export function checkOptions(options: TransactionOptions, where = 'transaction()
     if (!(error instanceof OptionError)) throw error
     throw new TransactionOptionsError(error.option, error.message, { cause: error })
   }
-  for (const [name, { isValid, expected }] of Object.entries(checks)) {
-    const value = options[name as keyof TransactionOptions] as unknown
+  for (const [name, value] of Object.entries(options) as [keyof TransactionOptions, unknown][]) {
+    const { isValid, expected } = checks[name]
     if (value === undefined || isValid(value)) continue
     throw new TransactionOptionsError(
       name,

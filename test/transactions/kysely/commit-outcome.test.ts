@@ -2,32 +2,29 @@ import { transaction, withTransactions } from '@keelson/transactions/kysely'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Cut, startCuttingProxy } from '../../support/cutting-proxy.ts'
+import { cuttingProxy } from '../../support/cutting-proxy.ts'
 import { postgres } from '../../support/postgres.ts'
 import { rejection } from '../../support/rejection.ts'
 
-test.for<{ cut: Cut; kept: number }>([
-  { cut: 'before the server has it', kept: 0 },
-  { cut: 'before the client has the answer', kept: 1 },
-])(
+test.for([
+  { cut: 'before the server has it', when: 'before', kept: 0 },
+  { cut: 'before the client has the answer', when: 'after', kept: 1 },
+] as const)(
   'T20: a connection that is lost at COMMIT, $cut, leaves the outcome open, and nothing is tried again',
-  async ({ cut, kept }) => {
+  async ({ when, kept }) => {
     const { createDatabase } = await postgres()
     const direct = await createDatabase()
-    const proxy = await startCuttingProxy(direct)
+    const proxy = await cuttingProxy(direct)
     const pool = new Pool({ connectionString: proxy.connectionString, max: 2 })
     pool.on('error', () => {})
     const db = new Kysely<{ item: { name: string } }>({
       dialect: withTransactions(new PostgresDialect({ pool })),
     })
-    onTestFinished(async () => {
-      await db.destroy()
-      await proxy.close()
-    })
+    onTestFinished(() => db.destroy())
     await sql`create table item (name text)`.execute(db)
 
     let attempts = 0
-    proxy.cutAt('commit', cut)
+    const hasCut = proxy.cutAtCommit(when)
     const hooks: string[] = []
     const error = await rejection(
       transaction(
@@ -42,6 +39,7 @@ test.for<{ cut: Cut; kept: number }>([
     )
     expect(error.name).toBe('CommitOutcomeUnknownError')
     expect(error['cause']).toBeInstanceOf(Error)
+    await hasCut
     expect(attempts).toBe(1)
     expect(hooks).toEqual([])
 

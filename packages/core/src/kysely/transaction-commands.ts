@@ -55,12 +55,18 @@ export function lateStatementError(sql: string): TransactionClosedError {
 }
 
 /** What Kysely looks for, since 0.29.8, to know that there is nothing left to roll back. */
-const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
+export const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
 
 /** Tells Kysely by the error of a commit that the transaction has been rolled back, where that is what it says. */
 export function markAbortedTransaction(error: unknown): void {
   // By code, because the database may come from another copy of Keelson.
   if (error instanceof Error && 'code' in error && error.code === 'TRANSACTION_ABORTED') {
-    Object.defineProperty(error, abortedTransaction, { value: true, configurable: true })
+    markAborted(error)
   }
+}
+
+/** Tells Kysely by any error of a commit that there is nothing left to roll back. */
+export function markAborted(error: unknown): void {
+  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return
+  Object.defineProperty(error, abortedTransaction, { value: true, configurable: true })
 }

@@ -1,4 +1,4 @@
-import { TransactionAcquireTimeoutError } from '../errors.ts'
+import { acquireTimeoutError } from '../run/acquire-timeout-error.ts'
 import type { AcquireOptions } from '../run/run-transaction.ts'
 
 /**
@@ -36,11 +36,4 @@ export async function acquireInTime<C>(
     if (abort !== undefined) signal?.removeEventListener('abort', abort)
     if (gaveUp) acquired.then(giveBack, () => {})
   }
-}
-
-export function acquireTimeoutError(timeoutMs: number): TransactionAcquireTimeoutError {
-  return new TransactionAcquireTimeoutError(
-    `Gave up after waiting ${timeoutMs} ms (acquireTimeoutMs) for a connection. Every connection is in use, or the server ` +
-      'does not answer. Make the pool larger, transactions shorter, or the limit longer. Nothing was begun.',
-  )
 }

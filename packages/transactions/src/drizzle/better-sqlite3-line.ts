@@ -2,7 +2,7 @@ import { engineTraits, quoteIdentifier } from '@keelson/core'
 import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings } from '../scope/line.ts'
 import type { SyncLine } from '../sync/sync-line.ts'
-import { foreignKeyError } from './commands.ts'
+import { foreignKeyError } from '../scope/commit-errors.ts'
 import type { DrizzleSession } from './internals.ts'
 
 /** A database of better-sqlite3, as far as it is used. https://github.com/WiseLibs/better-sqlite3/blob/master/docs/api.md */

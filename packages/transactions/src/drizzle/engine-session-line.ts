@@ -3,8 +3,8 @@ import type { AcquireOptions } from '../run/run-transaction.ts'
 import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings, EngineState } from '../scope/line.ts'
 import type { Root } from '../scope/root.ts'
-import { acquireTimeoutError } from './acquire-in-time.ts'
-import { foreignKeyError } from './commands.ts'
+import { acquireTimeoutError } from '../run/acquire-timeout-error.ts'
+import { foreignKeyError } from '../scope/commit-errors.ts'
 import type { DrizzleLine } from './driver.ts'
 
 /** A session of one of our own databases with a transaction on it. */

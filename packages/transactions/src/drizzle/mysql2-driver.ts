@@ -70,12 +70,6 @@ export class Mysql2Driver implements TransactionDriver {
 
   async outside<R>(sql: string, send: () => Promise<R>, suspended: Root | undefined): Promise<R> {
     if (this.#pool === undefined) return SharedConnection.of(this.#database).statement(sql, send)
-    if (suspended === undefined) return send()
-    const given = this.#seconds.wait(suspended)
-    try {
-      return await send()
-    } finally {
-      given()
-    }
+    return this.#seconds.outside(send, suspended)
   }
 }

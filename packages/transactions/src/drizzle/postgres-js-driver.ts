@@ -49,12 +49,6 @@ export class PostgresJsDriver implements TransactionDriver {
   }
 
   async outside<R>(_sql: string, send: () => Promise<R>, suspended: Root | undefined): Promise<R> {
-    if (suspended === undefined) return send()
-    const given = this.#seconds.wait(suspended)
-    try {
-      return await send()
-    } finally {
-      given()
-    }
+    return this.#seconds.outside(send, suspended)
   }
 }

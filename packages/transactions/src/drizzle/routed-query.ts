@@ -1,5 +1,6 @@
 import { pickScope } from '../scope/pick-scope.ts'
 import type { Scope } from '../scope/scope.ts'
+import { ScopedStream } from '../scope/scoped-stream.ts'
 import { strayControlError } from '../scope/stray-control.ts'
 import type { Binding } from './driver.ts'
 import type { DrizzleTransactions } from './drizzle-transactions.ts'
@@ -10,7 +11,6 @@ import {
   sending,
   streaming,
 } from './internals.ts'
-import { ScopedStream } from './scoped-stream.ts'
 
 type Sent = (...args: any[]) => any
 
@@ -105,11 +105,7 @@ export class RoutedQuery implements ProxyHandler<DrizzlePrepared> {
     if (this.#handle === undefined && this.#transactions.database.scope === undefined)
       return method.apply(this.#raw, args) as AsyncIterableIterator<unknown>
     const created = this.#scope()
-    const scopeOf = (): Scope => {
-      const ambient = this.#transactions.database.scope
-      return ambient?.root === created.root ? ambient : created
-    }
-    return new ScopedStream(this.#sql, scopeOf, () => {
+    return new ScopedStream(this.#sql, this.#transactions.database, created, () => {
       const prepared = this.#preparedFor(created) as unknown as Record<string | symbol, Sent>
       return prepared[name]!(...args) as AsyncIterator<unknown>
     })

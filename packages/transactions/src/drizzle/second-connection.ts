@@ -19,6 +19,22 @@ export class SecondConnections {
   }
 
   /**
+   * Sends a statement that is in no transaction, on a connection of the pool.
+   *
+   * @param suspended the open transaction that the caller has left
+   * @throws {TransactionDeadlockError} when it would wait for ever
+   */
+  async outside<R>(send: () => Promise<R>, suspended: Root | undefined): Promise<R> {
+    if (suspended === undefined) return send()
+    const given = this.wait(suspended)
+    try {
+      return await send()
+    } finally {
+      given()
+    }
+  }
+
+  /**
    * Notes that a transaction waits for what somebody else's connection has to do.
    *
    * @returns to be called when it no longer does

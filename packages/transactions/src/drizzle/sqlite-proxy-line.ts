@@ -1,7 +1,8 @@
 import { describeError, engineTraits, type EngineTraits } from '@keelson/core'
 import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings, EngineState } from '../scope/line.ts'
-import { Commands, rolledBackError } from './commands.ts'
+import { rolledBackError } from '../scope/commit-errors.ts'
+import { Commands } from './commands.ts'
 import type { DrizzleLine } from './driver.ts'
 import { cloneSession, type DrizzleSession } from './internals.ts'
 

@@ -1,10 +1,5 @@
-import {
-  describeError,
-  type EngineSession,
-  type EngineTraits,
-  KeelsonError,
-  TransactionAbortedError,
-} from '@keelson/core'
+import { describeError, type EngineSession, type EngineTraits, KeelsonError } from '@keelson/core'
+import { abortedTransaction } from '@keelson/core/kysely'
 import {
   CompiledQuery,
   createQueryId,
@@ -14,6 +9,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { checkBegin } from '../scope/begin-check.ts'
+import { foreignKeyError, rolledBackError } from '../scope/commit-errors.ts'
 import type { BeginSettings, EngineState, Line } from '../scope/line.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
 import { engineSessionOf } from './session-capabilities.ts'
@@ -79,11 +75,7 @@ export class KyselyLine implements Line {
       )
     } catch (error) {
       if (!wasRolledBack(error) || isAborted(error)) throw error
-      throw new TransactionAbortedError(
-        `${this.traits.engine} has rolled the transaction back in place of committing it, because a statement of it had ` +
-          'failed. Nothing of it is kept.',
-        { cause: error },
-      )
+      throw rolledBackError(this.traits.engine, error)
     }
   }
 
@@ -134,12 +126,7 @@ export class KyselyLine implements Line {
       await this.#control(() => this.#send('set constraints all immediate'))
     if (engine !== 'sqlite') return
     const [first] = await this.#control(() => this.#rows('pragma foreign_key_check'))
-    if (first === undefined) return
-    throw new KeelsonError(
-      'DEFERRED_FOREIGN_KEY',
-      `A row of ${JSON.stringify(first['table'])} refers to a row of ${JSON.stringify(first['parent'])} that is not ` +
-        'there (PRAGMA foreign_key_check). A commit would have failed.',
-    )
+    if (first !== undefined) throw foreignKeyError(first)
   }
 
   async end(broken: unknown): Promise<void> {
@@ -226,10 +213,7 @@ export class KyselyLine implements Line {
 /** Kysely marks such an error since 0.29.8; SQLite says that there is nothing to commit. */
 function wasRolledBack(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
-  return (
-    Symbol.for('kysely.AbortedTransactionError') in error ||
-    /no transaction is active/.test((error as Error).message)
-  )
+  return abortedTransaction in error || /no transaction is active/.test((error as Error).message)
 }
 
 function isAborted(error: unknown): boolean {

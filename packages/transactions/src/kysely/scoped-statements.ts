@@ -1,11 +1,8 @@
-import {
-  type ConnectionInterceptor,
-  type ConnectionInterceptor as Interceptor,
-} from '@keelson/core/kysely'
+import type { ConnectionInterceptor } from '@keelson/core/kysely'
 import type { CompiledQuery } from 'kysely'
 import { TransactionDeadlockError } from '../errors.ts'
+import { ScopedStream } from '../scope/scoped-stream.ts'
 import { strayControlError } from '../scope/stray-control.ts'
-import { GuardedStream } from './guarded-stream.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
 
 /** Sends each statement through the scope of the async context in which it was sent. */
@@ -16,25 +13,18 @@ export class ScopedStatements implements ConnectionInterceptor {
     this.#host = host
   }
 
-  executeQuery: Interceptor['executeQuery'] = (next, query, options) => {
+  executeQuery: ConnectionInterceptor['executeQuery'] = (next, query, options) => {
     const scope = this.#host.database.scope
     if (scope === undefined) return this.#outside(query) ?? next(query, options)
     return scope.run(query.sql, () => next(query, options))
   }
 
-  streamQuery: Interceptor['streamQuery'] = (next, query, chunkSize, options) => {
+  streamQuery: ConnectionInterceptor['streamQuery'] = (next, query, chunkSize, options) => {
     // Nothing is asked before the first step, whose caller decides.
     const { database } = this.#host
     const creator = database.scope
     if (creator === undefined) return next(query, chunkSize, options)
-    return new GuardedStream(
-      query.sql,
-      () => {
-        const scope = database.scope
-        return scope?.root === creator.root ? scope : creator
-      },
-      () => next(query, chunkSize, options),
-    )
+    return new ScopedStream(query.sql, database, creator, () => next(query, chunkSize, options))
   }
 
   /** A write outside of a transaction that holds SQLite's only right to write would wait for it until it gives up. */

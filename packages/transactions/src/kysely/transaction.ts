@@ -1,7 +1,8 @@
 import { instanceOf } from '@keelson/core/kysely'
 import { type ControlledTransaction, type Kysely, type QueryExecutor, Transaction } from 'kysely'
-import { TransactionAcquireTimeoutError, TransactionOptionsError } from '../errors.ts'
+import { TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
+import { acquireTimeoutError } from '../run/acquire-timeout-error.ts'
 import {
   type AcquireOptions,
   currentScope,
@@ -235,11 +236,4 @@ function loanOf(executor: QueryExecutor): Loan | undefined {
     loans.set(executor, loan)
   }
   return loan === 'none' ? undefined : loan
-}
-
-function acquireTimeoutError(timeoutMs: number): TransactionAcquireTimeoutError {
-  return new TransactionAcquireTimeoutError(
-    `Gave up after waiting ${timeoutMs} ms (acquireTimeoutMs) for a connection. Every connection is in use, or the server ` +
-      'does not answer. Make the pool larger, transactions shorter, or the limit longer. Nothing was begun.',
-  )
 }

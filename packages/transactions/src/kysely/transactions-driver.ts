@@ -1,4 +1,5 @@
 import { captureCallSite } from '@keelson/core'
+import { markAborted } from '@keelson/core/kysely'
 import type {
   AbortableOperationOptions,
   DatabaseConnection,
@@ -187,14 +188,6 @@ export class TransactionsDriver implements Driver {
   #isOn(scope: Scope | undefined, connection: DatabaseConnection): boolean {
     return scope !== undefined && this.#host.connectionOf(scope.root) === connection
   }
-}
-
-/** What Kysely looks for, since 0.29.8, to know that there is nothing left to roll back. */
-const abortedTransaction: unique symbol = Symbol.for('kysely.AbortedTransactionError')
-
-function markAborted(error: unknown): void {
-  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return
-  Object.defineProperty(error, abortedTransaction, { value: true, configurable: true })
 }
 
 function optionsOf({ accessMode, isolationLevel }: TransactionSettings): TransactionOptions {

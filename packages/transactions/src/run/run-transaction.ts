@@ -20,7 +20,7 @@ import { Root } from '../scope/root.ts'
 import { Scope } from '../scope/scope.ts'
 import { Interruption } from './interruption.ts'
 import { retrying } from './retry.ts'
-import { scopeInfo, type TransactionScope } from './transaction-scope.ts'
+import { neverAborted, scopeInfo, type TransactionScope } from './transaction-scope.ts'
 
 /** What an ORM gives `runTransaction()` to work with. */
 export interface Host<Tx> {
@@ -137,9 +137,6 @@ export async function runRoot<Tx, R>(
   if (around === undefined) return attempts()
   return around.execute((context) => attempts(context?.signal), signal ?? neverAborted)
 }
-
-/** For policies that read the signal they are given. */
-const neverAborted: AbortSignal = new AbortController().signal
 
 interface Attempt {
   readonly attempt: number

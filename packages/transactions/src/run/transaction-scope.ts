@@ -1,4 +1,3 @@
-import type { Scope } from '../scope/scope.ts'
 import type { Hook } from '../scope/hooks.ts'
 
 /** The transaction or savepoint that a callback runs in. */
@@ -25,16 +24,28 @@ export interface TransactionScope {
   beforeCommit(hook: Hook): void
 }
 
+/** What is told of a scope, of an asynchronous database or of a synchronous one, which has no signal. */
+export interface KnownScope {
+  readonly id: number
+  readonly depth: number
+  readonly root: { readonly isTest: boolean }
+  readonly savepoint: string | undefined
+  readonly elapsedMs: number
+  readonly statements: number
+  readonly signal?: AbortSignal
+  addHook(kind: 'beforeCommit' | 'afterCommit' | 'afterRollback', hook: Hook): void
+}
+
 /** @param scope undefined where there is no transaction */
-export function scopeInfo(scope: Scope | undefined, attempt = 1): TransactionScope {
+export function scopeInfo(scope: KnownScope | undefined, attempt = 1): TransactionScope {
   return scope === undefined ? noTransaction : new ScopeInfo(scope, attempt)
 }
 
 class ScopeInfo implements TransactionScope {
-  readonly #scope: Scope
+  readonly #scope: KnownScope
   readonly attempt: number
 
-  constructor(scope: Scope, attempt: number) {
+  constructor(scope: KnownScope, attempt: number) {
     this.#scope = scope
     this.attempt = attempt
     // Callbacks take it apart: `(tx, { afterCommit }) => ...`.
@@ -64,7 +75,7 @@ class ScopeInfo implements TransactionScope {
   }
 
   get signal(): AbortSignal {
-    return this.#scope.signal
+    return this.#scope.signal ?? neverAborted
   }
 
   afterCommit(hook: Hook): void {
@@ -80,6 +91,8 @@ class ScopeInfo implements TransactionScope {
   }
 }
 
+export const neverAborted: AbortSignal = new AbortController().signal
+
 const noTransaction: TransactionScope = Object.freeze({
   id: 0,
   depth: -1,
@@ -87,7 +100,7 @@ const noTransaction: TransactionScope = Object.freeze({
   savepoint: undefined,
   elapsedMs: 0,
   statements: 0,
-  signal: new AbortController().signal,
+  signal: neverAborted,
   afterCommit: (hook: Hook) => void hook(),
   beforeCommit: (hook: Hook) => void hook(),
   afterRollback: () => {},

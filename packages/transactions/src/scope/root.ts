@@ -1,4 +1,4 @@
-import { describeError, quoteIdentifier, type TransactionTrace } from '@keelson/core'
+import { describeError } from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import type { TransactionOptions } from '../options.ts'
 import type { Line } from './line.ts'
@@ -21,7 +21,6 @@ export class Root {
   /** Nothing of it is to be kept any more, whatever the scopes say. */
   doomed: { readonly error: unknown } | undefined
   isOver = false
-  trace: TransactionTrace | undefined
   #savepoints = 0
 
   constructor(
@@ -39,10 +38,7 @@ export class Root {
 
   /** A name that no other savepoint of the transaction has had. */
   nextSavepoint(): string {
-    const name = `keelson_${++this.#savepoints}`
-    // Quoted by the hosts; the check is here, once.
-    quoteIdentifier(name, this.line.traits.engine)
-    return name
+    return `keelson_${++this.#savepoints}`
   }
 
   /**

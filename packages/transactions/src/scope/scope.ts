@@ -293,16 +293,14 @@ export class Scope {
     const error = reason ?? new Error('rolled back')
     await this.#fence(closedBy)
     const start = performance.now()
-    let hookErrors: unknown[]
     try {
       await (this.parent === undefined
         ? this.#rollbackRoot(error)
         : this.#rollbackToSavepoint(error))
     } finally {
       this.#trace?.ended('rolled_back', performance.now() - start, reason)
-      hookErrors = await this.root.database.leave(() => runHooks(this.hooks.afterRollback))
+      await this.#runAfterRollback(error)
     }
-    for (const each of hookErrors) attachSuppressed(error, each)
     if (reason === undefined) rethrowSuppressed(error)
   }
 
@@ -357,6 +355,12 @@ export class Scope {
     }
   }
 
+  /** @param error for which it is rolled back, which the hooks' own are attached to */
+  async #runAfterRollback(error: unknown): Promise<void> {
+    const errors = await this.root.database.leave(() => runHooks(this.hooks.afterRollback))
+    for (const each of errors) attachSuppressed(error, each)
+  }
+
   async #assertCommittable(unseen: { readonly error: unknown } | undefined): Promise<void> {
     const { root } = this
     if (root.lost === undefined && unseen !== undefined) throw unseen.error
@@ -385,8 +389,7 @@ export class Scope {
       else if (!(error instanceof KeelsonError && error.code === 'TRANSACTION_ABORTED'))
         await this.#undo(thrown)
       await this.#over(thrown)
-      const hookErrors = await root.database.leave(() => runHooks(this.hooks.afterRollback))
-      for (const each of hookErrors) attachSuppressed(thrown, each)
+      await this.#runAfterRollback(thrown)
       throw thrown
     }
     this.#trace?.ended('committed', performance.now() - start)
@@ -405,8 +408,7 @@ export class Scope {
       await this.#undoSavepoint(error)
       this.#trace?.ended('commit_failed', performance.now() - start, error)
       this.#leaveParent()
-      const hookErrors = await root.database.leave(() => runHooks(this.hooks.afterRollback))
-      for (const each of hookErrors) attachSuppressed(error, each)
+      await this.#runAfterRollback(error)
       throw error
     }
     this.#trace?.ended('committed', performance.now() - start)

@@ -1,23 +1,34 @@
 import { attachSuppressed } from '@keelson/core'
-import type { Scope } from '../scope/scope.ts'
+import type { TransactionDatabase } from '../database.ts'
+import type { Scope } from './scope.ts'
 
 /**
  * A stream inside a scope: it takes the scope's turn with its first `next()`, keeps it until it has ended, and ends with
  * the scope at the latest.
  */
-export class ScopedStream implements AsyncIterableIterator<unknown> {
+export class ScopedStream<T> implements AsyncIterableIterator<T> {
   readonly sql: string
-  readonly #scopeOf: () => Scope
-  readonly #open: () => AsyncIterator<unknown>
-  #rows: AsyncIterator<unknown> | undefined
+  readonly #database: TransactionDatabase
+  readonly #created: Scope
+  readonly #open: () => AsyncIterator<T>
+  #rows: AsyncIterator<T> | undefined
   #leave: ((error?: unknown) => Promise<void>) | undefined
   #ended: { readonly error: unknown } | undefined
   #running: Promise<unknown> | undefined
 
-  /** @param scopeOf the scope of the caller */
-  constructor(sql: string, scopeOf: () => Scope, open: () => AsyncIterator<unknown>) {
+  /**
+   * @param created the scope in which it was made; within that transaction the one that asks for the first step counts
+   * @param open asks the driver for the rows
+   */
+  constructor(
+    sql: string,
+    database: TransactionDatabase,
+    created: Scope,
+    open: () => AsyncIterator<T>,
+  ) {
     this.sql = sql
-    this.#scopeOf = scopeOf
+    this.#database = database
+    this.#created = created
     this.#open = open
   }
 
@@ -25,9 +36,9 @@ export class ScopedStream implements AsyncIterableIterator<unknown> {
     return this
   }
 
-  async next(): Promise<IteratorResult<unknown>> {
+  async next(): Promise<IteratorResult<T>> {
     if (this.#ended !== undefined) return this.#afterEnd()
-    this.#leave ??= await this.#scopeOf().openStream(this)
+    this.#leave ??= await this.#scope.openStream(this)
     try {
       const step = this.#step()
       this.#running = step.catch(() => {})
@@ -42,7 +53,7 @@ export class ScopedStream implements AsyncIterableIterator<unknown> {
     }
   }
 
-  async return(): Promise<IteratorResult<unknown>> {
+  async return(): Promise<IteratorResult<T>> {
     try {
       await this.#rows?.return?.()
     } finally {
@@ -64,7 +75,12 @@ export class ScopedStream implements AsyncIterableIterator<unknown> {
     await this.#leave?.()
   }
 
-  async #step(): Promise<IteratorResult<unknown>> {
+  get #scope(): Scope {
+    const ambient = this.#database.scope
+    return ambient?.root === this.#created.root ? ambient : this.#created
+  }
+
+  async #step(): Promise<IteratorResult<T>> {
     this.#rows ??= this.#open()
     return this.#rows.next()
   }
@@ -74,7 +90,7 @@ export class ScopedStream implements AsyncIterableIterator<unknown> {
     await this.#leave?.(error)
   }
 
-  #afterEnd(): IteratorResult<unknown> {
+  #afterEnd(): IteratorResult<T> {
     const { error } = this.#ended!
     if (error !== undefined) throw error
     return { done: true, value: undefined }
