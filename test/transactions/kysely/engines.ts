@@ -10,14 +10,17 @@ import {
   type Generated,
   Kysely,
   type KyselyConfig,
+  MysqlDialect,
   PGliteDialect,
   PostgresDialect,
   SqliteDialect as KyselySqliteDialect,
   sql,
 } from 'kysely'
+import { createPool } from 'mysql2'
 import { Pool } from 'pg'
 import Cursor from 'pg-cursor'
-import { onTestFinished } from 'vitest'
+import { describe, onTestFinished } from 'vitest'
+import { createMysqlDatabase, hasMysql } from '../../support/mysql.ts'
 import { postgres } from '../../support/postgres.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
 
@@ -28,7 +31,9 @@ export interface Tables {
 /** An engine and driver below Kysely, and what of transactions they have. */
 export interface KyselyEngine {
   readonly name: string
-  readonly kind: 'sqlite' | 'postgresql' | 'duckdb'
+  readonly kind: 'sqlite' | 'postgresql' | 'mysql' | 'duckdb'
+  /** Its server is not everywhere: its tests are listed as skipped. */
+  readonly isMissing?: boolean
   /** Several transactions can be open at once. */
   readonly hasPool: boolean
   readonly hasSavepoints: boolean
@@ -99,13 +104,39 @@ export const duckdb: KyselyEngine = {
   dialect: async () => new DuckDBDialect({ path: temporaryFile('app.duckdb') }),
 }
 
+export const mysql: KyselyEngine = {
+  name: 'MySQL',
+  kind: 'mysql',
+  isMissing: !hasMysql,
+  hasPool: true,
+  hasSavepoints: true,
+  failsWhole: false,
+  begin: 'begin',
+  dialect: async () =>
+    new MysqlDialect({
+      pool: createPool({ uri: await createMysqlDatabase(), connectionLimit: 5 }),
+    }),
+}
+
 export const engines: readonly KyselyEngine[] = [
   sqliteOurs,
   sqliteKysely,
   pglite,
   postgresql,
+  mysql,
   duckdb,
 ]
+
+/** The same for each of several engines. */
+export function describeOn(
+  several: readonly KyselyEngine[],
+  name: string,
+  suite: (engine: KyselyEngine) => void,
+): void {
+  for (const engine of several) {
+    describe.skipIf(engine.isMissing === true)(`${name} on ${engine.name}`, () => suite(engine))
+  }
+}
 
 /** What a test does with a database, in one word each. */
 export interface Opened {
@@ -131,9 +162,16 @@ export async function open(
     log: ({ query }) => void statements.push(query.sql),
   })
   onTestFinished(() => db.destroy())
-  const id = { sqlite: 'integer primary key', postgresql: 'serial primary key', duckdb: 'integer' }
+  const id = {
+    sqlite: 'integer primary key',
+    postgresql: 'serial primary key',
+    mysql: 'serial primary key',
+    duckdb: 'integer',
+  }
   await sql`drop table if exists item`.execute(db)
-  await sql`create table item (id ${sql.raw(id[engine.kind])}, name text unique)`.execute(db)
+  await sql`create table item (id ${sql.raw(id[engine.kind])}, name varchar(700) unique)`.execute(
+    db,
+  )
   statements.length = 0
   return {
     db,

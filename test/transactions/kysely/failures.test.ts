@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { postgres } from '../../support/postgres.ts'
 import { rejection } from '../../support/rejection.ts'
 import {
+  describeOn,
   engines,
   open,
   pglite,
@@ -19,7 +20,7 @@ import {
 
 const nesting = engines.filter(({ hasSavepoints }) => hasSavepoints)
 
-describe.for(engines)('failures on $name', (engine) => {
+describeOn(engines, 'failures', (engine) => {
   test('T15: what joined and failed takes everything with it, and success is not what the caller is told', async () => {
     const { db, add, names } = await open(engine)
     const failure = new Error('no')
@@ -85,7 +86,7 @@ describe.for(engines)('failures on $name', (engine) => {
   })
 })
 
-describe.for(nesting)('failures of nested ones on $name', (engine) => {
+describeOn(nesting, 'failures of nested ones', (engine) => {
   const matrix = [true, false].flatMap((outer) => [true, false].map((inner) => ({ outer, inner })))
 
   test.for(matrix)(
@@ -151,7 +152,7 @@ describe.for(nesting)('failures of nested ones on $name', (engine) => {
   })
 })
 
-describe.for([sqliteOurs, sqliteKysely])('T17: what SQLite ends on its own, on $name', (engine) => {
+describeOn([sqliteOurs, sqliteKysely], 'T17: what SQLite ends on its own', (engine) => {
   const endings = {
     'OR ROLLBACK': sql`insert or rollback into item (name) values ('a')`,
     'RAISE(ROLLBACK)': sql`insert into item (name) values ('trigger')`,

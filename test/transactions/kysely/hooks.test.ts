@@ -5,11 +5,19 @@ import {
   inTransaction,
   transaction,
 } from '@keelson/transactions/kysely'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { duckdb, engines, open, postgresql, sqliteKysely, sqliteOurs } from './engines.ts'
+import {
+  describeOn,
+  duckdb,
+  engines,
+  open,
+  postgresql,
+  sqliteKysely,
+  sqliteOurs,
+} from './engines.ts'
 
-describe.for(engines)('hooks on $name', (engine) => {
+describeOn(engines, 'hooks', (engine) => {
   test('T35: run in their order after the commit, outside, and may begin a transaction', async () => {
     const { db, add, names } = await open(engine)
     const log: string[] = []
@@ -109,7 +117,7 @@ describe.for(engines)('hooks on $name', (engine) => {
   })
 })
 
-describe.for([sqliteOurs, sqliteKysely, postgresql])('hooks of nested ones on $name', (engine) => {
+describeOn([sqliteOurs, sqliteKysely, postgresql], 'hooks of nested ones', (engine) => {
   test('T35: move to the transaction around, in their order, or are dropped with a part that fails', async () => {
     const { db } = await open(engine)
     const log: string[] = []

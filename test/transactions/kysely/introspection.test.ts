@@ -19,7 +19,15 @@ import {
 } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { engines, open, pglite, postgresql, sqliteKysely, sqliteOurs } from './engines.ts'
+import {
+  describeOn,
+  engines,
+  open,
+  pglite,
+  postgresql,
+  sqliteKysely,
+  sqliteOurs,
+} from './engines.ts'
 
 test('T39: a scope says its number, depth, age and statements', async () => {
   const { db, add } = await open(sqliteOurs)
@@ -66,8 +74,9 @@ test('T39: transactions and savepoints are published, with how they ended', asyn
   ])
 })
 
-describe.for(engines.filter(({ hasSavepoints }) => hasSavepoints))(
-  'T38: withRollback() on $name',
+describeOn(
+  engines.filter(({ hasSavepoints }) => hasSavepoints),
+  'T38: withRollback()',
   (engine) => {
     test('undoes everything, while transactions inside it are what they would be', async () => {
       const { db, add, names } = await open(engine)
@@ -94,7 +103,8 @@ describe.for(engines.filter(({ hasSavepoints }) => hasSavepoints))(
       expect(await names()).toBe('')
     })
 
-    test('tells what a commit would have told', async () => {
+    // InnoDB checks every constraint at once.
+    test.skipIf(engine.kind === 'mysql')('tells what a commit would have told', async () => {
       const { db } = await open(engine)
       if (engine.kind === 'sqlite') await sql`pragma foreign_keys = on`.execute(db)
       await sql`create table part (item integer references item (id) deferrable initially deferred)`.execute(

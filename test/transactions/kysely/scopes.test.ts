@@ -1,12 +1,12 @@
 import { inTransaction, transaction } from '@keelson/transactions/kysely'
 import type { Kysely } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { engines, open, outcomes, sqliteOurs, type Tables, turn } from './engines.ts'
+import { describeOn, engines, open, outcomes, sqliteOurs, type Tables, turn } from './engines.ts'
 
 const nesting = engines.filter(({ hasSavepoints }) => hasSavepoints)
 
-describe.for(engines)('scopes on $name', (engine) => {
+describeOn(engines, 'scopes', (engine) => {
   test('T1: plain db belongs to the transaction that is open around it', async () => {
     const { db, add, names } = await open(engine)
     const failure = new Error('no')
@@ -105,7 +105,12 @@ describe.for(engines)('scopes on $name', (engine) => {
         ),
       )
     })
-    const rows = await db.selectFrom('item').select('name').execute()
+    const rows = await db
+      .selectFrom('item')
+      .select('name')
+      // MySQL would read the index of the names. DuckDB gives no numbers, but rows in their order.
+      .$if(engine.kind !== 'duckdb', (query) => query.orderBy('id'))
+      .execute()
     expect(rows.map(({ name }) => name)).toEqual(marks.map((n) => `n${n}`))
   })
 
@@ -152,7 +157,7 @@ describe.for(engines)('scopes on $name', (engine) => {
   })
 })
 
-describe.for(nesting)('nested scopes on $name', (engine) => {
+describeOn(nesting, 'nested scopes', (engine) => {
   const bodies = [
     { a: true, b: true, left: 'a1,a2,b1,b2' },
     { a: true, b: false, left: 'a1,a2' },
@@ -240,15 +245,16 @@ describe.for(nesting)('nested scopes on $name', (engine) => {
         throw new Error('no')
       }).catch(() => {})
     })
-    expect(sent()).toEqual([
+    const release = engine.kind === 'mysql' ? 'release savepoint' : 'release'
+    expect(sent().map((each) => each.replaceAll('`', '"'))).toEqual([
       ...(engine.name === 'PGlite' ? [] : [engine.begin]),
       'savepoint "keelson_1"',
       expect.stringMatching(/^insert/),
-      'release "keelson_1"',
+      `${release} "keelson_1"`,
       'savepoint "keelson_2"',
       expect.stringMatching(/^insert/),
       'rollback to "keelson_2"',
-      'release "keelson_2"',
+      `${release} "keelson_2"`,
       ...(engine.name === 'PGlite' ? [] : ['commit']),
     ])
   })
