@@ -1,9 +1,9 @@
 import { describeError } from '@keelson/core'
 import { transaction } from '@keelson/transactions/kysely'
 import type { Kysely } from 'kysely'
-import { describe, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { aroundDriver, type Call } from './model/driver-spy.ts'
-import { engines, type ModelEngine, type Opened, type Tables } from './model/engines.ts'
+import { describeOn, engines, type ModelEngine, type Opened, type Tables } from './model/engines.ts'
 import { type Outcome, outcomeOf, show } from './model/records.ts'
 
 /**
@@ -20,7 +20,7 @@ interface Told {
   readonly hasThrown: Readonly<Record<'outer' | 'failing', boolean>>
 }
 
-describe.each(engines)('on $name', (engine) => {
+describeOn(engines, (engine) => {
   for (const end of ['commit', 'rollback'] as const) {
     test(`T21, T23: whichever call fails until the ${end}, the first error is told, nothing is left open and nothing is half kept`, async () => {
       const seen: Call[] = []

@@ -1,9 +1,9 @@
 import { transaction } from '@keelson/transactions/kysely'
 import type { Kysely } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { record, runs } from '../support/runs.ts'
 import { aroundDriver, type Call } from './model/driver-spy.ts'
-import { engines, type Tables } from './model/engines.ts'
+import { describeOn, engines, type Tables } from './model/engines.ts'
 
 /**
  * Something that nobody awaits comes late, by any number of microtasks or turns of the event loop, to a scope that is
@@ -38,130 +38,133 @@ const waits = {
   macrotasks: () => new Promise<void>((resolve) => setImmediate(resolve)),
 }
 
-describe.each(engines.filter(({ hasSavepoints }) => hasSavepoints))('on $name', (engine) => {
-  test(
-    'T9: whatever comes late to a commit, rollback, release or rollback to is a part of it or is refused',
-    { timeout: 3_600_000 },
-    async () => {
-      let calls: Call[] = []
-      const { db, names, assertIdle } = await engine.open({
-        decorate: (dialect) =>
-          aroundDriver(dialect, (call, _, run) => {
-            calls.push(call)
-            return run()
-          }),
-      })
-      let runsMade = 0
-      const told = { joined: 0, refused: 0 }
-      for (const [unit, wait] of Object.entries(waits)) {
-        for (const delay of delays) {
-          // A turn is as long as many microtasks, and further ones come when all is over.
-          if (unit === 'macrotasks' && delay > 100 && runs(0, 1) === 0) continue
-          for (const each of cases) {
-            calls = []
-            const prefix = `r${++runsMade}.`
-            const late = await play(db, each, prefix, async () => {
-              for (let n = 0; n < delay; n++) await wait()
-            })
-            if (late.error === undefined) told.joined++
-            else told.refused++
-            const where = `${JSON.stringify(each)} after ${delay} ${unit}: ${JSON.stringify(calls)}`
-            const { outer, inner, owner } = each
-            if (late.error !== undefined) expect(late.error, where).toBe('TransactionClosedError')
-            // A nested one that is begun and not awaited undoes what it is in.
-            const mayClose = each.late === 'nested'
-            const ends = {
-              commit: 'kept',
-              release: 'kept',
-              rollback: 'mine',
-              'rollback to': 'mine',
-            }
-            for (const [end, how] of [
-              [outer, late.outer],
-              [inner, late.inner],
-            ] as const) {
-              if (end === undefined) continue
-              if (mayClose && how === 'TransactionClosedError') expect(late.error).toBe(how)
-              else expect(how, where).toBe(ends[end])
-            }
-            const isOuterKept = late.outer === 'kept'
-            const isInnerKept = isOuterKept && late.inner === 'kept'
-            const isOwnerKept = owner === 'inner' ? isInnerKept : isOuterKept
-            expect(await names(prefix), where).toEqual([
-              ...(isInnerKept ? [`${prefix}inner`] : []),
-              ...(isOwnerKept && late.error === undefined ? [`${prefix}late`] : []),
-              ...(isOuterKept ? [`${prefix}outer`] : []),
-            ])
-            expect(outsideOfTransactions(calls), where).toEqual([])
-            await assertIdle()
-          }
-        }
-      }
-      // Both happen, or the delays have missed the ends.
-      expect(Math.min(told.joined, told.refused)).toBeGreaterThan(0)
-      record(`transactions-interleavings-${engine.id}`, { runs: runsMade, ...told })
-    },
-  )
-
-  test(
-    'T14: one that fails, or is aborted, while a nested one ends in it, leaves what is around it alone',
-    { timeout: 3_600_000 },
-    async () => {
-      const { db, names, assertIdle } = await engine.open()
-      const mine = new Error('mine')
-      let last = 0
-      for (const [unit, wait] of Object.entries(waits)) {
-        for (const delay of delays) {
-          if (unit === 'macrotasks' && delay > 100 && runs(0, 1) === 0) continue
-          for (const how of ['throw', 'abort'] as const) {
-            for (const end of ['release', 'rollback to'] as const) {
-              const prefix = `n${++last}.`
-              const where = `${how} after ${delay} ${unit}, beside ${end}`
-              const add = (name: string) =>
-                db
-                  .insertInto('item')
-                  .values({ name: `${prefix}${name}` })
-                  .execute()
-              const innermost: Promise<unknown>[] = []
-              const told = await transaction(db, async () => {
-                await add('a')
-                const controller = new AbortController()
-                const middle = transaction(
-                  db,
-                  async () => {
-                    const inner = transaction(db, async () => {
-                      if (end === 'rollback to') throw new Error('inner')
-                    }).then(
-                      () => 'kept',
-                      (error: Error) => error.name,
-                    )
-                    innermost.push(inner)
-                    for (let n = 0; n < delay; n++) await wait()
-                    if (how === 'throw') throw mine
-                    controller.abort(mine)
-                    await inner
-                  },
-                  { signal: controller.signal },
-                )
-                const error = await middle.then(
-                  () => undefined,
-                  (failure: unknown) => failure,
-                )
-                await add('b')
-                return error
+describeOn(
+  engines.filter(({ hasSavepoints }) => hasSavepoints),
+  (engine) => {
+    test(
+      'T9: whatever comes late to a commit, rollback, release or rollback to is a part of it or is refused',
+      { timeout: 3_600_000 },
+      async () => {
+        let calls: Call[] = []
+        const { db, names, assertIdle } = await engine.open({
+          decorate: (dialect) =>
+            aroundDriver(dialect, (call, _, run) => {
+              calls.push(call)
+              return run()
+            }),
+        })
+        let runsMade = 0
+        const told = { joined: 0, refused: 0 }
+        for (const [unit, wait] of Object.entries(waits)) {
+          for (const delay of delays) {
+            // A turn is as long as many microtasks, and further ones come when all is over.
+            if (unit === 'macrotasks' && delay > 100 && runs(0, 1) === 0) continue
+            for (const each of cases) {
+              calls = []
+              const prefix = `r${++runsMade}.`
+              const late = await play(db, each, prefix, async () => {
+                for (let n = 0; n < delay; n++) await wait()
               })
-              expect(told, where).toBe(mine)
-              expect(await names(prefix), where).toEqual([`${prefix}a`, `${prefix}b`])
-              const inner = await innermost[0]
-              if (inner !== 'kept') expect(['Error', 'TransactionClosedError']).toContain(inner)
+              if (late.error === undefined) told.joined++
+              else told.refused++
+              const where = `${JSON.stringify(each)} after ${delay} ${unit}: ${JSON.stringify(calls)}`
+              const { outer, inner, owner } = each
+              if (late.error !== undefined) expect(late.error, where).toBe('TransactionClosedError')
+              // A nested one that is begun and not awaited undoes what it is in.
+              const mayClose = each.late === 'nested'
+              const ends = {
+                commit: 'kept',
+                release: 'kept',
+                rollback: 'mine',
+                'rollback to': 'mine',
+              }
+              for (const [end, how] of [
+                [outer, late.outer],
+                [inner, late.inner],
+              ] as const) {
+                if (end === undefined) continue
+                if (mayClose && how === 'TransactionClosedError') expect(late.error).toBe(how)
+                else expect(how, where).toBe(ends[end])
+              }
+              const isOuterKept = late.outer === 'kept'
+              const isInnerKept = isOuterKept && late.inner === 'kept'
+              const isOwnerKept = owner === 'inner' ? isInnerKept : isOuterKept
+              expect(await names(prefix), where).toEqual([
+                ...(isInnerKept ? [`${prefix}inner`] : []),
+                ...(isOwnerKept && late.error === undefined ? [`${prefix}late`] : []),
+                ...(isOuterKept ? [`${prefix}outer`] : []),
+              ])
+              expect(outsideOfTransactions(calls), where).toEqual([])
               await assertIdle()
             }
           }
         }
-      }
-    },
-  )
-})
+        // Both happen, or the delays have missed the ends.
+        expect(Math.min(told.joined, told.refused)).toBeGreaterThan(0)
+        record(`transactions-interleavings-${engine.id}`, { runs: runsMade, ...told })
+      },
+    )
+
+    test(
+      'T14: one that fails, or is aborted, while a nested one ends in it, leaves what is around it alone',
+      { timeout: 3_600_000 },
+      async () => {
+        const { db, names, assertIdle } = await engine.open()
+        const mine = new Error('mine')
+        let last = 0
+        for (const [unit, wait] of Object.entries(waits)) {
+          for (const delay of delays) {
+            if (unit === 'macrotasks' && delay > 100 && runs(0, 1) === 0) continue
+            for (const how of ['throw', 'abort'] as const) {
+              for (const end of ['release', 'rollback to'] as const) {
+                const prefix = `n${++last}.`
+                const where = `${how} after ${delay} ${unit}, beside ${end}`
+                const add = (name: string) =>
+                  db
+                    .insertInto('item')
+                    .values({ name: `${prefix}${name}` })
+                    .execute()
+                const innermost: Promise<unknown>[] = []
+                const told = await transaction(db, async () => {
+                  await add('a')
+                  const controller = new AbortController()
+                  const middle = transaction(
+                    db,
+                    async () => {
+                      const inner = transaction(db, async () => {
+                        if (end === 'rollback to') throw new Error('inner')
+                      }).then(
+                        () => 'kept',
+                        (error: Error) => error.name,
+                      )
+                      innermost.push(inner)
+                      for (let n = 0; n < delay; n++) await wait()
+                      if (how === 'throw') throw mine
+                      controller.abort(mine)
+                      await inner
+                    },
+                    { signal: controller.signal },
+                  )
+                  const error = await middle.then(
+                    () => undefined,
+                    (failure: unknown) => failure,
+                  )
+                  await add('b')
+                  return error
+                })
+                expect(told, where).toBe(mine)
+                expect(await names(prefix), where).toEqual([`${prefix}a`, `${prefix}b`])
+                const inner = await innermost[0]
+                if (inner !== 'kept') expect(['Error', 'TransactionClosedError']).toContain(inner)
+                await assertIdle()
+              }
+            }
+          }
+        }
+      },
+    )
+  },
+)
 
 async function play(
   db: Kysely<Tables>,

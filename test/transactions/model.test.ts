@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { transaction } from '@keelson/transactions/kysely'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { record, runs, seed } from '../support/runs.ts'
-import { engines } from './model/engines.ts'
+import { describeOn, engines } from './model/engines.ts'
 import { Play } from './model/play.ts'
 import { program } from './model/program.ts'
 import { Trace } from './model/trace.ts'
 import { contradictions, expectedNames } from './model/verify.ts'
 
 /** The same programs on each engine, whose traits alone decide where they come out differently. */
-describe.each(engines)('on $name', (engine) => {
+describeOn(engines, (engine) => {
   test(
     'random programs of scopes keep, tell and run what follows from their steps, and leave nothing open',
     { timeout: 3_600_000 },

@@ -1,9 +1,9 @@
 import { afterCommit, beforeCommit, transaction } from '@keelson/transactions/kysely'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
-import { engines } from './model/engines.ts'
+import { describeOn, engines } from './model/engines.ts'
 
-describe.each(engines)('on $name', (engine) => {
+describeOn(engines, (engine) => {
   const start = async () => {
     const opened = await engine.open()
     const { db } = opened

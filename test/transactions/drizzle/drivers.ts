@@ -6,20 +6,27 @@ import { createClient } from '@libsql/client'
 import Database from 'better-sqlite3'
 import { type Logger, relations, sql } from 'drizzle-orm'
 import { drizzle as libsqlDrizzle } from 'drizzle-orm/libsql'
+import { drizzle as mysql2Drizzle } from 'drizzle-orm/mysql2'
+import { mysqlTable, varchar } from 'drizzle-orm/mysql-core'
 import { drizzle as nodePostgres } from 'drizzle-orm/node-postgres'
 import { pgTable, text as pgText } from 'drizzle-orm/pg-core'
 import { drizzle as pgliteDrizzle } from 'drizzle-orm/pglite'
 import { drizzle as postgresJsDrizzle } from 'drizzle-orm/postgres-js'
 import { sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { drizzle as proxyDrizzle } from 'drizzle-orm/sqlite-proxy'
+import { createConnection, createPool } from 'mysql2/promise'
 import { Client, Pool } from 'pg'
 import postgresJs from 'postgres'
 import { onTestFinished } from 'vitest'
+import { createMysqlDatabase, hasMysql } from '../../support/mysql.ts'
 import { postgres } from '../../support/postgres.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
 
 export const item = sqliteTable('item', { name: text().notNull().unique() })
 export const pgItem = pgTable('item', { name: pgText().notNull().unique() })
+export const mysqlItem = mysqlTable('item', { name: varchar({ length: 700 }).notNull().unique() })
+
+const tables = { sqlite: item, postgresql: pgItem, duckdb: pgItem, mysql: mysqlItem }
 
 /** The suite runs on drivers whose types have little in common. */
 export type Db = any
@@ -32,7 +39,9 @@ interface Options {
 /** A driver of Drizzle's or ours, and what of transactions its engine has. */
 export interface DriverUnderTest {
   readonly name: string
-  readonly kind: 'sqlite' | 'postgresql' | 'duckdb'
+  readonly kind: 'sqlite' | 'postgresql' | 'mysql' | 'duckdb'
+  /** Its server is not everywhere: its tests are listed as skipped. */
+  readonly isMissing?: boolean
   /** Several transactions can be open at once. */
   readonly hasPool: boolean
   /** Two can, where one of them reads only. */
@@ -116,6 +125,37 @@ export const postgresJsPool: DriverUnderTest = {
     const client = postgresJs(await createDatabase(), { max: poolMax, onnotice: () => {} })
     onTestFinished(() => client.end())
     return postgresJsDrizzle(client, options)
+  },
+}
+
+const mysql = {
+  kind: 'mysql',
+  isMissing: !hasMysql,
+  hasReaders: false,
+  hasSavepoints: true,
+  failsWhole: false,
+  logs: { begin: 'start transaction' },
+} as const
+
+export const mysql2Pool: DriverUnderTest = {
+  ...mysql,
+  name: 'mysql2 over a pool',
+  hasPool: true,
+  async open(options) {
+    const pool = createPool({ uri: await createMysqlDatabase(), connectionLimit: poolMax })
+    onTestFinished(() => pool.end())
+    return mysql2Drizzle(pool, { ...options, mode: 'default' })
+  },
+}
+
+export const mysql2Connection: DriverUnderTest = {
+  ...mysql,
+  name: 'mysql2 over a connection',
+  hasPool: false,
+  async open(options) {
+    const connection = await createConnection(await createMysqlDatabase())
+    onTestFinished(() => connection.end())
+    return mysql2Drizzle(connection, { ...options, mode: 'default' })
   },
 }
 
@@ -227,7 +267,7 @@ export async function open(
   options: TransactionDefaults = {},
 ): Promise<Opened> {
   const statements: string[] = []
-  const table = (driver.kind === 'sqlite' ? item : pgItem) as typeof item
+  const table = tables[driver.kind] as typeof item
   const itemRelations = relations(table, () => ({}))
   const db = withTransactions(
     await driver.open({
@@ -239,7 +279,7 @@ export async function open(
   const execute = (text: string, on: Db = db): Promise<unknown> =>
     driver.kind === 'sqlite' ? on.run(sql.raw(text)) : on.execute(sql.raw(text))
   await execute('drop table if exists item')
-  await execute('create table item (name text not null unique)')
+  await execute('create table item (name varchar(700) not null unique)')
   statements.length = 0
   return {
     db,

@@ -9,12 +9,16 @@ import {
   type Dialect,
   type Driver,
   Kysely,
+  MysqlDialect,
   PGliteDialect,
   PostgresDialect,
   SqliteDialect as KyselySqliteDialect,
 } from 'kysely'
+import { createPool } from 'mysql2'
+import { createPool as createPromisePool } from 'mysql2/promise'
 import { Pool, type PoolClient } from 'pg'
-import { expect, onTestFinished } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
+import { createMysqlDatabase, hasMysql } from '../../support/mysql.ts'
 import { postgres } from '../../support/postgres.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
 
@@ -48,7 +52,9 @@ export interface ModelEngine {
   readonly name: string
   /** As part of a file name. */
   readonly id: string
-  readonly kind: 'sqlite' | 'postgresql' | 'duckdb'
+  readonly kind: 'sqlite' | 'postgresql' | 'mysql' | 'duckdb'
+  /** Its server is not everywhere: its tests are listed as skipped. */
+  readonly isMissing?: boolean
   readonly hasSavepoints: boolean
   /** A failed statement fails everything up to the savepoint it is in. */
   readonly failsWhole: boolean
@@ -185,6 +191,41 @@ const postgresql: ModelEngine = {
   },
 }
 
+const mysql: ModelEngine = {
+  name: 'MySQL',
+  id: 'mysql',
+  kind: 'mysql',
+  isMissing: !hasMysql,
+  hasSavepoints: true,
+  failsWhole: false,
+  hasSecondConnection: true,
+  async open(options) {
+    const uri = await createMysqlDatabase()
+    const outside = createPromisePool({ uri, connectionLimit: 1 })
+    onTestFinished(() => outside.end())
+    await outside.query(table)
+    await outside.query(seedRow)
+    const pool = createPool({ uri, connectionLimit: 5 })
+    const ids = new Set<number>()
+    pool.on('connection', ({ threadId }) => void ids.add(threadId))
+    return {
+      db: connect(new MysqlDialect({ pool }), options),
+      async names(prefix) {
+        const query = 'select name from item where name like ? order by binary name'
+        const [rows] = await outside.query(query, [`${prefix}%`])
+        return (rows as { name: string }[]).map(({ name }) => name)
+      },
+      async assertIdle() {
+        const [rows] = await outside.query(
+          'select trx_mysql_thread_id as id, trx_query from information_schema.innodb_trx',
+        )
+        expect((rows as { id: number }[]).filter(({ id }) => ids.has(id))).toEqual([])
+      },
+      run: (statement) => outside.query(statement),
+    }
+  },
+}
+
 const duckdb: ModelEngine = {
   name: 'DuckDB',
   id: 'duckdb',
@@ -216,8 +257,18 @@ export const engines: readonly ModelEngine[] = [
   sqliteKysely,
   pglite,
   postgresql,
+  mysql,
   duckdb,
 ]
+
+/** The same for each of several engines. */
+export function describeOn(
+  several: readonly ModelEngine[],
+  suite: (engine: ModelEngine) => void,
+): void {
+  for (const engine of several)
+    describe.skipIf(engine.isMissing === true)(`on ${engine.name}`, () => suite(engine))
+}
 
 /** What `pg` does not document. */
 interface Wire {

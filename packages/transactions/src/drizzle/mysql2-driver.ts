@@ -16,7 +16,7 @@ interface Mysql2Pool {
   getConnection(): Promise<Mysql2Connection>
 }
 
-/** Drizzle's mysql2, over a pool or over one connection. Written from the sources; no server was at hand to run it. */
+/** Drizzle's mysql2, over a pool or over one connection. */
 export class Mysql2Driver implements TransactionDriver {
   readonly traits: EngineTraits = engineTraits.mysql
   readonly key: object

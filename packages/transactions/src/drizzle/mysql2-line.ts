@@ -1,6 +1,7 @@
 import { describeError, engineTraits, type EngineTraits } from '@keelson/core'
 import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings, EngineState } from '../scope/line.ts'
+import { mysqlState } from '../scope/mysql-state.ts'
 import { Commands } from './commands.ts'
 import type { DrizzleLine } from './driver.ts'
 import { cloneSession, type DrizzleSession } from './internals.ts'
@@ -84,13 +85,18 @@ export class Mysql2Line implements DrizzleLine {
     await this.#commands.release(name)
   }
 
-  state(error: unknown): EngineState {
+  state(error: unknown): EngineState | Promise<EngineState> {
     if (this.#lost !== undefined) {
       if (error === undefined) throw this.#lost
       return 'none'
     }
-    // Errors tell by their codes: a deadlock ends the transaction, any other one its statement.
-    return 'open'
+    // Errors tell by their codes, but for a few.
+    if (error === undefined || describeError(error).transactionFate === 'statement') return 'open'
+    return this.probe()
+  }
+
+  async probe(): Promise<EngineState> {
+    return mysqlState((sql) => this.client.query(sql))
   }
 
   async cancel(): Promise<void> {

@@ -11,6 +11,7 @@ import {
 import { checkBegin } from '../scope/begin-check.ts'
 import { foreignKeyError, rolledBackError } from '../scope/commit-errors.ts'
 import type { BeginSettings, EngineState, Line } from '../scope/line.ts'
+import { mysqlState } from '../scope/mysql-state.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
 import { engineSessionOf } from './session-capabilities.ts'
 
@@ -109,6 +110,13 @@ export class KyselyLine implements Line {
     const told = host.watchOf(this.connection)?.state
     if (error === undefined) return told ?? 'open'
     if (told === 'open' || told === 'failed' || told === 'none') return told
+    // MySQL's errors tell by their codes, but for a few.
+    if (this.traits.engine === 'mysql' && describeError(error).transactionFate === 'statement')
+      return 'open'
+    return this.probe()
+  }
+
+  async probe(): Promise<EngineState> {
     return this.#control(() => this.#probe())
   }
 
@@ -174,7 +182,7 @@ export class KyselyLine implements Line {
       await this.#below('rollback')
       return 'none'
     }
-    if (this.traits.engine === 'mysql') return 'open'
+    if (this.traits.engine === 'mysql') return mysqlState((sql) => this.#below(sql))
     try {
       await this.#below('select 1')
       return 'open'

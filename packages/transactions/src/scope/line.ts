@@ -40,6 +40,8 @@ export interface Line {
    * @param error the statement's error that leaves it in doubt, or undefined before a commit
    */
   state(error: unknown): EngineState | Promise<EngineState>
+  /** Asks the engine by a statement, after one that may have ended the transaction without failing. */
+  probe?(): Promise<EngineState>
   /** Stops the statement that is running, where the driver can. */
   cancel(reason: unknown): Promise<void>
   /** Checks constraints that were deferred to the commit, for a transaction that will not commit. */

@@ -194,7 +194,9 @@ export class Scope {
     this.lastSql = sql
     this.#noteInHolders(sql)
     try {
-      return await send()
+      const result = await send()
+      if (this.#mayHaveCommitted(sql)) await this.#assertKept(sql)
+      return result
     } catch (error) {
       await this.#noteFailure(error)
       throw error
@@ -540,6 +542,24 @@ export class Scope {
     const { lost } = this.root
     const failed = lost ?? this.#failed
     if (failed !== undefined) throw abortedError(failed.error, what)
+  }
+
+  /** What a procedure runs cannot be seen in the text that calls it. */
+  #mayHaveCommitted(sql: string): boolean {
+    return !this.root.line.traits.supportsTransactionalDdl && /^\s*(?:call|execute)\b/i.test(sql)
+  }
+
+  /** MySQL lets a procedure commit, and would autocommit what follows. */
+  async #assertKept(sql: string): Promise<void> {
+    const { root } = this
+    if (root.lost !== undefined || (await root.line.probe?.()) !== 'none') return
+    const error = new TransactionAbortedError(
+      `${excerpt(sql)} has ended ${this.#name}, by a COMMIT, a ROLLBACK or a statement before which MySQL commits. ` +
+        'What came before may be kept, nothing that follows is sent. Leave such statements out of a procedure, or call ' +
+        'it outside: outside(db, fn).',
+    )
+    root.lost = { error }
+    throw error
   }
 
   #refuseControl(sql: string): void {
