@@ -1,12 +1,24 @@
 export { atCallSite, callSite, captureCallSite } from './call-site.ts'
 export {
+  type AmbientTransactions,
+  ambientTransactions,
+} from './capabilities/ambient-transactions.ts'
+export {
   bulkIngest,
   type BulkIngestCapable,
   type BulkIngestRequest,
   type BulkIngestResult,
 } from './capabilities/bulk-ingest.ts'
 export {
+  bulkStatements,
+  type BulkStatementsCapable,
+  type BulkStatementsRequest,
+  type BulkStatementsResult,
+  upsertedFunction,
+} from './capabilities/bulk-statements.ts'
+export {
   databaseOf,
+  engineOfAdapter,
   engineSession,
   type EngineSession,
   onEngineSession,

@@ -9,6 +9,11 @@ export interface BetterSqlite3Database {
   readonly readonly: boolean
   readonly memory: boolean
   prepare(sql: string): BetterSqlite3Statement
+  function(
+    name: string,
+    options: { deterministic?: boolean; directOnly?: boolean },
+    fn: () => unknown,
+  ): unknown
   pragma(source: string, options?: { simple?: boolean }): unknown
   backup(
     file: string,

@@ -2,6 +2,7 @@
  * What the Kysely dialect and the Drizzle driver stand on. Every call answers with a promise, so nothing above this
  * line knows on which thread SQLite runs.
  */
+import type { BulkStatementsRequest } from '@keelson/core'
 
 /** How SQLite takes its locks when a transaction begins. https://www.sqlite.org/lang_transaction.html */
 export type TransactionBehavior = 'immediate' | 'deferred' | 'exclusive'
@@ -38,6 +39,11 @@ export interface ExecuteOptions {
 export interface MappedExecuteOptions<Row, R> extends ExecuteOptions {
   /** Makes what `execute()` resolves to, in the same step that makes the result: a `then()` more is felt. */
   readonly map: (result: SqliteResult<Row>) => R
+}
+
+/** `ExecuteOptions` for rows in bulk, which are bound in place of the parameters. */
+export interface BulkExecuteOptions extends ExecuteOptions {
+  readonly bulk: BulkStatementsRequest
 }
 
 export interface StreamOptions {

@@ -22,6 +22,8 @@ export interface BulkIngestRequest {
    * @param source what to select from; its columns are called as `columns` says
    */
   readonly statement: (source: string) => string
+  /** What the statement's own placeholders stand for, from `$1`. */
+  readonly parameters?: readonly unknown[] | undefined
   /** Interrupts it. */
   readonly signal?: AbortSignal | undefined
 }

@@ -17,6 +17,9 @@ export const engineSession: unique symbol = Symbol.for('keelson.engineSession')
 /** The key of a method that makes what speaks through a given session: of a Kysely `Driver`, of a Drizzle session. */
 export const onEngineSession: unique symbol = Symbol.for('keelson.onEngineSession')
 
+/** The key of the engine's name, on the adapter of a Kysely dialect of ours. */
+export const engineOfAdapter: unique symbol = Symbol.for('keelson.engine')
+
 /** A session of `database.connect()`, as far as transactions need it. */
 export interface EngineSession {
   readonly inTransaction: boolean

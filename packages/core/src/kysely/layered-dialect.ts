@@ -6,6 +6,7 @@ import {
   type Kysely,
   type QueryCompiler,
 } from 'kysely'
+import type { AmbientTransactions } from '../capabilities/ambient-transactions.ts'
 import { type ConnectionRoute, routeExecutors } from './executor-routes.ts'
 
 /** What a package adds to a dialect. Layers stand in a fixed order, whichever was added first. */
@@ -32,6 +33,8 @@ export class DialectInstance {
   adapter: DialectAdapter | undefined
   /** Whether the driver has only one connection, for which callers have to wait for each other. */
   readonly hasOneConnection: boolean
+  /** There where transactions are ambient. */
+  ambient: AmbientTransactions | undefined
   /** Where the executors' connections come from, if not from the driver. */
   route: ConnectionRoute | undefined
 

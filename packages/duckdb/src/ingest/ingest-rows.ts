@@ -27,7 +27,16 @@ export interface IngestContext {
 /** Throws what can be seen to be wrong with a request. */
 export function checkIngest(request: BulkIngestRequest): void {
   const where = 'ingest()'
-  const names = ['table', 'schema', 'columns', 'rows', 'ordinal', 'statement', 'signal']
+  const names = [
+    'table',
+    'schema',
+    'columns',
+    'rows',
+    'ordinal',
+    'statement',
+    'parameters',
+    'signal',
+  ]
   checkOptionNames(where, request, names)
   const { columns, rows, statement } = request
   if (!Array.isArray(columns) || columns.length === 0)
@@ -59,7 +68,8 @@ export async function ingestRows(
       ? offerRows(source)
       : await fillStaging(connection, source, interruption)
   try {
-    const result = await run(connection, request.statement(offered.name), context)
+    const sql = request.statement(offered.name)
+    const result = await run(connection, sql, request.parameters ?? [], context)
     return { ...result, method }
   } finally {
     await offered.withdraw()
@@ -69,6 +79,7 @@ export async function ingestRows(
 async function run(
   connection: Connection,
   sql: string,
+  parameters: readonly unknown[],
   { policies, interruption }: IngestContext,
 ): Promise<Omit<BulkIngestResult, 'method'>> {
   const statement = await connection.call(
@@ -77,7 +88,7 @@ async function run(
   )
   try {
     checkStatement(statement)
-    statement.bind([])
+    statement.bind(parameters)
     const result = await connection.call(() => statement.run(connection.raw), interruption)
     const read = await readResult(statement, result, { policies, rows: 'objects', interruption })
     return { rows: read.rows, changes: read.changes ?? 0 }

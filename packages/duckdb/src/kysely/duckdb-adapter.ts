@@ -1,8 +1,14 @@
+import { engineOfAdapter } from '@keelson/core'
 import { acquireMigrationLock, releaseMigrationLock } from '@keelson/core/kysely'
 import { DialectAdapterBase, type Kysely } from 'kysely'
 
 /** What DuckDB can do, told to Kysely, and the migration lock. */
 export class DuckDBAdapter extends DialectAdapterBase {
+  // --isolatedDeclarations lets no member of a class be named by a symbol.
+  static {
+    Object.defineProperty(this.prototype, engineOfAdapter, { value: 'duckdb' })
+  }
+
   /** The driver has a pool. */
   override get supportsMultipleConnections(): boolean {
     return true

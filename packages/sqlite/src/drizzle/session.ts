@@ -3,6 +3,9 @@ import {
   attachSuppressed,
   captureCallSite,
   checkOptionNames,
+  bulkStatements,
+  type BulkStatementsRequest,
+  type BulkStatementsResult,
   databaseOf,
   type EngineSession,
   invalidOption,
@@ -25,7 +28,7 @@ import type {
   SelectedFieldsOrdered,
   SQLiteExecuteMethod,
 } from 'drizzle-orm/sqlite-core'
-import type { BeginOptions, SqliteSession } from '../contract.ts'
+import type { BeginOptions, BulkExecuteOptions, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
 import type { SqliteDrizzleDialect } from './dialect.ts'
 import { rawQueryOf, SQLiteSession } from './internals.ts'
@@ -66,6 +69,11 @@ export class SqliteDrizzleSession<
   static {
     setEntityKind(this, 'KeelsonSqliteSession')
     // --isolatedDeclarations lets no member of a class be named by a symbol.
+    Object.defineProperty(this.prototype, bulkStatements, {
+      value(this: SqliteDrizzleSession<any, any>, request: BulkStatementsRequest) {
+        return this.#runBulk(request)
+      },
+    })
     Object.defineProperty(this.prototype, databaseOf, {
       value(this: SqliteDrizzleSession<any, any>) {
         return this.#client
@@ -197,6 +205,14 @@ export class SqliteDrizzleSession<
       for (const query of queries) results.push(await session.#runBatchItem(query))
       return results
     })
+  }
+
+  /** The capability under `bulkStatements`. */
+  async #runBulk(bulk: BulkStatementsRequest): Promise<BulkStatementsResult> {
+    const options: BulkExecuteOptions = { bulk }
+    const outlet = this.#part?.outlet ?? this.#shared.outlet
+    const sql = bulk.statement(bulk.rowsPerStatement)
+    return (await outlet.execute(sql, [], options)) as unknown as BulkStatementsResult
   }
 
   #runBatchItem(item: BatchItem<'sqlite'>): Promise<unknown> {

@@ -1,6 +1,7 @@
 /** Over 300 lines, being one subject: the state of a session decides what each of its calls may do. */
 import {
   attachSuppressed,
+  type BulkStatementsRequest,
   ConnectionBusyError,
   queryChannel,
   quoteIdentifier,
@@ -15,6 +16,7 @@ import {
 } from '@keelson/core'
 import type {
   BeginOptions,
+  BulkExecuteOptions,
   ExecuteOptions,
   MappedExecuteOptions,
   SqliteResult,
@@ -308,6 +310,12 @@ export class InlineSession implements SqliteSession, Endable {
         ? undefined
         : this.#ownedForStatement(sql)
     if (owned === undefined) {
+      if (options !== undefined && 'bulk' in options) {
+        throw new SqliteStatementError(
+          'NO_TRANSACTION',
+          'Rows in bulk outside a transaction. Call begin() first.',
+        )
+      }
       return executeAutocommit({
         engine: this.#engine,
         patience: this.#patience,
@@ -348,6 +356,8 @@ export class InlineSession implements SqliteSession, Endable {
     const first = options?.first ?? false
     owned.holder.lastSql = sql
     try {
+      const bulk = (options as Partial<BulkExecuteOptions> | undefined)?.bulk
+      if (bulk !== undefined) return this.#executeBulk(owned, bulk)
       if (this.#migration !== undefined && setsForeignKeys(sql)) {
         // Enforcement is off and comes back at the end of the migration, which is what the statement asks for.
         return { rows: [], changes: undefined, insertId: undefined }
@@ -372,6 +382,13 @@ export class InlineSession implements SqliteSession, Endable {
     } finally {
       this.#trace?.ran(performance.now() - start)
     }
+  }
+
+  #executeBulk(owned: Owned, bulk: BulkStatementsRequest): SqliteResult<never> {
+    this.#engine.snapshot?.endAll()
+    const result = owned.engine.writeMany(bulk)
+    if (result.failure !== undefined) this.#afterError(result.failure.error)
+    return result as unknown as SqliteResult<never>
   }
 
   /** The connection a statement of this session must run on, if it owns one. */

@@ -7,7 +7,7 @@ const checked = new WeakSet<object>()
 /** @throws {OptionError} for an option that nobody reads, and for a kind of rows that does not exist */
 export function checkExecuteOptions(options: ExecuteOptions): void {
   if (checked.has(options)) return
-  checkOptionNames('execute()', options, ['rows', 'first', 'signal', 'map'])
+  checkOptionNames('execute()', options, ['rows', 'first', 'signal', 'map', 'bulk'])
   checkRows('execute()', options.rows)
   if (Object.isFrozen(options)) checked.add(options)
 }

@@ -1,8 +1,14 @@
+import { engineOfAdapter } from '@keelson/core'
 import { acquireMigrationLock, releaseMigrationLock } from '@keelson/core/kysely'
 import { DialectAdapterBase, type Kysely } from 'kysely'
 
 /** What SQLite can do, told to Kysely, and the migration lock. */
 export class SqliteAdapter extends DialectAdapterBase {
+  // --isolatedDeclarations lets no member of a class be named by a symbol.
+  static {
+    Object.defineProperty(this.prototype, engineOfAdapter, { value: 'sqlite' })
+  }
+
   /** The driver lets one transaction write at a time by itself; Kysely's own mutex would make reads wait as well. */
   override get supportsMultipleConnections(): boolean {
     return true

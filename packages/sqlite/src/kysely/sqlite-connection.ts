@@ -1,4 +1,10 @@
-import { engineSession, invalidOption } from '@keelson/core'
+import {
+  bulkStatements,
+  type BulkStatementsRequest,
+  type BulkStatementsResult,
+  engineSession,
+  invalidOption,
+} from '@keelson/core'
 import {
   ConnectionUse,
   connectionUse,
@@ -12,7 +18,7 @@ import type {
   DatabaseConnection,
   QueryResult,
 } from 'kysely'
-import type { BeginOptions, SqliteResult, SqliteSession } from '../contract.ts'
+import type { BeginOptions, BulkExecuteOptions, SqliteResult, SqliteSession } from '../contract.ts'
 import type { SqliteDatabase } from '../database.ts'
 import { MigrationLock } from './migration-lock.ts'
 
@@ -31,6 +37,11 @@ export class SqliteConnection implements DatabaseConnection {
     Object.defineProperty(this.prototype, connectionUse, {
       get(this: SqliteConnection): ConnectionUse {
         return this.use
+      },
+    })
+    Object.defineProperty(this.prototype, bulkStatements, {
+      value(this: SqliteConnection, request: BulkStatementsRequest) {
+        return this.runBulk(request)
       },
     })
     Object.defineProperty(this.prototype, engineSession, {
@@ -119,6 +130,17 @@ export class SqliteConnection implements DatabaseConnection {
     } finally {
       use.streamClosed()
     }
+  }
+
+  /** The capability under `bulkStatements`. */
+  async runBulk(bulk: BulkStatementsRequest): Promise<BulkStatementsResult> {
+    this.#isUntouched = false
+    const sql = bulk.statement(bulk.rowsPerStatement)
+    if (this.#commands?.refusesLate(this.#session.inTransaction, this.#use) === true)
+      throw lateStatementError(sql)
+    this.#queries = Infinity
+    const options: BulkExecuteOptions = { bulk }
+    return (await this.#session.execute(sql, [], options)) as unknown as BulkStatementsResult
   }
 
   /** Kysely calls it for `inflightQueryAbortStrategy: 'cancel query'`, once the query's signal was aborted. */

@@ -1,8 +1,15 @@
-import { ParameterError, QueryTimeoutError, excerpt } from '@keelson/core'
+import {
+  type BulkStatementsRequest,
+  type BulkStatementsResult,
+  excerpt,
+  ParameterError,
+  QueryTimeoutError,
+} from '@keelson/core'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { Int64Policy, SqliteResult } from '../contract.ts'
 import { convertRow, genericScan } from '../values/int64.ts'
 import { bindableParameters } from '../values/parameters.ts'
+import { BulkRun } from './bulk-run.ts'
 import { type PreparedStatement } from './prepared-statement.ts'
 import { refuseGuardedSetting } from './guarded-settings.ts'
 import { RowIterator } from './row-iterator.ts'
@@ -37,6 +44,7 @@ export class StatementEngine {
   readonly #int64: Int64Policy
   readonly #cache: StatementCache
   readonly #sentinel: RowidSentinel
+  readonly #bulk: BulkRun = new BulkRun(this)
 
   /** @param guardsSettings refuses to change those that were verified when the connection was opened */
   constructor(
@@ -133,6 +141,11 @@ export class StatementEngine {
       // What is known of a statement may no longer hold when the schema has changed.
       if (statement.verb === 'other' || statement.verb === 'rollback to') this.forgetStatements()
     }
+  }
+
+  /** Runs one statement for many rows. */
+  writeMany(request: BulkStatementsRequest): BulkStatementsResult {
+    return this.#bulk.run(request)
   }
 
   /** Begins to step through the rows of any row-returning statement; every INTEGER by the policy. */

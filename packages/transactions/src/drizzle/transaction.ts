@@ -20,7 +20,7 @@ import type {
 import { DrizzleHost, runReady } from './drizzle-host.ts'
 import { type DrizzleDatabase, drizzleSession } from './internals.ts'
 import { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
-import { transactionsOf } from './with-transactions.ts'
+import { transactionsOf } from './transactions-of.ts'
 
 /**
  * Runs `fn` in a transaction: commits when it returns, rolls back when it throws, and rethrows the same error. On a

@@ -1,14 +1,17 @@
+import { type AmbientTransactions, ambientTransactions } from '@keelson/core'
 import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
 import type { TransactionDefaults } from '../database.ts'
-import { NotWrappedError, TransactionOptionsError } from '../errors.ts'
+import { TransactionOptionsError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { refuseWaiting } from '../sync/run-sync-transaction.ts'
 import type { AnyDatabase } from './database-type.ts'
 import { driverOf, isSynchronous } from './driver-of.ts'
 import { DrizzleTransactions, layerName } from './drizzle-transactions.ts'
-import { checkInternals, drizzleSession } from './internals.ts'
+import { ambientOf } from '../scope/ambient.ts'
+import { checkInternals, type DrizzleSession, drizzleSession } from './internals.ts'
 import { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
 import { SyncTransactionLayer } from './sync-transaction-layer.ts'
+import { transaction } from './transaction.ts'
 import { TransactionLayer } from './transaction-layer.ts'
 
 /**
@@ -59,28 +62,17 @@ export function withTransactions<Db extends AnyDatabase>(
   const frozen = Object.freeze({ ...defaults })
   if (isSynchronous(session)) {
     refuseWaiting(defaults, 'withTransactions()')
-    addSessionLayer(session, new SyncTransactionLayer(new SyncDrizzleTransactions(session, frozen)))
+    const transactions = new SyncDrizzleTransactions(session, frozen)
+    addSessionLayer(session, new SyncTransactionLayer(transactions))
+    tellOf(session, ambientOf(transactions.database, transaction))
   } else {
-    addSessionLayer(
-      session,
-      new TransactionLayer(new DrizzleTransactions(session, driverOf(session), frozen)),
-    )
+    const transactions = new DrizzleTransactions(session, driverOf(session), frozen)
+    addSessionLayer(session, new TransactionLayer(transactions))
+    tellOf(session, ambientOf(transactions.database, transaction))
   }
   return db
 }
 
-/**
- * The state of a database, or of the one that a handle belongs to.
- *
- * @throws {NotWrappedError} saying what is missing
- */
-export function transactionsOf(db: unknown): DrizzleTransactions | SyncDrizzleTransactions {
-  const session = drizzleSession(db)
-  const layer = session && sessionLayer(session, layerName)
-  if (layer instanceof TransactionLayer || layer instanceof SyncTransactionLayer)
-    return layer.transactions
-  throw new NotWrappedError(
-    'This Drizzle database does not know of transactions that nest. Wrap it: `const db = withTransactions(drizzle(...))`, ' +
-      "with withTransactions from '@keelson/transactions/drizzle'. Nothing was sent.",
-  )
+function tellOf({ dialect }: DrizzleSession, ambient: AmbientTransactions): void {
+  Object.defineProperty(dialect, ambientTransactions, { value: ambient })
 }

@@ -2,8 +2,10 @@ import { addLayer } from '@keelson/core/kysely'
 import { type Dialect, Kysely } from 'kysely'
 import type { TransactionDefaults } from '../database.ts'
 import { checkOptions } from '../options.ts'
+import { ambientOf } from '../scope/ambient.ts'
 import { InstanceDialect } from './instance-dialect.ts'
 import { KyselyTransactions, layerName, transactionsRank } from './kysely-transactions.ts'
+import { transaction } from './transaction.ts'
 import { TransactionRoute } from './transaction-route.ts'
 import { TransactionsDriver } from './transactions-driver.ts'
 
@@ -51,6 +53,7 @@ export function withTransactions(
     install(instance, inner) {
       const host = new KyselyTransactions(instance, Object.freeze({ ...defaults }))
       instance.slots.set(layerName, host)
+      instance.ambient = ambientOf(host.database, transaction)
       instance.route = new TransactionRoute(host)
       return new TransactionsDriver(host, inner)
     },

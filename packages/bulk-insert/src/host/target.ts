@@ -1,0 +1,52 @@
+import type { Conflict } from '../conflict.ts'
+import type { HostSession, StatementResult } from './host.ts'
+
+/** The table that rows go into, as an ORM describes it. */
+export interface Target {
+  readonly table: string
+  readonly schema: string | undefined
+  /** What the columns of these keys are called in the database; undefined for a key that stands for none. */
+  columnNames(keys: readonly string[]): readonly (string | undefined)[]
+  /** The columns that get a value also where a row has no such key. */
+  readonly filled: readonly string[]
+  /** How the value for a key is made where a row has none; undefined for most. */
+  fillOf(key: string): (() => unknown) | undefined
+  /** What a value for a key has to go through before it is bound; undefined where it is bound as it is. */
+  encoderOf(key: string): ((value: unknown) => unknown) | undefined
+  /** Whether a value stands for SQL, so that the row that has it cannot be bound. */
+  isExpression(value: unknown): boolean
+  /** Whether something changes values on their way, so that each statement has to be made anew. */
+  readonly changesValues: boolean
+  /** Makes an INSERT. */
+  compile(shape: StatementShape): CompiledInsert
+  /** Inserts rows the ORM's own way, whatever is in them. */
+  insertPlainly(
+    session: HostSession,
+    rows: readonly object[],
+    shape: PlainShape,
+  ): Promise<StatementResult>
+  /** Rows that `RETURNING` gave, as the ORM delivers them. */
+  deliver(rows: readonly Record<string, unknown>[]): Promise<readonly Record<string, unknown>[]>
+}
+
+export interface PlainShape {
+  readonly conflict: Conflict | undefined
+  /** SQL that is added to the condition of an update. */
+  readonly updateCondition?: string | undefined
+  /** What `RETURNING` is to give: keys of the row. */
+  readonly returning: readonly string[] | undefined
+  /** SQL that `RETURNING` gives besides, complete with its name. */
+  readonly returningExpression?: string | undefined
+}
+
+export interface StatementShape extends PlainShape {
+  readonly keys: readonly string[]
+  /** Placeholders for so many rows, or a query that they come from: its text, with a placeholder between two parts. */
+  readonly source: { readonly rowCount: number } | { readonly query: readonly string[] }
+}
+
+export interface CompiledInsert {
+  readonly sql: string
+  /** Parameters that come after those of the rows: constants of `onConflict`. */
+  readonly tail: readonly unknown[]
+}

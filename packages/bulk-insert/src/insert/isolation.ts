@@ -1,0 +1,76 @@
+import { RowError } from '../errors.ts'
+import type { Attempt, Outcome } from '../method/method.ts'
+import type { Run } from '../shape/row-shaper.ts'
+import { isDuplicate, isRowFault } from './row-fault.ts'
+
+export interface IsolationOptions {
+  readonly signal: AbortSignal | undefined
+  /** Whether a statement that failed leaves the transaction as it was, so that others can be tried. */
+  readonly canGoOn: boolean
+  /** Tries to insert rows of the run. */
+  insert(from: number, to: number): Promise<Attempt>
+  duplicateIn(from: number, to: number): number | undefined
+  /** Rows from one position of the run to another are in. */
+  done(from: number, to: number, outcome: Outcome): void
+  /** A row cannot be inserted; throws where that is not to go on. */
+  reject(position: number, error: unknown): void | Promise<void>
+}
+
+/**
+ * Inserts a run, in order. Where rows fail together their number is halved until the one is found that is to blame, with
+ * at most 2 x log2(n) statements more for each.
+ *
+ * @throws what no row is to blame for
+ */
+export function insertIsolated({ values }: Run, options: IsolationOptions): Promise<void> {
+  return insertRange(0, values.length, options)
+}
+
+async function insertRange(from: number, to: number, options: IsolationOptions): Promise<void> {
+  let at = from
+  while (at < to) {
+    options.signal?.throwIfAborted()
+    const { outcome, done, failure } = await options.insert(at, to)
+    if (done > 0) options.done(at, at + done, outcome)
+    at += done
+    if (failure === undefined) continue
+    const { error, size } = failure
+    if (isDuplicate(error)) {
+      const duplicate = options.duplicateIn(at, at + size)
+      const refusal = duplicateError(error)
+      if (duplicate === undefined) throw refusal
+      if (duplicate > at) await insertRange(at, duplicate, options)
+      await options.reject(duplicate, refusal)
+      at = duplicate + 1
+      continue
+    }
+    if (!isRowFault(error)) throw error
+    if (!options.canGoOn && size > 1 && failure.position === undefined) throw error
+    if (size === 1) {
+      await options.reject(at, error)
+      at++
+      continue
+    }
+    if (failure.position !== undefined) {
+      const position = at + failure.position
+      if (position > at) await insertRange(at, position, options)
+      await options.reject(position, error)
+      at = position + 1
+      continue
+    }
+    const half = at + Math.ceil(size / 2)
+    await insertRange(at, half, options)
+    await insertRange(half, at + size, options)
+    at += size
+  }
+}
+
+function duplicateError(cause: unknown): RowError {
+  return new RowError(
+    'DUPLICATE_IN_INPUT',
+    'has the key of another row of the input, and which of them is to be kept the engine cannot decide: it takes the ' +
+      "rows of a statement as a set. Say so with `duplicatesInInput: 'first'` or 'last', or leave one out.",
+    undefined,
+    { cause },
+  )
+}

@@ -1,0 +1,6 @@
+export { BulkInsertError, RowError } from './errors.ts'
+export { bulkInsert, type BulkInsertOptions, type OnConflict } from './kysely/bulk-insert.ts'
+export type { CommonOptions } from './options.ts'
+export type { BulkInsertMethod, BulkInsertProgress, BulkInsertReport, Rejection } from './report.ts'
+export type { Rows } from './source/row-source.ts'
+export type { StandardIssue, StandardResult, StandardSchema } from './source/standard-schema.ts'

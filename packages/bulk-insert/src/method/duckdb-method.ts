@@ -1,0 +1,104 @@
+import { quoteIdentifier } from '@keelson/core'
+import type { HostSession } from '../host/host.ts'
+import type { CompiledInsert } from '../host/target.ts'
+import type { Run } from '../shape/row-shaper.ts'
+import { type MethodContext, Statements, updates } from './context.ts'
+import { rowOfComplaint } from './duckdb-complaint.ts'
+import { duplicateAmong } from './duplicate-among.ts'
+import { type Attempt, type Method, nothing } from './method.ts'
+import { duplicateMark, ordinalName, rankedSource, refusingSource } from './ranked-source.ts'
+
+/** Stands in the compiled text for what the rows come from. */
+const placeholder = 'keelson_source_of_rows'
+
+/**
+ * Rows through a table function that DuckDB calls, or where its client has none through a staging table:
+ * `insert into ... select ... from rows`. It counts inserted and updated rows together; the table's count tells them
+ * apart, which is exact here: a transaction sees its own snapshot, and there are no triggers.
+ */
+export class DuckDBMethod implements Method {
+  readonly batchRows = 20_480
+  readonly countsTable: boolean
+  readonly #context: MethodContext
+  readonly #statements: Statements
+  #name: 'table-function' | 'staging' = 'table-function'
+
+  constructor(context: MethodContext) {
+    this.#context = context
+    this.#statements = new Statements(context.target)
+    this.countsTable = updates(context.conflict)
+  }
+
+  get name(): 'table-function' | 'staging' {
+    return this.#name
+  }
+
+  async insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt> {
+    const { target, returning } = this.#context
+    const { sql, tail } = this.#statement(run)
+    try {
+      const result = await session.bulkIngest!({
+        table: target.table,
+        schema: target.schema,
+        columns: run.names,
+        rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
+        ordinal: ordinalName,
+        statement: (source) => sql.replace(placeholder, () => source),
+        parameters: tail,
+      })
+      this.#name = result.method
+      // With RETURNING DuckDB counts nothing.
+      const changes = returning === undefined ? result.changes : result.rows.length
+      const inserted = updates(this.#context.conflict) ? undefined : changes
+      return {
+        outcome: { changes, inserted, returned: result.rows },
+        done: to - from,
+        failure: undefined,
+      }
+    } catch (error) {
+      return {
+        outcome: nothing,
+        done: 0,
+        failure: { error, size: to - from, position: this.#positionOf(error, run, from, to) },
+      }
+    }
+  }
+
+  duplicateIn(run: Run, from: number, to: number): number | undefined {
+    return duplicateAmong(run, from, to, this.#context.conflict?.target)
+  }
+
+  /** DuckDB does not go on after an error, so that its text has to tell which row it was. */
+  #positionOf(error: unknown, run: Run, from: number, to: number): number | undefined {
+    const index = (error as { readonly index?: unknown } | undefined)?.index
+    if (typeof index === 'number') return index < to - from ? index : undefined
+    const found = rowOfComplaint(error, run, from, to)
+    return found === undefined ? undefined : found - from
+  }
+
+  #statement(run: Run): CompiledInsert {
+    const { conflict, returning } = this.#context
+    return this.#statements.get(0, {
+      keys: run.keys,
+      source: { query: [this.#source(run)] },
+      conflict,
+      returning,
+    })
+  }
+
+  #source({ names }: Run): string {
+    const { conflict, duplicates, target } = this.#context
+    const key = conflict?.target && target.columnNames(conflict.target).map((name) => name!)
+    if (key === undefined || !updates(conflict)) {
+      return `select ${names.map((name) => quoteIdentifier(name, 'duckdb')).join(', ')} from ${placeholder}`
+    }
+    return duplicates === 'error'
+      ? refusingSource(placeholder, names, key)
+      : rankedSource('duckdb', placeholder, names, key, duplicates)
+  }
+}
+
+/** Whether the statement failed because of two rows with one key. */
+export function isMarkedDuplicate(error: unknown): boolean {
+  return error instanceof Error && error.message.includes(duplicateMark)
+}

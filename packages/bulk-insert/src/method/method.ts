@@ -1,0 +1,64 @@
+import type { HostSession } from '../host/host.ts'
+import type { BulkInsertMethod } from '../report.ts'
+import type { Run } from '../shape/row-shaper.ts'
+
+/** A way by which rows get into an engine. */
+export interface Method {
+  /** As the report names it; a fallback is known once it was taken. */
+  readonly name: BulkInsertMethod
+  /** Rows that are sent together, unless the caller says otherwise. */
+  readonly batchRows: number
+  /**
+   * Whether inserted and updated rows are told apart by how many rows the table has, before everything and afterwards:
+   * nobody else writes to it meanwhile, as far as the transaction sees.
+   */
+  readonly countsTable: boolean
+  /** Inserts the rows of a run from one position to another, and returns how far it came. */
+  insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt>
+  /** The position of a row whose key another row before it has, for engines that cannot update one row twice. */
+  duplicateIn(run: Run, from: number, to: number): number | undefined
+}
+
+export interface Attempt {
+  readonly outcome: Outcome
+  /** Rows that are in; all of them unless there is a failure. */
+  readonly done: number
+  readonly failure: Failure | undefined
+}
+
+export interface Failure {
+  readonly error: unknown
+  /** How many rows after those were tried together, and failed together. */
+  readonly size: number
+  /** The position among those of the one that is to blame, where the engine or the driver tells. */
+  readonly position?: number | undefined
+}
+
+/** What became of rows that an engine has taken. */
+export interface Outcome {
+  /** Inserted or updated; undefined where that cannot be known. */
+  readonly changes: number | undefined
+  /** Undefined where that cannot be told from the updated ones, or is told by the table's count. */
+  readonly inserted: number | undefined
+  /** What `RETURNING` gave. */
+  readonly returned: readonly Record<string, unknown>[]
+}
+
+export const nothing: Outcome = Object.freeze({
+  changes: 0,
+  inserted: 0,
+  returned: Object.freeze([]),
+})
+
+/** The values of some rows, one row after the other. */
+export function flat(
+  values: readonly (readonly unknown[])[],
+  from: number,
+  to: number,
+  tail: readonly unknown[] = [],
+): unknown[] {
+  const all: unknown[] = []
+  for (let row = from; row < to; row++) for (const value of values[row]!) all.push(value)
+  all.push(...tail)
+  return all
+}

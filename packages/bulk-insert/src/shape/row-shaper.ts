@@ -1,0 +1,178 @@
+import { describeValue } from '@keelson/core'
+import { RowError } from '../errors.ts'
+import type { Target } from '../host/target.ts'
+import type { TableInfo } from './table-info.ts'
+
+/** The columns that some rows have in common. */
+export interface Shape {
+  /** As the rows call them. */
+  readonly keys: readonly string[]
+  /** As the database calls them. */
+  readonly names: readonly string[]
+}
+
+/** Rows of one shape that follow each other in the input. */
+export interface Run extends Shape {
+  /** Positions in the input. */
+  readonly indexes: number[]
+  /** Values in the order of the keys. */
+  readonly values: unknown[][]
+  /** The rows as they came. */
+  readonly rows: object[]
+  /** A row of it holds SQL in place of a value: there is one row, and it has to go in the ORM's own way. */
+  readonly isPlain: boolean
+}
+
+interface Column {
+  readonly key: string
+  readonly fill: (() => unknown) | undefined
+  readonly encode: ((value: unknown) => unknown) | undefined
+}
+
+interface KnownShape extends Shape {
+  readonly columns: readonly Column[]
+  /** How many of the columns the row itself has to have. */
+  readonly required: number
+  /** No key of it is one that every object has, so that reading it tells whether it is there. */
+  readonly isOwn: boolean
+}
+
+/**
+ * Turns rows into values in the order of their columns, and tells what is wrong with a row before anything is sent: keys
+ * that are no columns, missing ones that have no default.
+ */
+export class RowShaper {
+  readonly #target: Target
+  readonly #table: TableInfo
+  readonly #shapes = new Map<string, KnownShape>()
+  #current: KnownShape | undefined
+
+  constructor(target: Target, table: TableInfo) {
+    this.#target = target
+    this.#table = table
+  }
+
+  /**
+   * Adds a row to the runs.
+   *
+   * @throws {RowError} when it cannot be inserted
+   */
+  add(runs: Run[], row: unknown, index: number): void {
+    if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+      throw new RowError(
+        'NOT_A_ROW',
+        `is ${describeValue(row)}. A row is an object whose keys are columns.`,
+      )
+    }
+    const current = this.#current
+    const values = current && this.#quickly(row as Record<string, unknown>, current)
+    if (values !== undefined) this.#append(runs, current!, row, index, values)
+    else this.#slowly(runs, row as Record<string, unknown>, index)
+  }
+
+  #quickly(row: Record<string, unknown>, shape: KnownShape): unknown[] | undefined {
+    if (!shape.isOwn) return undefined
+    let keys = 0
+    for (const _ in row) keys++
+    if (keys !== shape.required) return undefined
+    const { columns } = shape
+    const values: unknown[] = []
+    for (let at = 0; at < columns.length; at++) {
+      const { key, fill, encode } = columns[at]!
+      let value = row[key]
+      if (value === undefined) {
+        if (fill === undefined || key in row) return undefined
+        value = fill()
+      }
+      if (typeof value === 'object' && value !== null && this.#target.isExpression(value))
+        return undefined
+      values.push(encode === undefined || value === null ? value : encode(value))
+    }
+    return values
+  }
+
+  #slowly(runs: Run[], row: Record<string, unknown>, index: number): void {
+    const given = Object.keys(row).filter((key) => row[key] !== undefined)
+    const shape = this.#shapeOf(given)
+    this.#current = shape
+    let isPlain = false
+    const values: unknown[] = []
+    for (const { key, fill, encode } of shape.columns) {
+      const isGiven = Object.hasOwn(row, key) && row[key] !== undefined
+      const value = isGiven ? row[key] : fill!()
+      if (typeof value === 'object' && value !== null && this.#target.isExpression(value)) {
+        isPlain = true
+        values.push(value)
+      } else values.push(encode === undefined || value === null ? value : encode(value))
+    }
+    if (isPlain) {
+      const { keys, names } = shape
+      runs.push({ keys, names, indexes: [index], values: [values], rows: [row], isPlain })
+    } else this.#append(runs, shape, row, index, values)
+  }
+
+  #append(
+    runs: Run[],
+    { keys, names }: KnownShape,
+    row: object,
+    index: number,
+    values: unknown[],
+  ): void {
+    const last = runs.at(-1)
+    if (last !== undefined && last.keys === keys && !last.isPlain) {
+      last.indexes.push(index)
+      last.values.push(values)
+      last.rows.push(row)
+    } else {
+      runs.push({ keys, names, indexes: [index], values: [values], rows: [row], isPlain: false })
+    }
+  }
+
+  #shapeOf(given: readonly string[]): KnownShape {
+    const id = JSON.stringify(given.toSorted())
+    const known = this.#shapes.get(id)
+    if (known !== undefined) return known
+    const filled = this.#target.filled.filter((key) => !given.includes(key))
+    const keys = [...given, ...filled]
+    const names = this.#namesOf(keys)
+    this.#refuseMissing(names)
+    const shape: KnownShape = {
+      keys,
+      names,
+      columns: keys.map((key) => ({
+        key,
+        fill: filled.includes(key) ? this.#target.fillOf(key) : undefined,
+        encode: this.#target.encoderOf(key),
+      })),
+      required: given.length,
+      isOwn: !keys.some((key) => key in Object.prototype),
+    }
+    this.#shapes.set(id, shape)
+    return shape
+  }
+
+  #namesOf(keys: readonly string[]): string[] {
+    const names = this.#target.columnNames(keys)
+    return keys.map((key, at) => {
+      const name = names[at]
+      if (name !== undefined && this.#table.columns.has(name)) return name
+      throw new RowError(
+        'UNKNOWN_COLUMN',
+        `has the key ${JSON.stringify(key)}, and ${JSON.stringify(this.#target.table)} has no such column. ` +
+          `It has: ${[...this.#table.columns.keys()].join(', ')}.`,
+        key,
+      )
+    })
+  }
+
+  #refuseMissing(names: readonly string[]): void {
+    for (const { name, isRequired } of this.#table.columns.values()) {
+      if (!isRequired || names.includes(name)) continue
+      throw new RowError(
+        'MISSING_COLUMN',
+        `has no value for ${JSON.stringify(name)}, which is not null and has no default.`,
+        name,
+      )
+    }
+  }
+}

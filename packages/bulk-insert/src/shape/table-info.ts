@@ -1,0 +1,188 @@
+import { engineTraits, KeelsonError, quoteIdentifier } from '@keelson/core'
+import type { HostSession } from '../host/host.ts'
+import type { Target } from '../host/target.ts'
+
+/** What has to be known of a table before rows are sent to it. */
+export interface TableInfo {
+  /** By their names in the database. */
+  readonly columns: ReadonlyMap<string, ColumnInfo>
+  /** Whether it is a view, whose triggers decide what becomes of a row. */
+  readonly isView: boolean
+  /** Whether the engine's own mark of a new row cannot be read from it. */
+  readonly isPartitioned: boolean
+  /** The text of its triggers, where the engine keeps it. */
+  readonly triggers: readonly string[]
+  /** The columns of its unique keys, where they are needed. */
+  readonly uniqueKeys: readonly (readonly string[])[]
+}
+
+export interface ColumnInfo {
+  readonly name: string
+  /** As the engine names it, quoted where it is to stand in SQL. */
+  readonly type: string
+  /** Not null, without a default, and not made by the engine. */
+  readonly isRequired: boolean
+}
+
+type Row = Readonly<Record<string, unknown>>
+type Reader = (session: HostSession, target: Target) => Promise<TableInfo>
+
+const readers: Readonly<Record<keyof typeof engineTraits, Reader>> = {
+  sqlite: readSqlite,
+  postgresql: readPostgresql,
+  duckdb: readDuckDB,
+  mysql: readMysql,
+}
+
+/**
+ * Reads what the engine knows of the table.
+ *
+ * @throws {KeelsonError} `NO_TABLE` when there is none of that name
+ */
+export async function readTableInfo(
+  engine: keyof typeof engineTraits,
+  session: HostSession,
+  target: Target,
+): Promise<TableInfo> {
+  const info = await readers[engine](session, target)
+  if (info.columns.size > 0) return info
+  const name = target.schema === undefined ? target.table : `${target.schema}.${target.table}`
+  throw new KeelsonError(
+    'NO_TABLE',
+    `There is no table ${JSON.stringify(name)} to insert into. Create it first, or correct its name. Nothing was written.`,
+  )
+}
+
+async function readSqlite(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
+  const quoted = (name: string): string => quoteIdentifier(name, 'sqlite')
+  const [{ rows }, { rows: objects }, { rows: triggers }] = [
+    await session.query(
+      `select name, type, "notnull" as required, dflt_value as "default", pk, hidden from pragma_table_xinfo(?${schema === undefined ? '' : ', ?'})`,
+      schema === undefined ? [table] : [table, schema],
+    ),
+    await session.query(
+      `select type, sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where name = ? collate nocase`,
+      [table],
+    ),
+    await session.query(
+      `select sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where type = 'trigger' and tbl_name = ? collate nocase ` +
+        `union all select sql from sqlite_temp_schema where type = 'trigger' and tbl_name = ? collate nocase`,
+      [table, table],
+    ),
+  ]
+  const isView = objects[0]?.['type'] === 'view'
+  const keyColumns = rows.filter(({ pk }) => Number(pk) > 0)
+  // A single INTEGER PRIMARY KEY is the rowid, which SQLite numbers: https://www.sqlite.org/lang_createtable.html#rowid
+  const isRowid = (row: Row): boolean =>
+    keyColumns.length === 1 && Number(row['pk']) === 1 && /^integer$/i.test(String(row['type']))
+  return {
+    columns: columns(
+      // Generated columns are hidden 2 or 3, and take no value.
+      rows.filter(({ hidden }) => Number(hidden) === 0),
+      (row) => ({
+        type: String(row['type']),
+        isRequired:
+          !isView && Number(row['required']) === 1 && row['default'] === null && !isRowid(row),
+      }),
+    ),
+    isView,
+    isPartitioned: false,
+    triggers: triggers.map(({ sql }) => String(sql)),
+    uniqueKeys: [],
+  }
+}
+
+async function readPostgresql(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
+  const name = [...(schema === undefined ? [] : [schema]), table]
+    .map((part) => quoteIdentifier(part, 'postgresql'))
+    .join('.')
+  const { rows } = await session.query(
+    `select a.attname::text as name, c.relkind::text as kind,
+       quote_ident(n.nspname) || '.' || quote_ident(t.typname) as type,
+       -- A trigger may still fill in what is missing.
+       a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required
+     from pg_attribute a
+       join pg_class c on c.oid = a.attrelid
+       join pg_type t on t.oid = a.atttypid
+       join pg_namespace n on n.oid = t.typnamespace
+     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+     order by a.attnum`,
+    [name],
+  )
+  return {
+    columns: columns(rows, (row) => ({
+      type: String(row['type']),
+      isRequired: row['required'] === true,
+    })),
+    isView: rows[0]?.['kind'] === 'v',
+    isPartitioned: rows[0]?.['kind'] === 'p' || rows[0]?.['kind'] === 'f',
+    triggers: [],
+    uniqueKeys: [],
+  }
+}
+
+async function readDuckDB(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
+  const { rows } = await session.query(
+    `select column_name as name, data_type as type, is_nullable = 'NO' and column_default is null as required
+     from information_schema.columns
+     where table_catalog = current_database() and table_name = $1 and table_schema = coalesce($2, current_schema())
+     order by ordinal_position`,
+    [table, schema ?? null],
+  )
+  return {
+    columns: columns(rows, (row) => ({
+      type: String(row['type']),
+      isRequired: row['required'] === true,
+    })),
+    isView: false,
+    isPartitioned: false,
+    triggers: [],
+    uniqueKeys: [],
+  }
+}
+
+async function readMysql(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
+  const { rows } = await session.query(
+    `select column_name as name, data_type as type, extra
+     from information_schema.columns
+     where table_name = ? and table_schema = coalesce(?, database())
+     order by ordinal_position`,
+    [table, schema ?? null],
+  )
+  const { rows: keys } = await session.query(
+    `select index_name as name, column_name as part from information_schema.statistics
+     where table_name = ? and table_schema = coalesce(?, database()) and non_unique = 0
+     order by index_name, seq_in_index`,
+    [table, schema ?? null],
+  )
+  const uniqueKeys = new Map<unknown, string[]>()
+  for (const key of keys) {
+    const parts = uniqueKeys.get(key['name']) ?? []
+    uniqueKeys.set(key['name'], [...parts, String(key['part'])])
+  }
+  return {
+    columns: columns(
+      rows.filter(
+        ({ extra }) => !/generated/i.test(String(extra).replace('DEFAULT_GENERATED', '')),
+      ),
+      // What is missing a trigger may fill in, or a server that is not strict.
+      (row) => ({ type: String(row['type']), isRequired: false }),
+    ),
+    isView: false,
+    isPartitioned: false,
+    triggers: [],
+    uniqueKeys: [...uniqueKeys.values()],
+  }
+}
+
+function columns(
+  rows: readonly Row[],
+  describe: (row: Row) => Omit<ColumnInfo, 'name'>,
+): ReadonlyMap<string, ColumnInfo> {
+  return new Map(
+    rows.map((row) => {
+      const name = String(row['name'])
+      return [name, { name, ...describe(row) }]
+    }),
+  )
+}
