@@ -1,45 +1,48 @@
 import { attachSuppressed } from '@keelson/core'
+import { type Later, type Steps, wait } from '../steps.ts'
 import type { HostSession } from './host.ts'
 
 interface SavepointCommands {
-  create(): Promise<unknown>
-  rollbackTo(): Promise<unknown>
-  release(): Promise<unknown>
+  create(): Later<unknown>
+  rollbackTo(): Later<unknown>
+  release(): Later<unknown>
 }
 
-/** Runs `fn` in a savepoint, and undoes what it did when it throws. */
-export async function runInSavepoint<R>(
-  fn: () => Promise<R>,
+/** Takes the steps in a savepoint, and undoes what they did when one throws. */
+export function* inSavepoint<R>(
+  fn: () => Steps<R>,
   { create, rollbackTo, release }: SavepointCommands,
-): Promise<R> {
-  await create()
+): Steps<R> {
+  yield* wait(create())
   let result: R
   try {
-    result = await fn()
+    result = yield* fn()
   } catch (error) {
     try {
-      await rollbackTo()
-      await release()
+      yield* wait(rollbackTo())
+      yield* wait(release())
     } catch (later) {
       attachSuppressed(error, later)
     }
     throw error
   }
-  await release()
+  yield* wait(release())
   return result
 }
 
 /**
- * Runs `fn` as a part of a transaction that has no savepoints: when it throws, nothing of the transaction may be committed,
- * as after any statement that failed.
+ * Takes the steps as a part of a transaction that has no savepoints: when one throws, nothing of the transaction may be
+ * committed, as after any statement that failed.
  */
-export async function dooms<R>(session: HostSession, fn: () => Promise<R>): Promise<R> {
+export function* dooming<R>(session: HostSession, fn: () => Steps<R>): Steps<R> {
   try {
-    return await fn()
+    return yield* fn()
   } catch (error) {
-    await session
-      .query(`select error('a bulk insert in this transaction has failed')`)
-      .catch(() => {})
+    try {
+      yield* wait(session.query(`select error('a bulk insert in this transaction has failed')`))
+    } catch {
+      // That is what it is for.
+    }
     throw error
   }
 }

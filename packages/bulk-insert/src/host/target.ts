@@ -1,5 +1,6 @@
 import type { Conflict } from '../conflict.ts'
-import type { HostSession, StatementResult } from './host.ts'
+import type { Later, Steps } from '../steps.ts'
+import type { HostSession } from './host.ts'
 
 /** The table that rows go into, as an ORM describes it. */
 export interface Target {
@@ -24,9 +25,14 @@ export interface Target {
     session: HostSession,
     rows: readonly object[],
     shape: PlainShape,
-  ): Promise<StatementResult>
+  ): Steps<PlainResult>
   /** Rows that `RETURNING` gave, as the ORM delivers them. */
-  deliver(rows: readonly Record<string, unknown>[]): Promise<readonly Record<string, unknown>[]>
+  deliver(rows: readonly Record<string, unknown>[]): Later<readonly Record<string, unknown>[]>
+}
+
+export interface PlainResult {
+  readonly rows: readonly Record<string, unknown>[]
+  readonly changes: number | undefined
 }
 
 export interface PlainShape {

@@ -1,6 +1,7 @@
 import { RowError } from '../errors.ts'
 import type { Attempt, Outcome } from '../method/method.ts'
 import type { Run } from '../shape/row-shaper.ts'
+import type { Steps } from '../steps.ts'
 import { isDuplicate, isRowFault } from './row-fault.ts'
 
 export interface IsolationOptions {
@@ -8,12 +9,12 @@ export interface IsolationOptions {
   /** Whether a statement that failed leaves the transaction as it was, so that others can be tried. */
   readonly canGoOn: boolean
   /** Tries to insert rows of the run. */
-  insert(from: number, to: number): Promise<Attempt>
+  insert(from: number, to: number): Steps<Attempt>
   duplicateIn(from: number, to: number): number | undefined
   /** Rows from one position of the run to another are in. */
-  done(from: number, to: number, outcome: Outcome): void
+  done(from: number, to: number, outcome: Outcome): Steps<void>
   /** A row cannot be inserted; throws where that is not to go on. */
-  reject(position: number, error: unknown): void | Promise<void>
+  reject(position: number, error: unknown): Steps<void>
 }
 
 /**
@@ -22,16 +23,16 @@ export interface IsolationOptions {
  *
  * @throws what no row is to blame for
  */
-export function insertIsolated({ values }: Run, options: IsolationOptions): Promise<void> {
+export function insertIsolated({ values }: Run, options: IsolationOptions): Steps<void> {
   return insertRange(0, values.length, options)
 }
 
-async function insertRange(from: number, to: number, options: IsolationOptions): Promise<void> {
+function* insertRange(from: number, to: number, options: IsolationOptions): Steps<void> {
   let at = from
   while (at < to) {
     options.signal?.throwIfAborted()
-    const { outcome, done, failure } = await options.insert(at, to)
-    if (done > 0) options.done(at, at + done, outcome)
+    const { outcome, done, failure } = yield* options.insert(at, to)
+    if (done > 0) yield* options.done(at, at + done, outcome)
     at += done
     if (failure === undefined) continue
     const { error, size } = failure
@@ -39,28 +40,28 @@ async function insertRange(from: number, to: number, options: IsolationOptions):
       const duplicate = options.duplicateIn(at, at + size)
       const refusal = duplicateError(error)
       if (duplicate === undefined) throw refusal
-      if (duplicate > at) await insertRange(at, duplicate, options)
-      await options.reject(duplicate, refusal)
+      if (duplicate > at) yield* insertRange(at, duplicate, options)
+      yield* options.reject(duplicate, refusal)
       at = duplicate + 1
       continue
     }
     if (!isRowFault(error)) throw error
     if (!options.canGoOn && size > 1 && failure.position === undefined) throw error
     if (size === 1) {
-      await options.reject(at, error)
+      yield* options.reject(at, error)
       at++
       continue
     }
     if (failure.position !== undefined) {
       const position = at + failure.position
-      if (position > at) await insertRange(at, position, options)
-      await options.reject(position, error)
+      if (position > at) yield* insertRange(at, position, options)
+      yield* options.reject(position, error)
       at = position + 1
       continue
     }
     const half = at + Math.ceil(size / 2)
-    await insertRange(at, half, options)
-    await insertRange(half, at + size, options)
+    yield* insertRange(at, half, options)
+    yield* insertRange(half, at + size, options)
     at += size
   }
 }

@@ -4,6 +4,7 @@ import { updates } from '../method/context.ts'
 import { type Attempt, nothing } from '../method/method.ts'
 import type { BulkOptions } from '../options.ts'
 import type { Run } from '../shape/row-shaper.ts'
+import type { Steps } from '../steps.ts'
 import type { TableInfo } from '../shape/table-info.ts'
 
 /** Rows that are sent together where each statement is the ORM's own. */
@@ -13,7 +14,7 @@ const rowsPerStatement = 50
  * Inserts rows by the ORM's own query: those with SQL in place of a value, and all of them where a plugin changes values.
  * Of an upsert inserted and updated rows are not told apart.
  */
-export async function insertPlain(
+export function* insertPlain(
   session: HostSession,
   target: Target,
   table: TableInfo,
@@ -21,11 +22,11 @@ export async function insertPlain(
   from: number,
   to: number,
   { conflict, returning }: BulkOptions,
-): Promise<Attempt> {
+): Steps<Attempt> {
   const size = Math.min(rowsPerStatement, to - from)
   const rows = run.rows.slice(from, from + size)
   try {
-    const result = await session.savepoint(() =>
+    const result = yield* session.savepoint(() =>
       target.insertPlainly(session, rows, { conflict, returning }),
     )
     const counted = returning === undefined ? result.changes : result.rows.length
@@ -33,7 +34,7 @@ export async function insertPlain(
     const inserted = updates(conflict) ? undefined : changes
     const outcome = { changes, inserted, returned: result.rows }
     if (size === to - from) return { outcome, done: size, failure: undefined }
-    const rest = await insertPlain(session, target, table, run, from + size, to, {
+    const rest = yield* insertPlain(session, target, table, run, from + size, to, {
       conflict,
       returning,
     } as BulkOptions)

@@ -5,12 +5,13 @@ import { BulkInsertError, RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { methodFor } from '../method/method-for.ts'
-import type { Attempt, Method } from '../method/method.ts'
+import type { Attempt, Method, Outcome } from '../method/method.ts'
 import { type BulkOptions, checkForEngine } from '../options.ts'
 import type { BulkInsertReport } from '../report.ts'
 import { type Run, RowShaper } from '../shape/row-shaper.ts'
 import { readTableInfo, type TableInfo } from '../shape/table-info.ts'
 import { RowSource } from '../source/row-source.ts'
+import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { checkKeys } from './check-keys.ts'
 import { insertIsolated } from './isolation.ts'
 import { insertPlain } from './plain-row.ts'
@@ -88,41 +89,55 @@ class BulkRun {
 
   async #runAtOnce(): Promise<void> {
     // The lock of the engine is taken when there is something to write, not while the first row is waited for.
-    const first = await this.#read(this.#batchRows ?? 1_000)
+    const first = await takeSteps(this.#read(this.#batchRows ?? 1_000))
     if (first.length === 0) return
     const { isInTransaction } = this.#host
-    await this.#host.atomically(async (session) => {
-      await this.#prepare(session)
-      const before = await this.#count(session)
-      for (let rows = first; rows.length > 0; rows = await this.#read(this.#rowsPerBatch)) {
-        await this.#insertBatch(rows, session)
-        await this.#pause()
-      }
-      await this.#noteCount(session, before)
-    })
+    await takeSteps(this.#host.atomically((session) => this.#insertAll(first, session)))
     this.#tally.kept()
     this.#durableRows = isInTransaction ? 0 : this.#position
   }
 
+  *#insertAll(first: readonly unknown[], session: HostSession): Steps<void> {
+    yield* this.#prepare(session)
+    const before = yield* this.#count(session)
+    for (let rows = first; rows.length > 0; rows = yield* this.#read(this.#rowsPerBatch)) {
+      yield* this.#insertBatch(rows, session)
+      if (this.#isOverdue && !this.#host.isSynchronous) yield* wait(this.#pause())
+    }
+    yield* this.#noteCount(session, before)
+  }
+
   async #runInBatches(): Promise<void> {
     for (;;) {
-      const rows = await this.#read(
-        this.#method === undefined ? (this.#batchRows ?? 1_000) : this.#rowsPerBatch,
-      )
+      const size = this.#method === undefined ? (this.#batchRows ?? 1_000) : this.#rowsPerBatch
+      const rows = await takeSteps(this.#read(size))
       if (rows.length === 0) return
-      if (this.#isolatesByTransaction) await this.#insertBatch(rows, undefined)
-      else {
-        await this.#host.atomically(async (session) => {
-          await this.#prepare(session)
-          const before = await this.#count(session)
-          await this.#insertBatch(rows, session)
-          await this.#noteCount(session, before)
-        })
-        this.#tally.kept()
-      }
+      await takeSteps(
+        this.#isolatesByTransaction ? this.#insertIsolated(rows) : this.#insertTogether(rows),
+      )
+      this.#tally.kept()
       this.#durableRows = this.#position
-      await this.#pause()
+      if (this.#isOverdue) await this.#pause()
     }
+  }
+
+  /** One batch in one transaction. */
+  #insertTogether(rows: readonly unknown[]): Steps<void> {
+    const insert = this.#insertOne.bind(this, rows)
+    return this.#host.atomically(insert)
+  }
+
+  *#insertOne(rows: readonly unknown[], session: HostSession): Steps<void> {
+    yield* this.#prepare(session)
+    const before = yield* this.#count(session)
+    yield* this.#insertBatch(rows, session)
+    yield* this.#noteCount(session, before)
+  }
+
+  /** One batch in as many transactions as it takes to leave out what is to blame. */
+  *#insertIsolated(rows: readonly unknown[]): Steps<void> {
+    if (this.#method === undefined) yield* this.#host.atomically((own) => this.#prepare(own))
+    yield* this.#insertBatch(rows, undefined)
   }
 
   /** DuckDB undoes the transaction around a failed statement: each attempt has one of its own. */
@@ -136,18 +151,18 @@ class BulkRun {
     return this.#batchRows ?? this.#method!.batchRows
   }
 
-  async #read(max: number): Promise<unknown[]> {
+  *#read(max: number): Steps<unknown[]> {
     this.#options.signal?.throwIfAborted()
-    const rows = await this.#source.next(max)
+    const rows = yield* wait(this.#source.next(max))
     this.#options.signal?.throwIfAborted()
     return rows
   }
 
-  async #prepare(session: HostSession): Promise<void> {
+  *#prepare(session: HostSession): Steps<void> {
     if (this.#method !== undefined) return
     const { conflict, returning } = this.#options
     const { traits } = this.#host
-    const table = await readTableInfo(traits.engine, session, this.#target)
+    const table = yield* readTableInfo(traits.engine, session, this.#target)
     checkKeys(this.#target, table, this.#options, traits.engine)
     this.#table = table
     this.#shaper = new RowShaper(this.#target, table)
@@ -165,114 +180,128 @@ class BulkRun {
     )
   }
 
-  async #insertBatch(rows: readonly unknown[], session: HostSession | undefined): Promise<void> {
-    if (this.#method === undefined) await this.#host.atomically((own) => this.#prepare(own))
+  *#insertBatch(rows: readonly unknown[], session: HostSession | undefined): Steps<void> {
     const first = this.#position
     this.#position += rows.length
     const runs: Run[] = []
     for (let at = 0; at < rows.length; at++) {
-      const index = first + at
       try {
         const row =
-          this.#validation === undefined ? rows[at] : await this.#validation.check(rows[at])
-        this.#shaper!.add(runs, row, index)
+          this.#validation === undefined ? rows[at] : yield* wait(this.#validation.check(rows[at]))
+        this.#shaper!.add(runs, row, first + at)
       } catch (error) {
         if (!(error instanceof RowError)) throw error
         // What came before it goes first, so that the first row that is to blame is the one that is named.
-        for (const run of runs.splice(0)) await this.#insertRun(run, session)
-        await this.#reject(index, rows[at], error)
+        for (const run of runs.splice(0)) yield* this.#insertRun(run, session)
+        yield* this.#reject(first + at, rows[at], error)
       }
     }
-    for (const run of runs) await this.#insertRun(run, session)
+    for (const run of runs) yield* this.#insertRun(run, session)
     this.#tally.sent(this.#method!.name)
     const { onProgress } = this.#options
     if (onProgress !== undefined) this.#inContext(() => onProgress(this.#tally.progress))
   }
 
-  async #insertRun(run: Run, session: HostSession | undefined): Promise<void> {
+  *#insertRun(run: Run, session: HostSession | undefined): Steps<void> {
     const method = this.#method!
-    const { target, table } = { target: this.#target, table: this.#table! }
-    const insertOn = (on: HostSession, from: number, to: number): Promise<Attempt> =>
+    const target = this.#target
+    const insertOn = (on: HostSession, from: number, to: number): Steps<Attempt> =>
       run.isPlain || target.changesValues
-        ? insertPlain(on, target, table, run, from, to, this.#options)
+        ? insertPlain(on, target, this.#table!, run, from, to, this.#options)
         : method.insert(on, run, from, to)
-    const returned: Promise<unknown>[] = []
-    await insertIsolated(run, {
+    yield* insertIsolated(run, {
       signal: this.#options.signal,
       canGoOn: session === undefined || this.#host.traits.engine !== 'duckdb',
       insert: (from, to) =>
         session === undefined
-          ? this.#inOwnTransaction((own) => insertOn(own, from, to), from, to)
+          ? this.#inOwnTransaction((own) => insertOn(own, from, to), to - from)
           : insertOn(session, from, to),
       duplicateIn: (from, to) => method.duplicateIn(run, from, to),
-      done: (from, to, outcome) => {
-        if (session !== undefined) this.#tally.add(to - from, outcome)
-        const { onReturned } = this.#options
-        if (onReturned === undefined) return
-        returned.push(this.#deliver(outcome.returned, run.indexes[from]!))
-      },
+      done: (from, to, outcome) => this.#done(run, from, to, outcome, session !== undefined),
       reject: (position, error) => this.#reject(run.indexes[position]!, run.rows[position]!, error),
     })
-    for (const each of returned) await each
   }
 
-  async #deliver(rows: readonly Record<string, unknown>[], firstIndex: number): Promise<void> {
-    const delivered = await this.#target.deliver(rows)
-    await this.#inContext(async () => this.#options.onReturned!(delivered, { firstIndex }))
+  *#done(run: Run, from: number, to: number, outcome: Outcome, counts: boolean): Steps<void> {
+    if (counts) this.#tally.add(to - from, outcome)
+    const { onReturned } = this.#options
+    if (onReturned === undefined) return
+    const rows = yield* wait(this.#target.deliver(outcome.returned))
+    yield* wait(
+      this.#inContext(() => onReturned(rows, { firstIndex: run.indexes[from]! })) as Later<unknown>,
+    )
   }
 
-  async #inOwnTransaction(
-    insert: (session: HostSession) => Promise<Attempt>,
-    from: number,
-    to: number,
-  ): Promise<Attempt> {
-    let attempt: Attempt | undefined
+  *#inOwnTransaction(
+    insert: (session: HostSession) => Steps<Attempt>,
+    rows: number,
+  ): Steps<Attempt> {
+    const failed: Attempt[] = []
+    let inserted: Attempt
     try {
-      await this.#host.atomically(async (session) => {
-        const before = await this.#count(session)
-        attempt = await insert(session)
-        if (attempt.failure !== undefined) throw attempt.failure.error
-        this.#tally.add(to - from, attempt.outcome)
-        await this.#noteCount(session, before)
-      })
+      inserted = yield* this.#host.atomically((session) =>
+        this.#attempt(session, insert, rows, failed),
+      )
     } catch (error) {
-      if (attempt?.failure === undefined) throw error
-      return attempt
+      if (failed[0] === undefined) throw error
+      return failed[0]
     }
     this.#tally.kept()
-    return attempt!
+    return inserted
   }
 
-  async #reject(rowIndex: number, row: unknown, error: unknown): Promise<void> {
+  /** @param failed takes the attempt that failed, whose error undoes the transaction */
+  *#attempt(
+    session: HostSession,
+    insert: (session: HostSession) => Steps<Attempt>,
+    rows: number,
+    failed: Attempt[],
+  ): Steps<Attempt> {
+    const before = yield* this.#count(session)
+    const attempt = yield* insert(session)
+    if (attempt.failure !== undefined) {
+      failed.push(attempt)
+      throw attempt.failure.error
+    }
+    this.#tally.add(rows, attempt.outcome)
+    yield* this.#noteCount(session, before)
+    return attempt
+  }
+
+  *#reject(rowIndex: number, row: unknown, error: unknown): Steps<void> {
     const { onRejected = 'abort', maxRejections = 1_000 } = this.#options
     this.#tally.reject()
     if (onRejected === 'abort') throw new RowRejected(rowIndex, error)
     const rejection = { rowIndex, row, column: columnOf(error), error }
     if (onRejected === 'collect') this.#tally.rejections.push(rejection)
-    else await this.#inContext(async () => onRejected(rejection))
+    else yield* wait(this.#inContext(() => onRejected(rejection)) as Later<unknown>)
     if (this.#tally.rejected > maxRejections)
       throw new RowRejected(rowIndex, tooMany(maxRejections))
   }
 
-  async #count(session: HostSession): Promise<number | undefined> {
+  *#count(session: HostSession): Steps<number | undefined> {
     if (!this.#method!.countsTable) return undefined
     const { engine } = this.#host.traits
     const { schema, table } = this.#target
     const name = [...(schema === undefined ? [] : [schema]), table]
       .map((part) => quoteIdentifier(part, engine))
       .join('.')
-    const { rows } = await session.query(`select count(*) as n from ${name}`)
+    const rows = yield* wait(session.query(`select count(*) as n from ${name}`))
     return Number(rows[0]!['n'])
   }
 
-  async #noteCount(session: HostSession, before: number | undefined): Promise<void> {
+  *#noteCount(session: HostSession, before: number | undefined): Steps<void> {
     if (before === undefined) return
-    const after = await this.#count(session)
+    const after = yield* this.#count(session)
     this.#tally.counted(after! - before)
   }
 
+  get #isOverdue(): boolean {
+    return performance.now() - this.#sliceStart >= sliceMs
+  }
+
+  /** Others get a turn. */
   async #pause(): Promise<void> {
-    if (performance.now() - this.#sliceStart < sliceMs) return
     await nextTurn()
     this.#sliceStart = performance.now()
   }

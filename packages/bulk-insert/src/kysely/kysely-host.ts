@@ -16,10 +16,12 @@ import {
   type Kysely,
   PGliteAdapter,
   type QueryExecutor,
+  type QueryResult,
   type Transaction,
 } from 'kysely'
-import type { Host, HostSession, StatementResult } from '../host/host.ts'
-import { dooms, runInSavepoint } from '../host/savepoint.ts'
+import type { Host, HostSession } from '../host/host.ts'
+import { dooming, inSavepoint } from '../host/savepoint.ts'
+import { type Steps, takeSteps, wait } from '../steps.ts'
 import { engineOf } from './engine-of.ts'
 
 /** See `Host`. */
@@ -27,6 +29,7 @@ export class KyselyHost implements Host {
   readonly traits: EngineTraits
   readonly ambient: AmbientTransactions | undefined
   readonly dates: 'local' | 'utc'
+  readonly isSynchronous: boolean = false
   readonly #db: Kysely<any>
 
   constructor(db: Kysely<any>, where: string) {
@@ -41,19 +44,21 @@ export class KyselyHost implements Host {
     return this.#db.isTransaction || this.ambient?.isOpen === true
   }
 
-  async atomically<R>(fn: (session: HostSession) => Promise<R>): Promise<R> {
+  *atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
     const { traits, ambient } = this
     const hasSavepoints = traits.savepoint !== undefined
     const isInside = this.isInTransaction
     const run = async (tx: unknown): Promise<R> => {
       const session = await KyselySession.open(tx as Transaction<any>, traits, ambient)
-      return isInside && !hasSavepoints ? dooms(session, () => fn(session)) : fn(session)
+      const work = (): Steps<R> => fn(session)
+      return takeSteps(isInside && !hasSavepoints ? dooming(session, work) : work())
     }
     if (ambient !== undefined)
-      return ambient.transaction(this.#db, run, hasSavepoints ? 'savepoint' : 'part')
-    if (!this.#db.isTransaction) return this.#db.transaction().execute(run)
-    const session = await KyselySession.open(this.#db, traits, ambient)
-    return hasSavepoints ? session.nest(() => fn(session)) : dooms(session, () => fn(session))
+      return yield* wait(ambient.transaction(this.#db, run, hasSavepoints ? 'savepoint' : 'part'))
+    if (!this.#db.isTransaction) return yield* wait(this.#db.transaction().execute(run))
+    const session = yield* wait(KyselySession.open(this.#db, traits, ambient))
+    const work = (): Steps<R> => fn(session)
+    return yield* hasSavepoints ? session.nest(work) : dooming(session, work)
   }
 }
 
@@ -97,25 +102,33 @@ class KyselySession implements HostSession {
     this.isOwnDriver = this.bulkStatements !== undefined || this.bulkIngest !== undefined
   }
 
-  async query(sql: string, parameters: readonly unknown[] = []): Promise<StatementResult> {
-    const { rows, numAffectedRows } = await this.#executor.executeQuery<Record<string, unknown>>(
-      CompiledQuery.raw(sql, parameters as unknown[]),
-    )
-    return { rows, changes: numAffectedRows === undefined ? undefined : Number(numAffectedRows) }
+  async query(
+    sql: string,
+    parameters: readonly unknown[] = [],
+  ): Promise<readonly Record<string, unknown>[]> {
+    return (await this.#send(sql, parameters)).rows
   }
 
-  savepoint<R>(fn: () => Promise<R>): Promise<R> {
+  async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
+    const { numAffectedRows } = await this.#send(sql, parameters)
+    return numAffectedRows === undefined ? undefined : Number(numAffectedRows)
+  }
+
+  savepoint<R>(fn: () => Steps<R>): Steps<R> {
     // Elsewhere a failed statement undoes itself alone, or there is no savepoint.
     return this.#traits.engine === 'postgresql' ? this.nest(fn) : fn()
   }
 
-  /** Runs `fn` in a savepoint. */
-  nest<R>(fn: () => Promise<R>): Promise<R> {
-    if (this.#ambient !== undefined) return this.#ambient.transaction(this.#tx, fn, 'savepoint')
+  /** Takes the steps in a savepoint. */
+  *nest<R>(fn: () => Steps<R>): Steps<R> {
+    if (this.#ambient !== undefined) {
+      const run = (): Promise<R> => takeSteps(fn())
+      return yield* wait(this.#ambient.transaction(this.#tx, run, 'savepoint'))
+    }
     const session = this.#session
     const name = `keelson_bulk_${++this.#savepoints}`
     if (session?.savepoint !== undefined) {
-      return runInSavepoint(fn, {
+      return yield* inSavepoint(fn, {
         create: () => session.savepoint!(name),
         rollbackTo: () => session.rollbackToSavepoint!(name),
         release: () => session.releaseSavepoint!(name),
@@ -123,12 +136,17 @@ class KyselySession implements HostSession {
     }
     const { create, rollbackTo, release } = this.#traits.savepoint!
     const quoted = quoteIdentifier(name, this.#traits.engine)
-    const send = async (command: string): Promise<void> =>
-      void (await this.query(`${command} ${quoted}`))
-    return runInSavepoint(fn, {
-      create: () => send(create),
-      rollbackTo: () => send(rollbackTo),
-      release: () => send(release),
+    return yield* inSavepoint(fn, {
+      create: () => this.run(`${create} ${quoted}`),
+      rollbackTo: () => this.run(`${rollbackTo} ${quoted}`),
+      release: () => this.run(`${release} ${quoted}`),
     })
+  }
+
+  #send(
+    sql: string,
+    parameters: readonly unknown[],
+  ): Promise<QueryResult<Record<string, unknown>>> {
+    return this.#executor.executeQuery(CompiledQuery.raw(sql, parameters as unknown[]))
   }
 }

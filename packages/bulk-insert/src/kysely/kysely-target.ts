@@ -1,7 +1,6 @@
 import { OptionError } from '@keelson/core'
 import {
   CamelCasePlugin,
-  type CompiledQuery,
   createQueryId,
   DeduplicateJoinsPlugin,
   type Expression,
@@ -18,9 +17,16 @@ import {
   type UnknownRow,
   WithSchemaPlugin,
 } from 'kysely'
-import type { HostSession, StatementResult } from '../host/host.ts'
-import type { CompiledInsert, PlainShape, StatementShape, Target } from '../host/target.ts'
+import type { HostSession } from '../host/host.ts'
+import type {
+  CompiledInsert,
+  PlainResult,
+  PlainShape,
+  StatementShape,
+  Target,
+} from '../host/target.ts'
 import { mysqlCounter } from '../method/mysql-method.ts'
+import { type Steps, wait } from '../steps.ts'
 
 type Builder = InsertQueryBuilder<any, any, any>
 
@@ -98,15 +104,19 @@ export class KyselyTarget implements Target {
     return { sql: text, tail: parameters.slice(placeholders.length) }
   }
 
-  async insertPlainly(
+  *insertPlainly(
     session: HostSession,
     rows: readonly object[],
     shape: PlainShape,
-  ): Promise<StatementResult> {
+  ): Steps<PlainResult> {
     const given = rows.map(withoutUndefined)
     const insert = this.#db.insertInto(this.#into).values(given)
-    const compiled: CompiledQuery = this.#finish(insert, Object.keys(given[0]!), shape).compile()
-    return session.query(compiled.sql, compiled.parameters)
+    const compiled = this.#finish(insert, Object.keys(given[0]!), shape).compile()
+    const { sql: text, parameters } = compiled
+    if (shape.returning === undefined)
+      return { rows: [], changes: yield* wait(session.run(text, parameters)) }
+    const returned = yield* wait(session.query(text, parameters))
+    return { rows: returned, changes: returned.length }
   }
 
   async deliver(

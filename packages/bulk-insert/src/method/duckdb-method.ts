@@ -2,6 +2,7 @@ import { quoteIdentifier } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { CompiledInsert } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
+import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { rowOfComplaint } from './duckdb-complaint.ts'
 import { duplicateAmong } from './duplicate-among.ts'
@@ -33,19 +34,21 @@ export class DuckDBMethod implements Method {
     return this.#name
   }
 
-  async insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt> {
+  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
     const { target, returning } = this.#context
     const { sql, tail } = this.#statement(run)
     try {
-      const result = await session.bulkIngest!({
-        table: target.table,
-        schema: target.schema,
-        columns: run.names,
-        rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
-        ordinal: ordinalName,
-        statement: (source) => sql.replace(placeholder, () => source),
-        parameters: tail,
-      })
+      const result = yield* wait(
+        session.bulkIngest!({
+          table: target.table,
+          schema: target.schema,
+          columns: run.names,
+          rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
+          ordinal: ordinalName,
+          statement: (source) => sql.replace(placeholder, () => source),
+          parameters: tail,
+        }),
+      )
       this.#name = result.method
       // With RETURNING DuckDB counts nothing.
       const changes = returning === undefined ? result.changes : result.rows.length

@@ -1,5 +1,6 @@
 import type { HostSession } from '../host/host.ts'
 import type { BulkInsertMethod } from '../report.ts'
+import type { Steps } from '../steps.ts'
 import type { Run } from '../shape/row-shaper.ts'
 
 /** A way by which rows get into an engine. */
@@ -14,7 +15,7 @@ export interface Method {
    */
   readonly countsTable: boolean
   /** Inserts the rows of a run from one position to another, and returns how far it came. */
-  insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt>
+  insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt>
   /** The position of a row whose key another row before it has, for engines that cannot update one row twice. */
   duplicateIn(run: Run, from: number, to: number): number | undefined
 }

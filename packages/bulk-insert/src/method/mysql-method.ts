@@ -1,6 +1,7 @@
-import type { HostSession, StatementResult } from '../host/host.ts'
+import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
+import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { type Attempt, flat, type Method, type Outcome } from './method.ts'
 
@@ -29,7 +30,7 @@ export class MysqlMethod implements Method {
     this.#statements = new Statements(context.target)
   }
 
-  async insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt> {
+  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
     const { conflict } = this.#context
     let changes = 0
     let inserted = 0
@@ -44,10 +45,10 @@ export class MysqlMethod implements Method {
       }
       const { sql, tail } = this.#statements.get(size, shape)
       try {
-        if (conflict !== undefined) await session.query(`set ${mysqlCounter} = 0`)
-        const result = await session.query(sql, flat(run.values, at, at + size, tail))
-        const there = conflict === undefined ? 0 : await countOf(session)
-        const isNew = conflict === undefined ? (result.changes ?? size) : size - there
+        if (conflict !== undefined) yield* wait(session.run(`set ${mysqlCounter} = 0`))
+        const affected = yield* wait(session.run(sql, flat(run.values, at, at + size, tail)))
+        const there = conflict === undefined ? 0 : yield* countOf(session)
+        const isNew = conflict === undefined ? (affected ?? size) : size - there
         inserted += isNew
         changes += updates(conflict) ? size : isNew
       } catch (error) {
@@ -61,8 +62,8 @@ export class MysqlMethod implements Method {
   duplicateIn(): undefined {}
 }
 
-async function countOf(session: HostSession): Promise<number> {
-  const { rows }: StatementResult = await session.query(`select ${mysqlCounter} as n`)
+function* countOf(session: HostSession): Steps<number> {
+  const rows = yield* wait(session.query(`select ${mysqlCounter} as n`))
   return Number(rows[0]!['n'])
 }
 

@@ -3,6 +3,7 @@ import { RowError } from '../errors.ts'
 import type { HostSession } from '../host/host.ts'
 import type { CompiledInsert } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
+import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { duplicateAmong } from './duplicate-among.ts'
 import { type Attempt, type Failure, type Method, nothing, type Outcome } from './method.ts'
@@ -32,7 +33,7 @@ export class PostgresMethod implements Method {
     this.#splits = updates(context.conflict) && !context.table.isPartitioned
   }
 
-  async insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt> {
+  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
     let parameters: unknown[]
     try {
       parameters = this.#columns(run, from, to)
@@ -43,7 +44,7 @@ export class PostgresMethod implements Method {
     const { sql, tail } = this.#statement(run)
     try {
       // A failed statement would leave nothing of the transaction around it.
-      const outcome = await session.savepoint(() =>
+      const outcome = yield* session.savepoint(() =>
         this.#send(session, sql, [...parameters, ...tail]),
       )
       return { outcome, done: to - from, failure: undefined }
@@ -57,11 +58,10 @@ export class PostgresMethod implements Method {
     return duplicateAmong(run, from, to, this.#context.conflict?.target)
   }
 
-  async #send(session: HostSession, sql: string, parameters: readonly unknown[]): Promise<Outcome> {
+  *#send(session: HostSession, sql: string, parameters: readonly unknown[]): Steps<Outcome> {
     const { returning } = this.#context
-    const result = await session.query(sql, parameters)
     if (returning !== undefined) {
-      const { rows } = result
+      const rows = yield* wait(session.query(sql, parameters))
       const inserted = this.#splits
         ? rows.filter((row) => row[insertedName] === true).length
         : this.#unsplit(rows.length)
@@ -69,10 +69,11 @@ export class PostgresMethod implements Method {
       return { changes: rows.length, inserted, returned }
     }
     if (this.#splits) {
-      const { changes, inserted } = result.rows[0] as { changes: number; inserted: number }
+      const [counts] = yield* wait(session.query(sql, parameters))
+      const { changes, inserted } = counts as { changes: unknown; inserted: unknown }
       return { changes: Number(changes), inserted: Number(inserted), returned: [] }
     }
-    const { changes } = result
+    const changes = yield* wait(session.run(sql, parameters))
     return { changes, inserted: this.#unsplit(changes), returned: [] }
   }
 

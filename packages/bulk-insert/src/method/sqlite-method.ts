@@ -2,6 +2,7 @@ import { upsertedFunction } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
+import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { type Attempt, flat, type Method, type Outcome } from './method.ts'
 
@@ -35,32 +36,34 @@ export class SqliteMethod implements Method {
     this.#isKnown = !table.isView
   }
 
-  async insert(session: HostSession, run: Run, from: number, to: number): Promise<Attempt> {
+  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
     const parameters =
       session.bulkStatements === undefined ? bestParametersUnprepared : bestParameters
     const rows = Math.max(1, Math.floor(parameters / run.keys.length))
-    return session.bulkStatements === undefined
+    return yield* session.bulkStatements === undefined
       ? this.#oneByOne(session, run, from, to, rows)
       : this.#inBulk(session.bulkStatements, run, from, to, rows)
   }
 
   duplicateIn(): undefined {}
 
-  async #inBulk(
+  *#inBulk(
     send: NonNullable<HostSession['bulkStatements']>,
     run: Run,
     from: number,
     to: number,
     rowsPerStatement: number,
-  ): Promise<Attempt> {
+  ): Steps<Attempt> {
     const { tail } = this.#statements.get(1, this.#shape(run, 1))
-    const result = await send({
-      statement: (rowCount) => this.#statements.get(rowCount, this.#shape(run, rowCount)).sql,
-      rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
-      rowsPerStatement,
-      tail,
-      countsUpserts: this.#countsUpserts,
-    })
+    const result = yield* wait(
+      send({
+        statement: (rowCount) => this.#statements.get(rowCount, this.#shape(run, rowCount)).sql,
+        rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
+        rowsPerStatement,
+        tail,
+        countsUpserts: this.#countsUpserts,
+      }),
+    )
     const outcome = this.#outcome(result.changes, result.upserted, result.rows)
     const { done, failure } = result
     if (failure === undefined) return { outcome, done, failure }
@@ -68,23 +71,27 @@ export class SqliteMethod implements Method {
     return { outcome, done, failure: { ...failure, size, ...place(failure.error, run, size) } }
   }
 
-  async #oneByOne(
+  *#oneByOne(
     session: HostSession,
     run: Run,
     from: number,
     to: number,
     rowsPerStatement: number,
-  ): Promise<Attempt> {
+  ): Steps<Attempt> {
     const returned: Record<string, unknown>[] = []
     let changes = 0
     for (let at = from; at < to;) {
       const size = Math.min(rowsPerStatement, to - at)
       const { sql, tail } = this.#statements.get(size, this.#shape(run, size))
       try {
-        const result = await session.query(sql, flat(run.values, at, at + size, tail))
-        changes +=
-          this.#context.returning === undefined ? (result.changes ?? 0) : result.rows.length
-        returned.push(...result.rows)
+        const parameters = flat(run.values, at, at + size, tail)
+        if (this.#context.returning === undefined)
+          changes += (yield* wait(session.run(sql, parameters))) ?? 0
+        else {
+          const rows = yield* wait(session.query(sql, parameters))
+          changes += rows.length
+          returned.push(...rows)
+        }
       } catch (error) {
         return {
           outcome: this.#outcome(changes, 0, returned),

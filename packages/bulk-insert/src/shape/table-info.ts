@@ -1,6 +1,7 @@
 import { engineTraits, KeelsonError, quoteIdentifier } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
+import { type Steps, wait } from '../steps.ts'
 
 /** What has to be known of a table before rows are sent to it. */
 export interface TableInfo {
@@ -25,7 +26,7 @@ export interface ColumnInfo {
 }
 
 type Row = Readonly<Record<string, unknown>>
-type Reader = (session: HostSession, target: Target) => Promise<TableInfo>
+type Reader = (session: HostSession, target: Target) => Steps<TableInfo>
 
 const readers: Readonly<Record<keyof typeof engineTraits, Reader>> = {
   sqlite: readSqlite,
@@ -39,12 +40,12 @@ const readers: Readonly<Record<keyof typeof engineTraits, Reader>> = {
  *
  * @throws {KeelsonError} `NO_TABLE` when there is none of that name
  */
-export async function readTableInfo(
+export function* readTableInfo(
   engine: keyof typeof engineTraits,
   session: HostSession,
   target: Target,
-): Promise<TableInfo> {
-  const info = await readers[engine](session, target)
+): Steps<TableInfo> {
+  const info = yield* readers[engine](session, target)
   if (info.columns.size > 0) return info
   const name = target.schema === undefined ? target.table : `${target.schema}.${target.table}`
   throw new KeelsonError(
@@ -53,21 +54,27 @@ export async function readTableInfo(
   )
 }
 
-async function readSqlite(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
+function* readSqlite(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
   const quoted = (name: string): string => quoteIdentifier(name, 'sqlite')
-  const [{ rows }, { rows: objects }, { rows: triggers }] = [
-    await session.query(
-      `select name, type, "notnull" as required, dflt_value as "default", pk, hidden from pragma_table_xinfo(?${schema === undefined ? '' : ', ?'})`,
-      schema === undefined ? [table] : [table, schema],
+  const [rows, objects, triggers] = [
+    yield* wait(
+      session.query(
+        `select name, type, "notnull" as required, dflt_value as "default", pk, hidden from pragma_table_xinfo(?${schema === undefined ? '' : ', ?'})`,
+        schema === undefined ? [table] : [table, schema],
+      ),
     ),
-    await session.query(
-      `select type, sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where name = ? collate nocase`,
-      [table],
+    yield* wait(
+      session.query(
+        `select type, sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where name = ? collate nocase`,
+        [table],
+      ),
     ),
-    await session.query(
-      `select sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where type = 'trigger' and tbl_name = ? collate nocase ` +
-        `union all select sql from sqlite_temp_schema where type = 'trigger' and tbl_name = ? collate nocase`,
-      [table, table],
+    yield* wait(
+      session.query(
+        `select sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where type = 'trigger' and tbl_name = ? collate nocase ` +
+          `union all select sql from sqlite_temp_schema where type = 'trigger' and tbl_name = ? collate nocase`,
+        [table, table],
+      ),
     ),
   ]
   const isView = objects[0]?.['type'] === 'view'
@@ -92,12 +99,13 @@ async function readSqlite(session: HostSession, { table, schema }: Target): Prom
   }
 }
 
-async function readPostgresql(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
+function* readPostgresql(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
   const name = [...(schema === undefined ? [] : [schema]), table]
     .map((part) => quoteIdentifier(part, 'postgresql'))
     .join('.')
-  const { rows } = await session.query(
-    `select a.attname::text as name, c.relkind::text as kind,
+  const rows = yield* wait(
+    session.query(
+      `select a.attname::text as name, c.relkind::text as kind,
        quote_ident(n.nspname) || '.' || quote_ident(t.typname) as type,
        -- A trigger may still fill in what is missing.
        a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required
@@ -107,7 +115,8 @@ async function readPostgresql(session: HostSession, { table, schema }: Target): 
        join pg_namespace n on n.oid = t.typnamespace
      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
      order by a.attnum`,
-    [name],
+      [name],
+    ),
   )
   return {
     columns: columns(rows, (row) => ({
@@ -121,13 +130,15 @@ async function readPostgresql(session: HostSession, { table, schema }: Target): 
   }
 }
 
-async function readDuckDB(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
-  const { rows } = await session.query(
-    `select column_name as name, data_type as type, is_nullable = 'NO' and column_default is null as required
+function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+  const rows = yield* wait(
+    session.query(
+      `select column_name as name, data_type as type, is_nullable = 'NO' and column_default is null as required
      from information_schema.columns
      where table_catalog = current_database() and table_name = $1 and table_schema = coalesce($2, current_schema())
      order by ordinal_position`,
-    [table, schema ?? null],
+      [table, schema ?? null],
+    ),
   )
   return {
     columns: columns(rows, (row) => ({
@@ -141,19 +152,23 @@ async function readDuckDB(session: HostSession, { table, schema }: Target): Prom
   }
 }
 
-async function readMysql(session: HostSession, { table, schema }: Target): Promise<TableInfo> {
-  const { rows } = await session.query(
-    `select column_name as name, data_type as type, extra
+function* readMysql(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+  const rows = yield* wait(
+    session.query(
+      `select column_name as name, data_type as type, extra
      from information_schema.columns
      where table_name = ? and table_schema = coalesce(?, database())
      order by ordinal_position`,
-    [table, schema ?? null],
+      [table, schema ?? null],
+    ),
   )
-  const { rows: keys } = await session.query(
-    `select index_name as name, column_name as part from information_schema.statistics
+  const keys = yield* wait(
+    session.query(
+      `select index_name as name, column_name as part from information_schema.statistics
      where table_name = ? and table_schema = coalesce(?, database()) and non_unique = 0
      order by index_name, seq_in_index`,
-    [table, schema ?? null],
+      [table, schema ?? null],
+    ),
   )
   const uniqueKeys = new Map<unknown, string[]>()
   for (const key of keys) {
