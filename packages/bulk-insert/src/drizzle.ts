@@ -1,1 +1,6 @@
-export {}
+export { BulkInsertError, RowError } from './errors.ts'
+export { bulkInsert, type BulkInsertOptions, type OnConflict } from './drizzle/bulk-insert.ts'
+export type { CommonOptions } from './options.ts'
+export type { BulkInsertMethod, BulkInsertProgress, BulkInsertReport, Rejection } from './report.ts'
+export type { Rows } from './source/row-source.ts'
+export type { StandardIssue, StandardResult, StandardSchema } from './source/standard-schema.ts'

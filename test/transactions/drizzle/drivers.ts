@@ -24,7 +24,7 @@ import { temporaryFile } from '../../support/temporary-directory.ts'
 
 export const item = sqliteTable('item', { name: text().notNull().unique() })
 export const pgItem = pgTable('item', { name: pgText().notNull().unique() })
-export const mysqlItem = mysqlTable('item', { name: varchar({ length: 700 }).notNull().unique() })
+const mysqlItem = mysqlTable('item', { name: varchar({ length: 700 }).notNull().unique() })
 
 const tables = { sqlite: item, postgresql: pgItem, duckdb: pgItem, mysql: mysqlItem }
 

@@ -104,7 +104,7 @@ export const duckdb: KyselyEngine = {
   dialect: async () => new DuckDBDialect({ path: temporaryFile('app.duckdb') }),
 }
 
-export const mysql: KyselyEngine = {
+const mysql: KyselyEngine = {
   name: 'MySQL',
   kind: 'mysql',
   isMissing: !hasMysql,

@@ -30,6 +30,8 @@ export interface Host {
 export interface HostSession {
   /** Whether the driver is one of Keelson's. */
   readonly isOwnDriver: boolean
+  /** Whether a statement is prepared once, however often it is run. */
+  readonly preparesOnce?: boolean
   /** Runs SQL that returns rows. */
   query(sql: string, parameters?: readonly unknown[]): Later<readonly Record<string, unknown>[]>
   /**

@@ -3,9 +3,9 @@ import { type Later, type Steps, wait } from '../steps.ts'
 import type { HostSession } from './host.ts'
 
 interface SavepointCommands {
-  create(): Later<unknown>
-  rollbackTo(): Later<unknown>
-  release(): Later<unknown>
+  readonly create: () => Later<unknown>
+  readonly rollbackTo: () => Later<unknown>
+  readonly release: () => Later<unknown>
 }
 
 /** Takes the steps in a savepoint, and undoes what they did when one throws. */

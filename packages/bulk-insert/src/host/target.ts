@@ -18,12 +18,15 @@ export interface Target {
   isExpression(value: unknown): boolean
   /** Whether something changes values on their way, so that each statement has to be made anew. */
   readonly changesValues: boolean
+  /** Whether an INSERT says something else each time that it is made. */
+  readonly isVolatile: boolean
   /** Makes an INSERT. */
   compile(shape: StatementShape): CompiledInsert
   /** Inserts rows the ORM's own way, whatever is in them. */
   insertPlainly(
     session: HostSession,
-    rows: readonly object[],
+    keys: readonly string[],
+    values: readonly (readonly unknown[])[],
     shape: PlainShape,
   ): Steps<PlainResult>
   /** Rows that `RETURNING` gave, as the ORM delivers them. */

@@ -46,7 +46,11 @@ function* insertRange(from: number, to: number, options: IsolationOptions): Step
       continue
     }
     if (!isRowFault(error)) throw error
-    if (!options.canGoOn && size > 1 && failure.position === undefined) throw error
+    if (!options.canGoOn) {
+      if (failure.position === undefined && size > 1) throw error
+      yield* options.reject(at + (failure.position ?? 0), error)
+      return
+    }
     if (size === 1) {
       yield* options.reject(at, error)
       at++

@@ -24,10 +24,10 @@ export function* insertPlain(
   { conflict, returning }: BulkOptions,
 ): Steps<Attempt> {
   const size = Math.min(rowsPerStatement, to - from)
-  const rows = run.rows.slice(from, from + size)
+  const values = run.values.slice(from, from + size)
   try {
     const result = yield* session.savepoint(() =>
-      target.insertPlainly(session, rows, { conflict, returning }),
+      target.insertPlainly(session, run.keys, values, { conflict, returning }),
     )
     const counted = returning === undefined ? result.changes : result.rows.length
     const changes = table.isView ? undefined : counted

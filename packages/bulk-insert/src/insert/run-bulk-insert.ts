@@ -272,7 +272,7 @@ class BulkRun {
     const { onRejected = 'abort', maxRejections = 1_000 } = this.#options
     this.#tally.reject()
     if (onRejected === 'abort') throw new RowRejected(rowIndex, error)
-    const rejection = { rowIndex, row, column: columnOf(error), error }
+    const rejection = { rowIndex, row, column: this.#columnOf(error), error }
     if (onRejected === 'collect') this.#tally.rejections.push(rejection)
     else yield* wait(this.#inContext(() => onRejected(rejection)) as Later<unknown>)
     if (this.#tally.rejected > maxRejections)
@@ -316,7 +316,7 @@ class BulkRun {
         : 'Nothing was written.'
     if (error instanceof RowRejected) {
       const { cause, rowIndex } = error
-      const column = columnOf(cause)
+      const column = this.#columnOf(cause)
       return new BulkInsertError(
         `Row ${rowIndex} of the input ${causeText(cause, showValues)} ${kept}`,
         { report, rowIndex, column, cause },
@@ -329,6 +329,12 @@ class BulkRun {
       `The bulk insert into ${JSON.stringify(this.#target.table)} failed: ${withStop(messageOf(error, showValues))} ${kept}`,
       { report, cause: error },
     )
+  }
+
+  /** The column that an error speaks of, as the rows call it. */
+  #columnOf(error: unknown): string | undefined {
+    const name = columnOf(error)
+    return name === undefined ? undefined : (this.#shaper?.keyOf(name) ?? name)
   }
 
   #sourceFailure(cause: unknown, report: BulkInsertReport, kept: string): BulkInsertError {

@@ -45,6 +45,7 @@ export class KyselyTarget implements Target {
   readonly table: string
   readonly schema: string | undefined
   readonly changesValues: boolean
+  readonly isVolatile: boolean = false
   readonly filled: readonly string[] = []
   readonly #db: Kysely<any>
   readonly #into: string
@@ -106,12 +107,13 @@ export class KyselyTarget implements Target {
 
   *insertPlainly(
     session: HostSession,
-    rows: readonly object[],
+    keys: readonly string[],
+    values: readonly (readonly unknown[])[],
     shape: PlainShape,
   ): Steps<PlainResult> {
-    const given = rows.map(withoutUndefined)
-    const insert = this.#db.insertInto(this.#into).values(given)
-    const compiled = this.#finish(insert, Object.keys(given[0]!), shape).compile()
+    const rows = values.map((row) => Object.fromEntries(keys.map((key, at) => [key, row[at]])))
+    const insert = this.#db.insertInto(this.#into).values(rows)
+    const compiled = this.#finish(insert, keys, shape).compile()
     const { sql: text, parameters } = compiled
     if (shape.returning === undefined)
       return { rows: [], changes: yield* wait(session.run(text, parameters)) }
@@ -215,8 +217,4 @@ function updatedKeys(
 
 function insertNode(builder: Builder): InsertQueryNode {
   return builder.toOperationNode() as InsertQueryNode
-}
-
-function withoutUndefined(row: object): object {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined))
 }

@@ -25,6 +25,7 @@ export class Statements {
 
   /** @param size rows, or 0 for a query that rows come from */
   get(size: number, shape: StatementShape): CompiledInsert {
+    if (this.#target.isVolatile && shape.conflict !== undefined) return this.#target.compile(shape)
     let sizes = this.#known.get(shape.keys)
     if (sizes === undefined) this.#known.set(shape.keys, (sizes = new Map()))
     let compiled = sizes.get(size)

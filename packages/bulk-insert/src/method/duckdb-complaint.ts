@@ -19,17 +19,39 @@ export function rowOfComplaint(
       place === -1 ? [] : matching(run, from, to, (row) => (row[place] ?? null) === null)
     return found[0]
   }
-  const key = /[Dd]uplicate key \\?"([^"\\]*)\\?"/.exec(message)?.[1]
-  if (key === undefined) return undefined
-  const parts = key.split(', ').map((part) => /^(.*?): (.*)$/.exec(part))
-  if (parts.some((part) => part === null)) return undefined
-  const wanted = parts.map((part) => [run.names.indexOf(part![1]!), part![2]!] as const)
-  if (wanted.some(([place]) => place === -1)) return undefined
+  const named = /Duplicate key \\?"(.*?)\\?" violates/.exec(message)?.[1]
+  if (named !== undefined) return rowWithKey(named, run, from, to)
+  const bare = /duplicate key \\?"(.*?)\\?"/.exec(message)?.[1]
+  return bare === undefined ? undefined : rowWithValue(bare, run, from, to)
+}
+
+/** @param key such as `id: 5` or `a: 1, b: x` */
+function rowWithKey(key: string, run: Run, from: number, to: number): number | undefined {
+  const columns = run.names
+    .map((name, place) => ({ name, place, at: key.indexOf(`${name}: `) }))
+    .filter(({ name, at }) => at === 0 || (at > 0 && key.slice(at - 2).startsWith(`, ${name}: `)))
+    .toSorted((one, other) => one.at - other.at)
+  if (columns.length === 0 || columns[0]!.at !== 0) return undefined
+  const wanted = columns.map(({ name, place, at }, each) => {
+    const next = columns[each + 1]
+    return [
+      place,
+      key.slice(at + name.length + 2, next === undefined ? undefined : next.at - 2),
+    ] as const
+  })
   const found = matching(run, from, to, (row) =>
     wanted.every(([place, text]) => String(row[place]) === text),
   )
   // The first of two is new and the second one is to blame; a single one has met a row of the table.
   return found[1] ?? found[0]
+}
+
+/** Of a key that is told without its column: the second of two rows that have it, where only one column can be meant. */
+function rowWithValue(text: string, run: Run, from: number, to: number): number | undefined {
+  const found = run.names
+    .map((_, place) => matching(run, from, to, (row) => String(row[place]) === text)[1])
+    .filter((row) => row !== undefined)
+  return found.length === 1 ? found[0] : undefined
 }
 
 function matching(

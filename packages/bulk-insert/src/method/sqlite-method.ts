@@ -37,8 +37,8 @@ export class SqliteMethod implements Method {
   }
 
   *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
-    const parameters =
-      session.bulkStatements === undefined ? bestParametersUnprepared : bestParameters
+    const isPrepared = session.bulkStatements !== undefined || session.preparesOnce === true
+    const parameters = isPrepared ? bestParameters : bestParametersUnprepared
     const rows = Math.max(1, Math.floor(parameters / run.keys.length))
     return yield* session.bulkStatements === undefined
       ? this.#oneByOne(session, run, from, to, rows)

@@ -70,6 +70,15 @@ export class RowShaper {
     else this.#slowly(runs, row as Record<string, unknown>, index)
   }
 
+  /** What the rows call a column of the database. */
+  keyOf(name: string): string {
+    for (const { keys, names } of this.#shapes.values()) {
+      const at = names.indexOf(name)
+      if (at !== -1) return keys[at]!
+    }
+    return name
+  }
+
   #quickly(row: Record<string, unknown>, shape: KnownShape): unknown[] | undefined {
     if (!shape.isOwn) return undefined
     let keys = 0

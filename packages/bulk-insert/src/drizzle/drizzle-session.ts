@@ -1,0 +1,85 @@
+import {
+  type AmbientTransactions,
+  bulkIngest,
+  type BulkIngestCapable,
+  bulkStatements,
+  type BulkStatementsCapable,
+  type EngineTraits,
+} from '@keelson/core'
+import type { HostSession } from '../host/host.ts'
+import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
+import { type DrizzleDatabase, type DrizzleSession, kindOf, type Prepared } from './internals.ts'
+
+type Rows = readonly Record<string, unknown>[]
+
+/** See `HostSession`, for drivers that answer with promises. */
+export class DrizzleHostSession implements HostSession {
+  readonly isOwnDriver: boolean
+  readonly bulkStatements: HostSession['bulkStatements']
+  readonly bulkIngest: HostSession['bulkIngest']
+  readonly #db: DrizzleDatabase
+  readonly #session: DrizzleSession
+  readonly #traits: EngineTraits
+  readonly #ambient: AmbientTransactions | undefined
+
+  constructor(db: DrizzleDatabase, traits: EngineTraits, ambient: AmbientTransactions | undefined) {
+    const session = db.session as DrizzleSession &
+      Partial<BulkStatementsCapable & BulkIngestCapable>
+    this.#db = db
+    this.#session = session
+    this.#traits = traits
+    this.#ambient = ambient
+    this.bulkStatements = session[bulkStatements]?.bind(session)
+    this.bulkIngest = session[bulkIngest]?.bind(session)
+    this.isOwnDriver = kindOf(session).startsWith('Keelson')
+  }
+
+  async query(sql: string, parameters: readonly unknown[] = []): Promise<Rows> {
+    const prepared = this.#prepare(sql, parameters, 'all')
+    return rowsOf(await (prepared.all === undefined ? prepared.execute() : prepared.all()))
+  }
+
+  async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
+    const prepared = this.#prepare(sql, parameters, 'run')
+    return changesOf(await (prepared.run === undefined ? prepared.execute() : prepared.run()))
+  }
+
+  *savepoint<R>(fn: () => Steps<R>): Steps<R> {
+    // Elsewhere a failed statement undoes itself alone, or there is no savepoint.
+    if (this.#traits.engine !== 'postgresql') return yield* fn()
+    const run = (): Promise<R> => takeSteps(fn())
+    return yield* wait(
+      this.#ambient === undefined
+        ? (this.#db.transaction(run) as Later<R>)
+        : this.#ambient.transaction(this.#db, run, 'savepoint'),
+    )
+  }
+
+  #prepare(sql: string, params: readonly unknown[], method: 'all' | 'run'): Prepared {
+    const query = { sql, params }
+    return this.#traits.engine === 'sqlite'
+      ? this.#session.prepareQuery(query, undefined, method, false)
+      : this.#session.prepareQuery(query, undefined, undefined, false)
+  }
+}
+
+/** The rows of a raw statement's result, of whichever driver. */
+function rowsOf(result: unknown): Rows {
+  if (Array.isArray(result)) return (Array.isArray(result[0]) ? result[0] : result) as Rows
+  return ((result as { readonly rows?: unknown } | undefined)?.rows ?? []) as Rows
+}
+
+/** How many rows a statement has changed, as the drivers call it. */
+function changesOf(result: unknown): number | undefined {
+  const found = (Array.isArray(result) && result[0] !== undefined ? result[0] : result) as
+    | Readonly<Record<string, unknown>>
+    | undefined
+  const own = result as Readonly<Record<string, unknown>> | undefined
+  const count =
+    found?.['affectedRows'] ??
+    own?.['rowCount'] ??
+    own?.['changes'] ??
+    own?.['rowsAffected'] ??
+    own?.['count']
+  return typeof count === 'number' || typeof count === 'bigint' ? Number(count) : undefined
+}

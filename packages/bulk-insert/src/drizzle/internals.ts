@@ -1,0 +1,63 @@
+/**
+ * All that this package uses of Drizzle without finding it in Drizzle's published types, and the checks that it is there.
+ */
+import { checkFound, checkVersion, sessionOf } from '@keelson/core/drizzle'
+import { type Column, entityKind, type SQL } from 'drizzle-orm'
+
+const feature = '@keelson/bulk-insert/drizzle'
+
+export interface RawQuery {
+  readonly sql: string
+  readonly params: readonly unknown[]
+}
+
+/** What turns Drizzle's objects into SQL. */
+export interface DrizzleDialect {
+  readonly casing: { getColumnCasing(column: Column): string }
+  sqlToQuery(sql: SQL): RawQuery
+  buildUpdateSet(table: unknown, set: Readonly<Record<string, unknown>>): SQL
+}
+
+export interface Prepared {
+  execute(): unknown
+  all?(): unknown
+  run?(): unknown
+}
+
+export interface DrizzleSession {
+  readonly dialect: DrizzleDialect
+  /** What the driver was given; our own drivers keep it to themselves. */
+  readonly client?: unknown
+  prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
+}
+
+/** A database, or the handle of a transaction. */
+export interface DrizzleDatabase {
+  readonly session: DrizzleSession
+  transaction(fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown
+  /** Of handles: undoes the transaction. */
+  rollback?(): never
+}
+
+/** The session of a database or handle; undefined for anything else. */
+export function drizzleSession(db: unknown): DrizzleSession | undefined {
+  const session = sessionOf(db) as DrizzleSession | undefined
+  return typeof session?.dialect === 'object' ? session : undefined
+}
+
+/** The name of a driver's session class, which bundlers do not change. */
+export function kindOf(session: object): string {
+  const kind = (session.constructor as unknown as Record<symbol, unknown>)[entityKind]
+  return typeof kind === 'string' ? kind : 'unknown'
+}
+
+/** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */
+export function checkInternals(session: DrizzleSession): void {
+  checkVersion(feature)
+  checkFound(feature, {
+    'session.prepareQuery()': typeof session.prepareQuery === 'function',
+    'dialect.sqlToQuery()': typeof session.dialect.sqlToQuery === 'function',
+    'dialect.buildUpdateSet()': typeof session.dialect.buildUpdateSet === 'function',
+    'dialect.casing': typeof session.dialect.casing?.getColumnCasing === 'function',
+  })
+}

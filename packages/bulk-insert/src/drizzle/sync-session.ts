@@ -1,0 +1,49 @@
+import type { HostSession } from '../host/host.ts'
+import type { Steps } from '../steps.ts'
+import type { DrizzleSession } from './internals.ts'
+
+/** The part of better-sqlite3 that is called here. */
+interface Client {
+  prepare(sql: string): Statement
+}
+
+interface Statement {
+  run(...parameters: readonly unknown[]): { readonly changes: number }
+  all(...parameters: readonly unknown[]): readonly Record<string, unknown>[]
+}
+
+/**
+ * See `HostSession`, for better-sqlite3 under Drizzle, which answers at once. Drizzle prepares a statement for each call;
+ * here each is prepared once.
+ */
+export class SyncHostSession implements HostSession {
+  readonly isOwnDriver: boolean = false
+  readonly preparesOnce: boolean = true
+  readonly bulkStatements: undefined
+  readonly bulkIngest: undefined
+  readonly #client: Client
+  readonly #statements = new Map<string, Statement>()
+
+  constructor(session: DrizzleSession) {
+    this.#client = session.client as Client
+  }
+
+  query(sql: string, parameters: readonly unknown[] = []): readonly Record<string, unknown>[] {
+    return this.#prepare(sql).all(...parameters)
+  }
+
+  run(sql: string, parameters: readonly unknown[] = []): number {
+    return this.#prepare(sql).run(...parameters).changes
+  }
+
+  /** A failed statement undoes itself alone. */
+  savepoint<R>(fn: () => Steps<R>): Steps<R> {
+    return fn()
+  }
+
+  #prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#client.prepare(sql)))
+    return statement
+  }
+}
