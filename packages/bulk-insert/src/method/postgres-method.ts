@@ -65,7 +65,7 @@ export class PostgresMethod implements Method {
       const inserted = this.#splits
         ? rows.filter((row) => row[insertedName] === true).length
         : this.#unsplit(rows.length)
-      const returned = rows.map(({ [insertedName]: _, ...row }) => row)
+      const returned = rows.map(withoutMark)
       return { changes: rows.length, inserted, returned }
     }
     if (this.#splits) {
@@ -147,6 +147,11 @@ export class PostgresMethod implements Method {
       return arrayText(texts)
     })
   }
+}
+
+function withoutMark(row: Record<string, unknown>): Record<string, unknown> {
+  const { [insertedName]: mark, ...rest } = row
+  return mark === undefined ? row : rest
 }
 
 class ValueError extends Error {

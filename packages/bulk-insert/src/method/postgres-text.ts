@@ -50,11 +50,11 @@ function objectText(value: object, isJson: boolean, dates: DateText): string | n
   if (value instanceof Date) return dateText(value, dates)
   if (isJson) return JSON.stringify(value)
   if (Array.isArray(value)) return nestedArrayText(value, dates)
-  const { toPostgres } = value as SelfDescribing
+  const own = value as SelfDescribing
   // As node-postgres does: https://node-postgres.com/features/queries
-  if (typeof toPostgres === 'function')
+  if (typeof own.toPostgres === 'function')
     return valueText(
-      toPostgres.call(value, (inner: unknown) => inner),
+      own.toPostgres((inner) => inner),
       false,
       dates,
     )
