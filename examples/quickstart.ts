@@ -16,6 +16,7 @@ import { drizzle as drizzleSqlite } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { Kysely } from 'kysely'
 import { closeBoth } from './quickstart/close.ts'
+import { copyFlights } from './quickstart/copy-flights.ts'
 import { showDuckDBSettings } from './quickstart/duckdb/checks.ts'
 import * as drizzleOnDuckDB from './quickstart/duckdb/drizzle-tour.ts'
 import * as kyselyOnDuckDB from './quickstart/duckdb/kysely-tour.ts'
@@ -52,7 +53,9 @@ const flights = {
 
 try {
   await step('SQLite: open one file for Kysely and Drizzle', () => showSqliteSettings(sqlite))
-  await step('Load two CSV files', () => loadAirports(sqlite, airports.kysely, airports.drizzle))
+  await step('Load two CSV files, with rows that come twice', () =>
+    loadAirports(sqlite, airports.kysely, airports.drizzle),
+  )
   await step('Repair what they got wrong', () => repairAirports(airports.kysely))
   await step('Find the nearest airport of each ZIP code', () => relateAirports(sqlite))
 
@@ -92,6 +95,10 @@ try {
   await step('Drizzle on DuckDB: fail a transaction', () =>
     drizzleOnDuckDB.failTransaction(flights.drizzle),
   )
+
+  await step('Stream 200,000 flights from DuckDB into SQLite', () =>
+    copyFlights(flights.kysely, airports.kysely),
+  )
 } finally {
   // For Kysely and Drizzle too: they only borrowed both.
   await step('Close both files', () => closeBoth(sqlite, duckdb))
@@ -102,4 +109,5 @@ Done in ${seconds(0)}, start of Node included. Where to go next:
   examples/quickstart/        what just ran, one file per subject
   packages/sqlite/README.md   every option, and what SQLite cannot do
   packages/duckdb/README.md   the same for DuckDB
+  packages/bulk-insert/README.md   what the counts mean, on every engine
   npx -y pnpm@12 test         the same promises as tests`)

@@ -36,9 +36,35 @@ describe('examples/quickstart.ts', () => {
     expect(rows).toContainEqual(['synchronous', '1', expect.any(String)])
   })
 
-  test('loads every row of both files, one through each ORM', () => {
-    expect(rows).toContainEqual(['airports.csv', '3,376', 'Kysely'])
-    expect(rows).toContainEqual(['zipcodes.csv', '42,049', 'Drizzle'])
+  test('loads every row of both files, one through each ORM, and tells new rows from updated ones', () => {
+    expect(rows).toContainEqual([
+      'airports.csv',
+      'Kysely',
+      '4,376',
+      '3,376',
+      '1,000',
+      '0',
+      '4,376 inserted or updated',
+    ])
+    expect(rows).toContainEqual([
+      'zipcodes.csv',
+      'Drizzle',
+      '43,049',
+      '42,049',
+      '1,000',
+      '0',
+      '43,049 changes',
+    ])
+  })
+
+  test('streams flights from one engine into the other, and tells how many came twice', () => {
+    expect(rows).toContainEqual([
+      '200,000',
+      '199,467',
+      '533',
+      expect.any(String),
+      'multi-row-statement',
+    ])
   })
 
   test('counts what it found wrong in the files', () => {

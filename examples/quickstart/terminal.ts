@@ -38,12 +38,26 @@ export function printTable(head: string[], rows: (string | number | null)[][]): 
   print(table.toString())
 }
 
-/** Passes rows on while a progress bar moves; where there is no terminal, a line of counts grows instead. */
+/** Passes rows on while a progress bar moves. */
 export async function* withProgress<Row>(
   rows: AsyncIterable<Row>,
   total: number,
 ): AsyncGenerator<Row> {
-  const bar = new SingleBar({
+  const bar = new ProgressBar(total)
+  let seen = 0
+  try {
+    for await (const row of rows) {
+      bar.update(++seen)
+      yield row
+    }
+  } finally {
+    bar.stop()
+  }
+}
+
+/** A progress bar; where there is no terminal, a line of counts grows instead. */
+export class ProgressBar {
+  readonly #bar = new SingleBar({
     format: '{bar} {value} of {total} rows',
     formatValue: (value) => number(value),
     barCompleteChar: '█',
@@ -51,20 +65,26 @@ export async function* withProgress<Row>(
     linewrap: true,
     stream: process.stdout,
   })
-  const part = Math.ceil(total / (process.stdout.isTTY ? 100 : 4))
-  let seen = 0
-  bar.start(total, 0)
-  try {
-    for await (const row of rows) {
-      seen++
-      if (seen % part === 0 || seen === total) {
-        bar.update(seen)
-        if (!process.stdout.isTTY) process.stdout.write(`${number(seen)} `)
-      }
-      yield row
-    }
-  } finally {
-    bar.stop()
+  readonly #total: number
+  readonly #part: number
+  #next: number
+
+  constructor(total: number) {
+    this.#total = total
+    this.#part = Math.ceil(total / (process.stdout.isTTY ? 100 : 4))
+    this.#next = this.#part
+    this.#bar.start(total, 0)
+  }
+
+  update(rows: number): void {
+    if (rows < this.#next && rows !== this.#total) return
+    this.#next += this.#part
+    this.#bar.update(rows)
+    if (!process.stdout.isTTY) process.stdout.write(`${number(rows)} `)
+  }
+
+  stop(): void {
+    this.#bar.stop()
     if (!process.stdout.isTTY) print('rows')
   }
 }

@@ -35,6 +35,7 @@ export type Drizzle = KeelsonSqliteDatabase<typeof schema>
 
 /** The same tables for Kysely, so that nothing is described twice. */
 export interface Database {
+  flight: { date: string; origin: string; destination: string; delay: number }
   airport: Kyselify<typeof airport>
   zip: Kyselify<typeof zip>
 }
