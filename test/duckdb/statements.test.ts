@@ -76,25 +76,25 @@ describe('rows', () => {
     const database = await memory()
     const sql = "select range as a, 'row ' || range as b from range(1000000)"
     for (const rows of ['objects', 'arrays'] as const) {
-      const { result, longestGapMs, elapsedMs, turns } = await watchingLoop(() =>
+      const { result, longestGapMs, workedMs, turns } = await watchingLoop(() =>
         database.execute(sql, [], { rows: rows as 'objects' }),
       )
       expect(result.rows).toHaveLength(1_000_000)
       expect(turns).toBeGreaterThan(20)
-      expect(longestGapMs).toBeLessThan(elapsedMs / 3)
+      expect(longestGapMs).toBeLessThan(workedMs / 3)
     }
   })
 
   test('of 300 columns leave the event loop its turns', async () => {
     const database = await memory()
     const columns = upTo(300).map((each) => `range + ${each} as c${each}`)
-    const { result, longestGapMs, elapsedMs } = await watchingLoop(() =>
+    const { result, longestGapMs, workedMs } = await watchingLoop(() =>
       database.execute(`select ${columns.join(', ')} from range(20000)`),
     )
     expect(result.rows).toHaveLength(20_000)
     expect(Object.keys(result.rows[19_999]!)).toHaveLength(300)
     expect(result.rows[19_999]).toMatchObject({ c1: 20_000, c300: 20_299 })
-    expect(longestGapMs).toBeLessThan(elapsedMs / 3)
+    expect(longestGapMs).toBeLessThan(workedMs / 3)
   })
 
   test('are those of one chunk, of many, and of none in between', async () => {

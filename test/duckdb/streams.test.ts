@@ -732,14 +732,14 @@ describe('many at once', () => {
     const columns = upTo(300).map((each) => `range + ${each} as c${each}`)
     const database = await withRows(1)
     const sql = `select ${columns.join(', ')} from range(20000)`
-    const { result, longestGapMs, elapsedMs, turns } = await watchingLoop(async () => {
+    const { result, longestGapMs, workedMs, turns } = await watchingLoop(async () => {
       let rows = 0
       for await (const chunk of database.stream(sql)) rows += chunk.length
       return rows
     })
     expect(result).toBe(20_000)
     expect(turns).toBeGreaterThan(20)
-    expect(longestGapMs).toBeLessThan(elapsedMs / 3)
+    expect(longestGapMs).toBeLessThan(workedMs / 3)
   })
 })
 

@@ -3,8 +3,14 @@ export interface LoopReport<R> {
   readonly result: R
   /** How often it came round. */
   readonly turns: number
-  /** The longest time in which nothing else could run, in milliseconds. */
+  /**
+   * The most that this process worked while nothing else could run, in milliseconds of processor time: what others do
+   * with the processor meanwhile says nothing about the loop.
+   */
   readonly longestGapMs: number
+  /** What it worked in all, in milliseconds of processor time. */
+  readonly workedMs: number
+  /** What it took by the clock. */
   readonly elapsedMs: number
 }
 
@@ -13,9 +19,10 @@ export async function watchingLoop<R>(run: () => Promise<R>): Promise<LoopReport
   const start = performance.now()
   let turns = 0
   let longestGapMs = 0
-  let last = start
+  const workedBefore = processorMs()
+  let last = workedBefore
   const look = (): void => {
-    const now = performance.now()
+    const now = processorMs()
     longestGapMs = Math.max(longestGapMs, now - last)
     last = now
   }
@@ -26,10 +33,17 @@ export async function watchingLoop<R>(run: () => Promise<R>): Promise<LoopReport
   try {
     const result = await run()
     look()
-    return { result, turns, longestGapMs, elapsedMs: performance.now() - start }
+    const workedMs = processorMs() - workedBefore
+    return { result, turns, longestGapMs, workedMs, elapsedMs: performance.now() - start }
   } finally {
     clearInterval(timer)
   }
+}
+
+/** The processor time of all threads of this process so far, in milliseconds. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
 }
 
 /** The next turn of the event loop. */
