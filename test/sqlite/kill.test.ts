@@ -27,7 +27,7 @@ class Acknowledged {
 /**
  * Runs a writer, kills it, and adds what it had acknowledged by then.
  *
- * @param afterMs since it began to write, or, for an early kill, since it was started: it may be opening the file
+ * @param afterMs since it acknowledged the first, or, for an early kill, since it was started: it may be opening the file
  */
 async function killedWriter(
   path: string,
@@ -41,9 +41,11 @@ async function killedWriter(
   const killed = isEarly ? kill() : undefined
   const first = await writer.line()
   if (first !== 'ready' && !isEarly) throw new Error((await writer.end()).stderr)
-  const gone = killed ?? kill()
-  for (let line = await writer.line(); line !== undefined; line = await writer.line())
+  let gone = killed
+  for (let line = await writer.line(); line !== undefined; line = await writer.line()) {
     acknowledged.add(line)
+    gone ??= kill()
+  }
   await gone
 }
 
@@ -113,7 +115,8 @@ test(
         await database.close()
       }
     }
-    expect(acknowledged.normal.count + acknowledged.full.count).toBeGreaterThan(kills)
+    expect(acknowledged.normal.count).toBeGreaterThan(0)
+    expect(acknowledged.full.count).toBeGreaterThan(0)
     record('kill-sqlite', {
       kills,
       acknowledged: acknowledged.normal.count + acknowledged.full.count,

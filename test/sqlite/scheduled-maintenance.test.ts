@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseClosedError, OptionError } from '@keelson/core'
 import type { MaintenanceSchedule, MaintenanceTask, SqliteDatabase } from '@keelson/sqlite'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { startProgram } from '../support/program.ts'
 import { rejection } from '../support/rejection.ts'
 import { temporaryFile } from '../support/temporary-directory.ts'
@@ -69,7 +69,7 @@ describe('maintain()', () => {
   })
 
   test('never runs inside a transaction: it waits for its end', async () => {
-    const database = open()
+    const database = open({ busyTimeoutMs: 60_000 })
     await run(database, 'create table t (a)')
     const ran: MaintenanceTask[] = []
     const errors: unknown[] = []
@@ -87,10 +87,12 @@ describe('maintain()', () => {
       }
       expect(ran).toEqual([])
     })
-    await sleep(60)
+    await vi.waitFor(
+      () => expect(new Set(ran)).toEqual(new Set(['vacuum', 'optimize', 'checkpoint'])),
+      { timeout: 30_000, interval: 5 },
+    )
     schedule.stop()
     expect(errors).toEqual([])
-    expect(new Set(ran)).toEqual(new Set(['vacuum', 'optimize', 'checkpoint']))
     expect(await value(database, 'select count(*) from t')).toBe(10)
   })
 

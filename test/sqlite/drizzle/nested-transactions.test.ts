@@ -1,6 +1,6 @@
 import { stream } from '@keelson/sqlite/drizzle'
 import { sql } from 'drizzle-orm'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deferred, names, openDatabase, rejection, users, type Database } from './fixture.ts'
 
 const add = (db: Pick<Database, 'insert'>, name: string) => db.insert(users).values({ name })
@@ -136,11 +136,14 @@ describe('nested transactions side by side', () => {
 
   test('let a queue that moves on take longer than busyTimeoutMs', async () => {
     const db = await openDatabase({ busyTimeoutMs: 60 })
+    // Time passes only when a transaction says so, however busy the machine is.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    onTestFinished(() => void vi.useRealTimers())
     await db.transaction((tx) =>
       Promise.all(
         Array.from({ length: 6 }, (_, index) =>
           tx.transaction(async (tx2) => {
-            await new Promise((resolve) => setTimeout(resolve, 30))
+            await vi.advanceTimersByTimeAsync(50)
             await add(tx2, `${index}`)
           }),
         ),
