@@ -148,15 +148,17 @@ describe('close()', () => {
   test('ends a transaction that does not finish, and names its line and its SQL', async () => {
     const database = await withTable()
     const { wait, go } = signal()
+    const inserted = signal()
     const transaction = rejection(
       database.transaction(async (tx) => {
         await tx.execute('insert into t values (4)')
+        inserted.go()
         await wait
         const error = await rejection(tx.execute('insert into t values (5)'))
         expect(error).toBeInstanceOf(DatabaseClosedError)
       }),
     )
-    await sleep(20)
+    await inserted.wait
     const { forced } = await database.close({ deadlineMs: 30 })
     expect(forced).toEqual([
       expect.stringMatching(
@@ -188,6 +190,7 @@ describe('close()', () => {
       database.execute(endless),
       database.stream(endless).next(),
     ].map((each) => rejection(each))
+    await waitUntil(() => database.poolStats.inUse === 6)
     await sleep(50)
     const { forced } = await database.close({ deadlineMs: 0 })
     for (const each of running) expect(await each).toBeInstanceOf(DatabaseClosedError)
@@ -401,7 +404,14 @@ describe('close()', () => {
 describe('an open loan', () => {
   test('with a statement is ended', async () => {
     const database = await withTable()
-    const loan = rejection(database.use(async (connection) => connection.run(endless)))
+    const lent = signal()
+    const loan = rejection(
+      database.use(async (connection) => {
+        lent.go()
+        return connection.run(endless)
+      }),
+    )
+    await lent.wait
     await sleep(50)
     expect((await database.close({ deadlineMs: 0 })).forced).toEqual([
       expect.stringMatching(/^a loan, open for \d+ ms, begun at \S*closing\.test\.ts/),

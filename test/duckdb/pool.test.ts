@@ -42,7 +42,7 @@ describe('connections', () => {
 
   test('that are all taken are named to whoever waits for too long', async () => {
     const database = await withTable({
-      pool: { max: 3, acquireTimeoutMs: 60 },
+      pool: { max: 3, acquireTimeoutMs: 300 },
     })
     const session = await database.reserve()
     await run(session, 'select 1 as of_the_session')
@@ -78,7 +78,7 @@ describe('connections', () => {
     await stream.next()
     const controller = new AbortController()
     const statement = rejection(database.execute(heavy, [], { signal: controller.signal }))
-    await expect.poll(() => leaks.length).toBe(4)
+    await expect.poll(() => leaks.length, { timeout: 30_000 }).toBe(4)
     expect(leaks.map(({ purpose }) => purpose)).toEqual([
       'session',
       'transaction',
@@ -131,7 +131,7 @@ describe('threads', () => {
     const running = upTo(8).map(() =>
       rejection(database.execute(heavy, [], { signal: controller.signal })),
     )
-    await nextTurn()
+    await expect.poll(() => database.poolStats.inUse, { timeout: 30_000 }).toBe(8)
     for (let again = 0; again < 5; again++) expect((await stat('.')).isDirectory()).toBe(true)
     expect(database.poolStats).toMatchObject({ inUse: 8 })
     controller.abort()

@@ -150,7 +150,7 @@ describe('a session of reserve()', () => {
   })
 
   test('keeps others waiting, who are told who has it', async () => {
-    const database = await withTable({ pool: { max: 1, acquireTimeoutMs: 40 } })
+    const database = await withTable({ pool: { max: 1, acquireTimeoutMs: 300 } })
     const session = await database.reserve()
     await run(session, 'select 7')
     const error = await rejection(database.execute('select 1'))
@@ -266,7 +266,7 @@ describe('use()', () => {
     })
     expect(await value(database, 'select 42')).toBe(42)
     expect(String(await forgotten)).toMatch(/INTERRUPT/)
-    expect((await database.close({ deadlineMs: 1_000 })).forced).toEqual([])
+    expect((await database.close({ deadlineMs: 30_000 })).forced).toEqual([])
   })
 
   test('does not keep others from working', async () => {

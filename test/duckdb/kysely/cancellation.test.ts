@@ -95,6 +95,6 @@ test('cancelQuery() of a connection interrupts what runs on it', async () => {
 })
 
 test('a query that runs into queryTimeoutMs says so', async () => {
-  const db = kysely({ path: file(), queryTimeoutMs: 50 })
+  const db = kysely({ path: file(), queryTimeoutMs: 200 })
   expect(await rejection(slow.execute(db))).toMatchObject({ code: 'QUERY_TIMEOUT' })
 })

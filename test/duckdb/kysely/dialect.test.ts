@@ -192,7 +192,7 @@ test('S11: a query works after one whose file could not be opened', async () => 
 })
 
 test('S11: a query works after one that got no connection in time', async () => {
-  const db = await kyselyWithTables({ path: file(), pool: { max: 1, acquireTimeoutMs: 50 } })
+  const db = await kyselyWithTables({ path: file(), pool: { max: 1, acquireTimeoutMs: 300 } })
   await db.transaction().execute(async (trx) => {
     await trx.insertInto('person').values({ name: 'Ada' }).execute()
     const error = await rejection(names(db))

@@ -254,7 +254,7 @@ test("shows in Kysely's log every statement, transaction commands included", asy
 test('shows the failure of a begin, and begins the next time', async () => {
   const { log, lines } = recorder()
   const db = await kyselyWithTables(
-    { path: file(), pool: { max: 1, acquireTimeoutMs: 20 } },
+    { path: file(), pool: { max: 1, acquireTimeoutMs: 300 } },
     { log },
   )
   lines.length = 0
@@ -273,7 +273,7 @@ test('shows the failure of a begin, and begins the next time', async () => {
 })
 
 test('S8, S9: with every connection in a transaction that waits for another, all fail instead of waiting for ever', async () => {
-  const db = await kyselyWithTables({ path: file(), pool: { max: 2, acquireTimeoutMs: 50 } })
+  const db = await kyselyWithTables({ path: file(), pool: { max: 2, acquireTimeoutMs: 300 } })
   const outcomes = await Promise.allSettled(
     ['a', 'b'].map((name) =>
       db.transaction().execute(async (trx) => {
@@ -288,12 +288,12 @@ test('S8, S9: with every connection in a transaction that waits for another, all
 })
 
 test('S9: the db of db.connection() inside a transaction of its own fails instead of waiting for ever', async () => {
-  const db = await kyselyWithTables({ path: file(), pool: { max: 2, acquireTimeoutMs: 50 } })
+  const db = await kyselyWithTables({ path: file(), pool: { max: 2, acquireTimeoutMs: 300 } })
   await db.connection().execute(async (connection) => {
     const error = await rejection(connection.transaction().execute(async () => names(connection)))
     expect(error).toMatchObject({ code: 'CONNECTION_BUSY' })
     expect(error.message).toMatch(
-      /Gave up after 50 ms \(pool\.acquireTimeoutMs\).* on `trx` and not on the `db` of `db\.connection\(\)`/,
+      /Gave up after 300 ms \(pool\.acquireTimeoutMs\).* on `trx` and not on the `db` of `db\.connection\(\)`/,
     )
   })
 })
