@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { Client } from 'pg'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { Client, type Pool, type PoolClient } from 'pg'
 import { inject } from 'vitest'
 
 /** The PostgreSQL server that all test files of one run share. */
@@ -27,6 +29,31 @@ export async function postgres(): Promise<PostgresServer> {
   const answer = await response.text()
   if (!response.ok) throw new Error(answer)
   return { connectionString: answer, createDatabase: () => createDatabase(answer) }
+}
+
+/** Ends the backend of one of these clients, and waits until it is gone, and the client has heard of it. */
+export async function endHeard(
+  on: Pool,
+  clients: readonly PoolClient[],
+  pid: number,
+): Promise<void> {
+  const client = (clients as unknown as readonly Wire[]).find(({ processID }) => processID === pid)
+  const heard = once(client!.connection.stream, 'close')
+  await on.query('select pg_terminate_backend($1, 5000)', [pid])
+  await heard
+}
+
+/** What the types of `pg` do not tell of a client. */
+interface Wire {
+  readonly processID: number
+  readonly connection: { readonly stream: Socket }
+}
+
+/** Ends a backend once it is in `pg_sleep()`, and waits until it is gone. */
+export async function endOnceAsleep(on: Pool, pid: number): Promise<void> {
+  const asleep = `select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'`
+  while ((await on.query(asleep, [pid])).rowCount === 0);
+  await on.query('select pg_terminate_backend($1, 5000)', [pid])
 }
 
 async function createDatabase(server: string): Promise<string> {

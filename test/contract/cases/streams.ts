@@ -8,7 +8,8 @@ import type { Store, StreamForms } from '../orm.ts'
 /** A stream delivers every row or throws, and gives back what it held however it ends. */
 export function streamCases({ it, open, failureOf, engine }: Contract): void {
   const openWith = async (rows: number): Promise<Store> => {
-    const db = await open({ waitMs: 200 })
+    // Long enough for any machine; a stream that gives nothing back fails instead of hanging.
+    const db = await open({ waitMs: 20_000 })
     if (rows === 0) return db
     await db.add(
       ...Array.from({ length: rows }, (_, n) => ({ id: n + 1, name: `account ${n + 1}` })),
@@ -91,7 +92,7 @@ export function streamCases({ it, open, failureOf, engine }: Contract): void {
     'refuses an integer that a number would round, as the query does (S13)',
     ['failsAlone'],
     async () => {
-      const db = await open({ waitMs: 200 })
+      const db = await open({ waitMs: 20_000 })
       await db.run('insert into sample (id, big) values (1, 1), (2, 9007199254740993)')
       const failure = await failureOf(
         collect(

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError } from '@keelson/core'
 import { transaction, withTransactions } from '@keelson/transactions/drizzle'
 import { sql } from 'drizzle-orm'
@@ -12,7 +11,8 @@ import { pgItem } from './drivers.ts'
 async function open(max: number) {
   const { createDatabase } = await postgres()
   const url = await createDatabase()
-  const client = postgresJs(url, { max, onnotice: () => {} })
+  let closed = (): void => {}
+  const client = postgresJs(url, { max, onnotice: () => {}, onclose: () => closed() })
   const other = postgresJs(url, { max: 1 })
   onTestFinished(async () => {
     await client.end({ timeout: 1 })
@@ -24,8 +24,9 @@ async function open(max: number) {
     (await db.select().from(pgItem).orderBy(pgItem.name)).map(({ name }) => name).join()
   const kill = async (): Promise<void> => {
     const [row] = await db.execute(sql`select pg_backend_pid() as pid`)
-    await other`select pg_terminate_backend(${row!['pid'] as number})`
-    await sleep(50)
+    const heard = new Promise<void>((resolve) => (closed = resolve))
+    await other`select pg_terminate_backend(${row!['pid'] as number}, 5000)`
+    await heard
   }
   return { db, names, kill }
 }

@@ -30,19 +30,20 @@ describeOn(engines, 'the end of a transaction', (engine) => {
 
   test('T10: a branch that goes on after the rollback never reaches the pool', async () => {
     const { db, add, names } = await open(engine)
-    let second: Promise<Error> | undefined
+    let end = (): void => {}
+    const ended = new Promise<void>((resolve) => (end = resolve))
+    const goesOn = async (): Promise<Error> => {
+      await add('b1')
+      await ended
+      return rejection(add('b2'))
+    }
+    let branch: Promise<Error> | undefined
     await transaction(db, async () => {
-      await Promise.all([
-        turn().then(() => Promise.reject(new Error('a fails'))),
-        (async () => {
-          await add('b1')
-          await new Promise((resolve) => setTimeout(resolve, 20))
-          second = rejection(add('b2'))
-        })(),
-      ])
+      branch = goesOn()
+      await Promise.all([turn().then(() => Promise.reject(new Error('a fails'))), branch])
     }).catch(() => {})
-    await new Promise((resolve) => setTimeout(resolve, 40))
-    const refused = (await second)!
+    end()
+    const refused = await branch!
     expect(refused.name).toBe('TransactionClosedError')
     expect(refused.message).toMatch(/begun at .*closing\.test\.ts:\d+.*outside\(db, fn\)/)
     expect(await names()).toBe('')

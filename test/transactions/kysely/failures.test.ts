@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterCommit, transaction } from '@keelson/transactions/kysely'
 import Database from 'better-sqlite3'
 import { CompiledQuery, Kysely, PostgresDialect, SqliteDialect, sql } from 'kysely'
 import { withTransactions } from '@keelson/transactions/kysely'
-import { Pool } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { postgres } from '../../support/postgres.ts'
+import { endHeard, endOnceAsleep, postgres } from '../../support/postgres.ts'
 import { rejection } from '../../support/rejection.ts'
 import {
   describeOn,
@@ -273,10 +272,12 @@ describe('connections of PostgreSQL', () => {
     const pool = new Pool({ connectionString: await createDatabase(), max })
     // What happens to idle connections is the pool's, and its owner's, to hear.
     pool.on('error', () => {})
+    const clients: PoolClient[] = []
+    pool.on('connect', (client) => void clients.push(client))
     const db = new Kysely<Tables>({ dialect: withTransactions(new PostgresDialect({ pool })) })
     onTestFinished(() => db.destroy())
     await sql`create table item (id serial primary key, name text unique)`.execute(db)
-    return { pool, db }
+    return { pool, db, clients }
   }
 
   test('T22: a BEGIN that fails costs no connection', async () => {
@@ -297,7 +298,7 @@ describe('connections of PostgreSQL', () => {
       const { rows } = await client.query('select pg_backend_pid() as pid')
       client.release()
       const other = new Pool({ connectionString: pool.options.connectionString!, max: 1 })
-      await other.query('select pg_terminate_backend($1)', [rows[0].pid])
+      await other.query('select pg_terminate_backend($1, 5000)', [rows[0].pid])
       await other.end()
     }
     for (let n = 0; n < 10; n++) {
@@ -319,13 +320,12 @@ describe('connections of PostgreSQL', () => {
   })
 
   test('T24: a backend that is killed while its transaction waits rejects the transaction, not the process', async () => {
-    const { pool, db } = await pooled(2)
+    const { pool, db, clients } = await pooled(2)
     const error = await rejection(
       transaction(db, async () => {
         await db.insertInto('item').values({ name: 'a' }).execute()
         const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
-        await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid])
-        await sleep(100)
+        await endHeard(pool, clients, rows[0]!.pid)
         await db.insertInto('item').values({ name: 'b' }).execute()
       }),
     )
@@ -336,14 +336,16 @@ describe('connections of PostgreSQL', () => {
 
   test('a backend that is killed under a statement rejects it, and the pool replaces the connection', async () => {
     const { pool, db } = await pooled(2)
+    let ended: Promise<void> | undefined
     const error = await rejection(
       transaction(db, async () => {
         const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
-        setTimeout(() => void pool.query('select pg_terminate_backend($1)', [rows[0]!.pid]), 50)
-        await sql`select pg_sleep(10)`.execute(db)
+        ended = endOnceAsleep(pool, rows[0]!.pid)
+        await sql`select pg_sleep(50)`.execute(db)
       }),
     )
     expect(error['code']).toBe('57P01')
+    await ended
     await transaction(db, () => db.executeQuery(CompiledQuery.raw('select 1')))
     expect(pool.idleCount).toBe(pool.totalCount)
   })
