@@ -37,24 +37,8 @@ describe('examples/quickstart.ts', () => {
   })
 
   test('loads every row of both files, one through each ORM, and tells new rows from updated ones', () => {
-    expect(rows).toContainEqual([
-      'airports.csv',
-      'Kysely',
-      '4,376',
-      '3,376',
-      '1,000',
-      '0',
-      '4,376 inserted or updated',
-    ])
-    expect(rows).toContainEqual([
-      'zipcodes.csv',
-      'Drizzle',
-      '43,049',
-      '42,049',
-      '1,000',
-      '0',
-      '43,049 changes',
-    ])
+    expect(rows).toContainEqual(['airports.csv', 'Kysely', '4,376', '3,376', '1,000', '4,376'])
+    expect(rows).toContainEqual(['zipcodes.csv', 'Drizzle', '43,049', '42,049', '1,000', '43,049'])
   })
 
   test('streams flights from one engine into the other, and tells how many came twice', () => {
@@ -91,6 +75,7 @@ describe('examples/quickstart.ts', () => {
       '42,049 rows',
       '32,262 rows',
       '3,000,000 rows',
+      '200,000 rows',
     ])
     expect(rows).toContainEqual(['10 to 20', '12,677', expect.stringMatching(/^█+$/)])
     expect(rows).toContainEqual(['-15 to 0', '1,230,185', expect.stringMatching(/^█+$/)])
