@@ -15,8 +15,13 @@ interface Lease {
   isReleased: boolean
 }
 
-/** How long a pool may take to open a connection, before it is believed that it never will. In milliseconds. */
-const graceMs = 500
+/**
+ * How often a pool is looked at, in milliseconds, and how many times in a row it must have nothing to give before it is
+ * believed that it never will. Opening a connection takes its time, and a process that was paused for longer than that
+ * reads what has arrived meanwhile only between two looks.
+ */
+const lookMs = 250
+const looks = 6
 
 /** Gets connections from the driver: one caller at a time where there is only one, and no caller for whom there never will be one. */
 export class Acquiring {
@@ -139,11 +144,13 @@ export class Acquiring {
       const connection = await Promise.race([
         acquired,
         new Promise<never>((_, reject) => {
+          let left = looks
           timer = setInterval(() => {
-            if (!this.#isDeadlocked()) return
+            left = this.#isDeadlocked() ? left - 1 : looks
+            if (left > 0) return
             gaveUp = true
             reject(exhaustedError(this.#inUse))
-          }, graceMs)
+          }, lookMs)
         }),
       ])
       return this.#lend(connection, undefined)
