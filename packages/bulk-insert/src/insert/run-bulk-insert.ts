@@ -4,6 +4,7 @@ import { describeError, quoteIdentifier } from '@keelson/core'
 import { BulkInsertError, RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
+import { batchRows } from '../method/batch-rows.ts'
 import { methodFor } from '../method/method-for.ts'
 import type { Attempt, Method, Outcome } from '../method/method.ts'
 import { type BulkOptions, checkForEngine } from '../options.ts'
@@ -58,7 +59,7 @@ class BulkRun {
   readonly #inContext = AsyncLocalStorage.snapshot()
   #method: Method | undefined
   #shaper: RowShaper | undefined
-  #batchRows: number | undefined
+  readonly #batchRows: number
   #table: TableInfo | undefined
   /** Position in the input of the next row to be read. */
   #position = 0
@@ -72,7 +73,7 @@ class BulkRun {
     this.#options = options
     this.#tally = new Tally(source.total)
     this.#validation = options.validate === undefined ? undefined : new Validation(options.validate)
-    this.#batchRows = options.batchRows
+    this.#batchRows = options.batchRows ?? batchRows[host.traits.engine]
   }
 
   async run(): Promise<BulkInsertReport<any>> {
@@ -89,7 +90,7 @@ class BulkRun {
 
   async #runAtOnce(): Promise<void> {
     // The lock of the engine is taken when there is something to write, not while the first row is waited for.
-    const first = await takeSteps(this.#read(this.#batchRows ?? 1_000))
+    const first = await takeSteps(this.#read())
     if (first.length === 0) return
     const { isInTransaction } = this.#host
     await takeSteps(this.#host.atomically((session) => this.#insertAll(first, session)))
@@ -100,7 +101,7 @@ class BulkRun {
   *#insertAll(first: readonly unknown[], session: HostSession): Steps<void> {
     yield* this.#prepare(session)
     const before = yield* this.#count(session)
-    for (let rows = first; rows.length > 0; rows = yield* this.#read(this.#rowsPerBatch)) {
+    for (let rows = first; rows.length > 0; rows = yield* this.#read()) {
       yield* this.#insertBatch(rows, session)
       if (this.#isOverdue && !this.#host.isSynchronous) yield* wait(this.#pause())
     }
@@ -109,8 +110,7 @@ class BulkRun {
 
   async #runInBatches(): Promise<void> {
     for (;;) {
-      const size = this.#method === undefined ? (this.#batchRows ?? 1_000) : this.#rowsPerBatch
-      const rows = await takeSteps(this.#read(size))
+      const rows = await takeSteps(this.#read())
       if (rows.length === 0) return
       await takeSteps(
         this.#isolatesByTransaction ? this.#insertIsolated(rows) : this.#insertTogether(rows),
@@ -147,13 +147,9 @@ class BulkRun {
     )
   }
 
-  get #rowsPerBatch(): number {
-    return this.#batchRows ?? this.#method!.batchRows
-  }
-
-  *#read(max: number): Steps<unknown[]> {
+  *#read(): Steps<unknown[]> {
     this.#options.signal?.throwIfAborted()
-    const rows = yield* wait(this.#source.next(max))
+    const rows = yield* wait(this.#source.next(this.#batchRows))
     this.#options.signal?.throwIfAborted()
     return rows
   }

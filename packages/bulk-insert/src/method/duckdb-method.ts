@@ -18,7 +18,6 @@ const placeholder = 'keelson_source_of_rows'
  * apart, which is exact here: a transaction sees its own snapshot, and there are no triggers.
  */
 export class DuckDBMethod implements Method {
-  readonly batchRows = 20_480
   readonly countsTable: boolean
   readonly #context: MethodContext
   readonly #statements: Statements

@@ -7,8 +7,6 @@ import type { Run } from '../shape/row-shaper.ts'
 export interface Method {
   /** As the report names it; a fallback is known once it was taken. */
   readonly name: BulkInsertMethod
-  /** Rows that are sent together, unless the caller says otherwise. */
-  readonly batchRows: number
   /**
    * Whether inserted and updated rows are told apart by how many rows the table has, before everything and afterwards:
    * nobody else writes to it meanwhile, as far as the transaction sees.

@@ -20,7 +20,6 @@ export const mysqlCounter = '@keelson_upserted'
  */
 export class MysqlMethod implements Method {
   readonly name = 'multi-row-values'
-  readonly batchRows: number = maxRows
   readonly countsTable: boolean = false
   readonly #context: MethodContext
   readonly #statements: Statements

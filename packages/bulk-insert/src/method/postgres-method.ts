@@ -18,7 +18,6 @@ const insertedName = 'keelson_inserted'
  */
 export class PostgresMethod implements Method {
   readonly name = 'unnest'
-  readonly batchRows = 5_000
   readonly countsTable = false
   readonly #context: MethodContext
   readonly #dates: DateText

@@ -17,7 +17,6 @@ const bestParametersUnprepared = 3_000
  */
 export class SqliteMethod implements Method {
   readonly name = 'multi-row-statement'
-  readonly batchRows = 1_000
   readonly countsTable: boolean
   readonly #context: MethodContext
   readonly #statements: Statements

@@ -133,10 +133,10 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
 function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
   const rows = yield* wait(
     session.query(
-      `select column_name as name, data_type as type, is_nullable = 'NO' and column_default is null as required
-     from information_schema.columns
-     where table_catalog = current_database() and table_name = $1 and table_schema = coalesce($2, current_schema())
-     order by ordinal_position`,
+      `select column_name as name, data_type as type, not is_nullable and column_default is null as required
+     from duckdb_columns()
+     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema())
+     order by column_index`,
       [table, schema ?? null],
     ),
   )
