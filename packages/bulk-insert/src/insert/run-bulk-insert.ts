@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: one call of bulkInsert(), from its rows to its report. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describeError, quoteIdentifier } from '@keelson/core'
