@@ -1,5 +1,7 @@
+import { captureCallSite } from '@keelson/core'
 import { TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
+import { ormFrames } from '../run/call-site-frames.ts'
 import {
   type AcquireOptions,
   type Callback,
@@ -74,7 +76,7 @@ export async function runDrizzleTransaction(
   if (typeof fn !== 'function')
     throw new TransactionOptionsError('fn', 'db.transaction() takes an async function.')
   const host = new DrizzleHost(transactions, session, db ?? ({ session } as DrizzleDatabase))
-  return runReady(host, (tx) => fn(tx), optionsOf(config))
+  return runReady(host, (tx) => fn(tx), captureCallSite(ormFrames), optionsOf(config))
 }
 
 /** `db.batch()` inside a transaction: one after the other, in a savepoint. */
@@ -91,6 +93,7 @@ export function runDrizzleBatch(
       for (const item of items) results.push(await item)
       return results
     },
+    captureCallSite(ormFrames),
     { propagation: 'nested' },
   )
 }
@@ -99,9 +102,10 @@ export function runDrizzleBatch(
 export async function runReady<R>(
   host: DrizzleHost,
   fn: Callback<DrizzleDatabase, R>,
+  begun: Error,
   options?: TransactionOptions<R>,
 ): Promise<R> {
   const preparing = host.transactions.driver.prepare()
   if (preparing !== undefined) await preparing
-  return runTransaction(host, fn, options)
+  return runTransaction(host, fn, begun, options)
 }

@@ -1,4 +1,6 @@
+import { captureCallSite } from '@keelson/core'
 import type { TransactionOptions } from '../options.ts'
+import { directFrames } from '../run/call-site-frames.ts'
 import { runSyncTransaction, type SyncHost } from '../sync/run-sync-transaction.ts'
 import { type SyncDatabase, syncDatabaseFor } from '../sync/sync-database.ts'
 import type { SyncLine } from '../sync/sync-line.ts'
@@ -44,7 +46,12 @@ export class SyncDrizzleTransactions {
       configurable: true,
       writable: true,
       value: (fn: (tx: DrizzleDatabase) => unknown, config?: object) =>
-        runSyncTransaction(this.hostFor(handle), fn, optionsOf(config)),
+        runSyncTransaction(
+          this.hostFor(handle),
+          fn,
+          captureCallSite(directFrames),
+          optionsOf(config),
+        ),
     })
     return handle
   }

@@ -1,4 +1,6 @@
+import { captureCallSite } from '@keelson/core'
 import type { NextLayer, SessionLayer } from '@keelson/core/drizzle'
+import { ormFrames } from '../run/call-site-frames.ts'
 import { runSyncTransaction } from '../sync/run-sync-transaction.ts'
 import type { SyncScope } from '../sync/sync-scope.ts'
 import { layerName, transactionsRank } from './drizzle-transactions.ts'
@@ -33,7 +35,12 @@ export class SyncTransactionLayer implements SessionLayer {
     const host = this.transactions.hostFor({ session } as DrizzleDatabase)
     const fn = args[0] as (tx: DrizzleDatabase) => unknown
     // An async function must be seen to be one.
-    return runSyncTransaction(host, fn, optionsOf(args[1] as object | undefined))
+    return runSyncTransaction(
+      host,
+      fn,
+      captureCallSite(ormFrames),
+      optionsOf(args[1] as object | undefined),
+    )
   }
 }
 

@@ -1,5 +1,7 @@
 import { TransactionOptionsError } from '../errors.ts'
+import { captureCallSite } from '@keelson/core'
 import type { TransactionOptions } from '../options.ts'
+import { directFrames } from '../run/call-site-frames.ts'
 import { currentScope, runRoot } from '../run/run-transaction.ts'
 import { scopeInfo, type TransactionScope } from '../run/transaction-scope.ts'
 import type { Hook } from '../scope/hooks.ts'
@@ -86,9 +88,11 @@ export function transaction<Db extends AnyDatabase, R>(
   options?: TransactionOptions<R>,
 ): Promise<R>
 export function transaction(db: any, fn: any, options?: any): any {
+  const begun = captureCallSite(directFrames)
   const found = find(db)
-  if (found.sync !== undefined) return runSyncTransaction(found.sync.hostFor(found.db), fn, options)
-  return runReady(found.host, fn, options)
+  if (found.sync !== undefined)
+    return runSyncTransaction(found.sync.hostFor(found.db), fn, begun, options)
+  return runReady(found.host, fn, begun, options)
 }
 
 /**
@@ -169,22 +173,24 @@ export function withRollback<Db extends AnyDatabase, R>(
   fn: (tx: TransactionOf<Db>, scope: TransactionScope) => Promise<R>,
 ): Promise<R>
 export function withRollback(db: any, fn: any): any {
+  const begun = captureCallSite(directFrames)
   const { sync, host, db: handle } = find(db)
   if (sync !== undefined) {
     if (sync.database.scopeFor(sync.scopeOf(handle.session)) !== undefined) throw notOutermost()
-    return runSyncRoot(sync.hostFor(handle), fn, sync.defaults, true)
+    return runSyncRoot(sync.hostFor(handle), fn, begun, sync.defaults, true)
   }
-  return rollBack(host, fn)
+  return rollBack(host, fn, begun)
 }
 
 async function rollBack<R>(
   host: DrizzleHost,
   fn: (tx: any, scope: TransactionScope) => Promise<R>,
+  begun: Error,
 ): Promise<R> {
   if (currentScope(host) !== undefined) throw notOutermost()
   const preparing = host.transactions.driver.prepare()
   if (preparing !== undefined) await preparing
-  return runRoot(host, fn, host.defaults, true)
+  return runRoot(host, fn, begun, host.defaults, true)
 }
 
 function notOutermost(): TransactionOptionsError {

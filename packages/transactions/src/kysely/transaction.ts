@@ -1,8 +1,10 @@
+import { captureCallSite } from '@keelson/core'
 import { instanceOf } from '@keelson/core/kysely'
 import { type ControlledTransaction, type Kysely, type QueryExecutor, Transaction } from 'kysely'
 import { TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import { acquireTimeoutError } from '../run/acquire-timeout-error.ts'
+import { directFrames } from '../run/call-site-frames.ts'
 import {
   type AcquireOptions,
   currentScope,
@@ -61,7 +63,7 @@ export async function transaction<DB, R>(
   fn: (tx: Transaction<DB>, scope: TransactionScope) => Promise<R>,
   options?: TransactionOptions<R>,
 ): Promise<R> {
-  return runTransaction(hostOf(db), fn, options)
+  return runTransaction(hostOf(db), fn, captureCallSite(directFrames), options)
 }
 
 /**
@@ -128,7 +130,7 @@ export async function withRollback<DB, R>(
       'withRollback() inside a transaction could undo only a part of it. Make it the outermost.',
     )
   }
-  return runRoot(host, fn, host.defaults, true)
+  return runRoot(host, fn, captureCallSite(directFrames), host.defaults, true)
 }
 
 async function addHook(

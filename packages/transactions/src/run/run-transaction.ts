@@ -1,5 +1,5 @@
 /** Over 300 lines, being one subject: the way of one call of `transaction()`, by what is asked for and what is open. */
-import { captureCallSite, describeValue, SavepointsNotSupportedError } from '@keelson/core'
+import { describeValue, SavepointsNotSupportedError } from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import {
   AfterCommitError,
@@ -45,10 +45,15 @@ export interface AcquireOptions {
 
 export type Callback<Tx, R> = (tx: Tx, scope: TransactionScope) => Promise<R>
 
-/** The algorithm behind `transaction()`, the same for every ORM and engine. */
+/**
+ * The algorithm behind `transaction()`, the same for every ORM and engine.
+ *
+ * @param begun where it was called
+ */
 export async function runTransaction<Tx, R>(
   host: Host<Tx>,
   fn: Callback<Tx, R>,
+  begun: Error,
   given: TransactionOptions<R> = noOptions,
 ): Promise<R> {
   if (typeof fn !== 'function') {
@@ -64,11 +69,11 @@ export async function runTransaction<Tx, R>(
   const propagation = options.propagation ?? 'nested'
   switch (current === undefined ? outside[propagation] : inside[propagation]) {
     case 'begin':
-      return runRoot(host, fn, options, false)
+      return runRoot(host, fn, begun, options, false)
     case 'nest':
-      return runNested(host, current!, fn, given, options)
+      return runNested(host, current!, fn, begun, given, options)
     case 'join':
-      return runJoined(host, current!, fn, given)
+      return runJoined(host, current!, fn, begun, given)
     case 'leave':
       // Async, since what it returns may be a query of Drizzle, which begins where it is awaited.
       return host.database.leave(async () => fn(host.plainHandle, scopeInfo(undefined)))
@@ -82,8 +87,6 @@ export async function runTransaction<Tx, R>(
 }
 
 const noOptions: TransactionOptions = Object.freeze({})
-/** Enough to hold the caller of `transaction()`, which is a few calls away. */
-const nearFrames = 10
 
 type Action = 'begin' | 'nest' | 'join' | 'leave' | 'refuse'
 
@@ -119,10 +122,10 @@ export function currentScope(host: Host<unknown>): Scope | undefined {
 export async function runRoot<Tx, R>(
   host: Host<Tx>,
   fn: Callback<Tx, R>,
+  begun: Error,
   options: TransactionOptions<R>,
   isTest: boolean,
 ): Promise<R> {
-  const begun = captureCallSite(nearFrames)
   const since = performance.now()
   const { database } = host
   const { retry, signal } = options
@@ -212,6 +215,7 @@ async function runNested<Tx, R>(
   host: Host<Tx>,
   parent: Scope,
   fn: Callback<Tx, R>,
+  begun: Error,
   given: TransactionOptions<R>,
   options: TransactionOptions<R>,
 ): Promise<R> {
@@ -222,7 +226,6 @@ async function runNested<Tx, R>(
   checkInnerOptions(isTop ? ofTestTransaction(given) : given, root.options)
   if (!host.supportsSavepoints) throw savepointsError()
   const since = performance.now()
-  const begun = captureCallSite(nearFrames)
   const attempt = async (number: number): Promise<R> => {
     const interruption = new Interruption(options.timeoutMs, options.signal, since)
     let hooks: readonly Hook[] = []
@@ -278,11 +281,12 @@ async function runJoined<Tx, R>(
   host: Host<Tx>,
   scope: Scope,
   fn: Callback<Tx, R>,
+  begun: Error,
   given: TransactionOptions<R>,
 ): Promise<R> {
   if (given.durable === true) throw durableError()
   checkInnerOptions(given, scope.root.options)
-  const leave = scope.join(captureCallSite(nearFrames))
+  const leave = scope.join(begun)
   const interruption = new Interruption(given.timeoutMs, given.signal, performance.now())
   try {
     const result = await interruption.during(scope, () =>

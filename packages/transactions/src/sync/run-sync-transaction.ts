@@ -1,4 +1,4 @@
-import { captureCallSite, describeValue } from '@keelson/core'
+import { describeValue } from '@keelson/core'
 import {
   AfterCommitError,
   AsyncCallbackError,
@@ -32,10 +32,15 @@ export interface SyncHost<Tx> {
 
 export type SyncCallback<Tx, R> = (tx: Tx, scope: SyncTransactionScope) => R
 
-/** The algorithm behind `transaction()` on a database whose statements run at once. */
+/**
+ * The algorithm behind `transaction()` on a database whose statements run at once.
+ *
+ * @param begun where it was called
+ */
 export function runSyncTransaction<Tx, R>(
   host: SyncHost<Tx>,
   fn: SyncCallback<Tx, R>,
+  begun: Error,
   given: TransactionOptions<R> = {},
 ): R {
   checkCallback(fn)
@@ -45,13 +50,14 @@ export function runSyncTransaction<Tx, R>(
   const options: TransactionOptions<R> = { ...host.defaults, ...asked }
   const current = host.database.scopeFor(host.handleScope)
   return current === undefined
-    ? runOutermost(host, fn, options)
-    : runInside(host, fn, asked, options, current)
+    ? runOutermost(host, fn, begun, options)
+    : runInside(host, fn, begun, asked, options, current)
 }
 
 function runOutermost<Tx, R>(
   host: SyncHost<Tx>,
   fn: SyncCallback<Tx, R>,
+  begun: Error,
   options: TransactionOptions<R>,
 ): R {
   switch (options.propagation) {
@@ -64,13 +70,14 @@ function runOutermost<Tx, R>(
     case 'never':
       return runPlain(host, fn)
     default:
-      return runSyncRoot(host, fn, options, false)
+      return runSyncRoot(host, fn, begun, options, false)
   }
 }
 
 function runInside<Tx, R>(
   host: SyncHost<Tx>,
   fn: SyncCallback<Tx, R>,
+  begun: Error,
   given: TransactionOptions<R>,
   { propagation = 'nested' }: TransactionOptions<R>,
   current: SyncScope,
@@ -99,7 +106,7 @@ function runInside<Tx, R>(
   }
   checkInnerOptions(given, root.options)
   if (!isNested) return runJoined(host, fn, given, current)
-  const [result, hooks] = runInScope(host, fn, given, current.nest(captureCallSite()))
+  const [result, hooks] = runInScope(host, fn, given, current.nest(begun))
   const errors = host.database.within(current, () => runSyncHooks(hooks))
   if (errors.length > 0) throw new AfterCommitError(errors, result)
   return result
@@ -109,6 +116,7 @@ function runInside<Tx, R>(
 export function runSyncRoot<Tx, R>(
   host: SyncHost<Tx>,
   fn: SyncCallback<Tx, R>,
+  begun: Error,
   options: TransactionOptions<R>,
   isTest: boolean,
 ): R {
@@ -125,7 +133,7 @@ export function runSyncRoot<Tx, R>(
       lost: undefined,
       doomed: undefined,
     },
-    captureCallSite(),
+    begun,
   )
   if (isTest) return runTest(host, fn, scope)
   const [result, hooks] = runInScope(host, fn, options, scope)
