@@ -94,19 +94,8 @@ export function cloneSession(
   session: DrizzleSession,
   changes: Readonly<Record<string, unknown>> = {},
 ): DrizzleSession {
-  const clone = Object.create(
-    Object.getPrototypeOf(session) as object,
-    Object.getOwnPropertyDescriptors(session),
-  ) as DrizzleSession
-  for (const [name, value] of Object.entries(changes)) {
-    Object.defineProperty(clone, name, {
-      value,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    })
-  }
-  return clone
+  const clone = Object.create(Object.getPrototypeOf(session) as object) as DrizzleSession
+  return Object.assign(clone, session, changes)
 }
 
 /** Makes a handle as the driver would, over a session of its own. */
