@@ -53,12 +53,8 @@ export class DrizzleHost implements Host<DrizzleDatabase> {
   handle(scope: Scope): DrizzleDatabase {
     const { transactions } = this
     return transactions.handle(scope, (handle) => {
-      Object.defineProperty(handle, 'transaction', {
-        configurable: true,
-        writable: true,
-        value: (fn: DrizzleCallback, config?: object) =>
-          runDrizzleTransaction(transactions, handle.session, fn, config, handle),
-      })
+      handle.transaction = (fn: DrizzleCallback, config?: object) =>
+        runDrizzleTransaction(transactions, handle.session, fn, config, handle)
     })
   }
 }

@@ -42,17 +42,13 @@ export class SyncDrizzleTransactions {
     const session = cloneSession(this.session)
     this.#scopes.set(session, scope)
     const handle = newHandle(this.#handleClass, 'sqlite-sync', session, scope.depth)
-    Object.defineProperty(handle, 'transaction', {
-      configurable: true,
-      writable: true,
-      value: (fn: (tx: DrizzleDatabase) => unknown, config?: object) =>
-        runSyncTransaction(
-          this.hostFor(handle),
-          fn,
-          captureCallSite(directFrames),
-          optionsOf(config),
-        ),
-    })
+    handle.transaction = (fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown =>
+      runSyncTransaction(
+        this.hostFor(handle),
+        fn,
+        captureCallSite(directFrames),
+        optionsOf(config),
+      )
     return handle
   }
 
