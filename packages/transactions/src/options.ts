@@ -139,6 +139,14 @@ export function checkOptions(options: TransactionOptions, where = 'transaction()
   }
 }
 
+/** Of a caller who gives none. */
+export const noOptions: TransactionOptions = Object.freeze({})
+
+/** What the caller left `undefined` keeps its default. */
+export function definedOptions<R>(options: TransactionOptions<R>): TransactionOptions<R> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
 const isDuration = (value: unknown): boolean =>
   typeof value === 'number' && value > 0 && value <= 0x7fffffff
 const duration = 'a number of milliseconds above 0, at most 2147483647'

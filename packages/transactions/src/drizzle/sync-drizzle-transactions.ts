@@ -43,12 +43,7 @@ export class SyncDrizzleTransactions {
     this.#scopes.set(session, scope)
     const handle = newHandle(this.#handleClass, 'sqlite-sync', session, scope.depth)
     handle.transaction = (fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown =>
-      runSyncTransaction(
-        this.hostFor(handle),
-        fn,
-        captureCallSite(directFrames),
-        optionsOf(config),
-      )
+      runSyncTransaction(this.hostFor(handle), fn, captureCallSite(directFrames), optionsOf(config))
     return handle
   }
 

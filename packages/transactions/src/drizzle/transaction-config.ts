@@ -1,6 +1,6 @@
 import { describeValue } from '@keelson/core'
 import { TransactionOptionsError } from '../errors.ts'
-import type { TransactionOptions } from '../options.ts'
+import { noOptions, type TransactionOptions } from '../options.ts'
 
 const known = ['isolationLevel', 'accessMode', 'behavior'] as const
 
@@ -18,6 +18,7 @@ const otherwise: Readonly<Record<string, string>> = {
  * @throws {TransactionOptionsError} for what cannot be had, naming it
  */
 export function optionsOf(config: object | undefined): TransactionOptions<any> {
+  if (config === undefined) return noOptions
   const options: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(config ?? {}) as [string, unknown][]) {
     if (value === undefined) continue

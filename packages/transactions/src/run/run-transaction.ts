@@ -9,6 +9,8 @@ import {
 import {
   checkInnerOptions,
   checkOptions,
+  definedOptions,
+  noOptions,
   type Policy,
   type Propagation,
   type TransactionOptions,
@@ -64,7 +66,7 @@ export async function runTransaction<Tx, R>(
   }
   if (given !== noOptions) checkOptions(given)
   const options: TransactionOptions<R> =
-    given === noOptions ? host.defaults : { ...host.defaults, ...defined(given) }
+    given === noOptions ? host.defaults : { ...host.defaults, ...definedOptions(given) }
   const current = currentScope(host)
   const propagation = options.propagation ?? 'nested'
   switch (current === undefined ? outside[propagation] : inside[propagation]) {
@@ -85,8 +87,6 @@ export async function runTransaction<Tx, R>(
       )
   }
 }
-
-const noOptions: TransactionOptions = Object.freeze({})
 
 type Action = 'begin' | 'nest' | 'join' | 'leave' | 'refuse'
 
@@ -335,11 +335,6 @@ function either(
 ): AbortSignal | undefined {
   if (one === undefined || other === undefined) return one ?? other
   return AbortSignal.any([one, other])
-}
-
-/** What the caller left `undefined` keeps its default. */
-function defined<R>(options: TransactionOptions<R>): TransactionOptions<R> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 function durableError(): TransactionPropagationError {

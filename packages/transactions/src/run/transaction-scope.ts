@@ -48,10 +48,6 @@ class ScopeInfo implements TransactionScope {
   constructor(scope: KnownScope, attempt: number) {
     this.#scope = scope
     this.attempt = attempt
-    // Callbacks take it apart: `(tx, { afterCommit }) => ...`.
-    this.afterCommit = this.afterCommit.bind(this)
-    this.afterRollback = this.afterRollback.bind(this)
-    this.beforeCommit = this.beforeCommit.bind(this)
   }
 
   get id(): number {
@@ -78,16 +74,17 @@ class ScopeInfo implements TransactionScope {
     return this.#scope.signal ?? neverAborted
   }
 
-  afterCommit(hook: Hook): void {
-    this.#scope.addHook('afterCommit', hook)
+  // Callbacks take it apart: `(tx, { afterCommit }) => ...`.
+  get afterCommit(): (hook: Hook) => void {
+    return (hook) => this.#scope.addHook('afterCommit', hook)
   }
 
-  afterRollback(hook: Hook): void {
-    this.#scope.addHook('afterRollback', hook)
+  get afterRollback(): (hook: Hook) => void {
+    return (hook) => this.#scope.addHook('afterRollback', hook)
   }
 
-  beforeCommit(hook: Hook): void {
-    this.#scope.addHook('beforeCommit', hook)
+  get beforeCommit(): (hook: Hook) => void {
+    return (hook) => this.#scope.addHook('beforeCommit', hook)
   }
 }
 

@@ -6,7 +6,13 @@ import {
   TransactionOptionsError,
   TransactionPropagationError,
 } from '../errors.ts'
-import { checkInnerOptions, checkOptions, type TransactionOptions } from '../options.ts'
+import {
+  checkInnerOptions,
+  checkOptions,
+  definedOptions,
+  noOptions,
+  type TransactionOptions,
+} from '../options.ts'
 import type { Hook } from '../scope/hooks.ts'
 import { refuseThenable, runSyncHooks } from './run-sync-hooks.ts'
 import type { SyncDatabase } from './sync-database.ts'
@@ -41,13 +47,17 @@ export function runSyncTransaction<Tx, R>(
   host: SyncHost<Tx>,
   fn: SyncCallback<Tx, R>,
   begun: Error,
-  given: TransactionOptions<R> = {},
+  given: TransactionOptions<R> = noOptions,
 ): R {
   checkCallback(fn)
-  checkOptions(given)
-  refuseWaiting(given)
-  const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const options: TransactionOptions<R> = { ...host.defaults, ...asked }
+  let asked = given
+  let options: TransactionOptions<R> = host.defaults
+  if (given !== noOptions) {
+    checkOptions(given)
+    refuseWaiting(given)
+    asked = definedOptions(given)
+    options = { ...host.defaults, ...asked }
+  }
   const current = host.database.scopeFor(host.handleScope)
   return current === undefined
     ? runOutermost(host, fn, begun, options)
@@ -107,6 +117,7 @@ function runInside<Tx, R>(
   checkInnerOptions(given, root.options)
   if (!isNested) return runJoined(host, fn, given, current)
   const [result, hooks] = runInScope(host, fn, given, current.nest(begun))
+  if (hooks.length === 0) return result
   const errors = host.database.within(current, () => runSyncHooks(hooks))
   if (errors.length > 0) throw new AfterCommitError(errors, result)
   return result
@@ -137,6 +148,7 @@ export function runSyncRoot<Tx, R>(
   )
   if (isTest) return runTest(host, fn, scope)
   const [result, hooks] = runInScope(host, fn, options, scope)
+  if (hooks.length === 0) return result
   const errors = database.leave(() => runSyncHooks(hooks))
   if (errors.length > 0) throw new AfterCommitError(errors, result)
   return result
