@@ -34,7 +34,8 @@ export class TransactionDatabase {
   /** Runs `fn` outside every transaction of this database, and remembers which one was left. */
   leave<R>(fn: () => R): R {
     const current = this.context.getStore()
-    const suspended = current?.scope ?? current?.suspended
+    if (current === undefined) return fn()
+    const suspended = current.scope ?? current.suspended
     return this.context.run({ scope: undefined, suspended }, fn)
   }
 

@@ -121,8 +121,9 @@ export class Acquiring {
       gate.leave(turn)
       throw error
     }
+    if (!this.#host.isBroken) return connection
     try {
-      await this.#host.mend(() => new KyselyLine(this.#host, connection))
+      await this.#host.mend(new KyselyLine(this.#host, connection))
     } catch (error) {
       await this.release(connection).catch((later: unknown) => attachSuppressed(error, later))
       throw error

@@ -98,10 +98,13 @@ export class KyselyTransactions {
     this.#broken = connection
   }
 
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
   /** Rolls back what is left on the only connection, before anybody else is let on it. */
-  async mend(line: () => KyselyLine): Promise<void> {
-    if (this.#broken === undefined) return
-    if ((await line().state(new Error('left open'))) === 'open') await line().rollback(false)
+  async mend(line: KyselyLine): Promise<void> {
+    if ((await line.state(new Error('left open'))) === 'open') await line.rollback(false)
     this.#broken = undefined
   }
 }

@@ -4,11 +4,10 @@ import type { RetryOptions } from '../options.ts'
 
 /** Runs `attempt` until it succeeds, fails for good, or has failed often enough. */
 export async function retrying<R>(
-  retry: number | RetryOptions | undefined,
+  retry: number | RetryOptions,
   signal: AbortSignal | undefined,
   attempt: (number: number) => Promise<R>,
 ): Promise<R> {
-  if (retry === undefined) return attempt(1)
   const {
     attempts = 3,
     deadlineMs = Infinity,

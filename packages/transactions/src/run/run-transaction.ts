@@ -119,7 +119,7 @@ export function currentScope(host: Host<unknown>): Scope | undefined {
 }
 
 /** Runs a transaction of its own, as often as `retry` says. */
-export async function runRoot<Tx, R>(
+export function runRoot<Tx, R>(
   host: Host<Tx>,
   fn: Callback<Tx, R>,
   begun: Error,
@@ -136,7 +136,9 @@ export async function runRoot<Tx, R>(
       runOnce(host, fn, options, { attempt, begun, since, policySignal, acquire, isTest }),
     )
   const attempts = (policySignal?: AbortSignal): Promise<R> =>
-    retrying(retry, signal, (attempt) => once(attempt, policySignal))
+    retry === undefined
+      ? once(1, policySignal)
+      : retrying(retry, signal, (attempt) => once(attempt, policySignal))
   if (around === undefined) return attempts()
   return around.execute((context) => attempts(context?.signal), signal ?? neverAborted)
 }
@@ -181,13 +183,14 @@ async function runOnce<Tx, R>(
   } finally {
     interruption.end()
   }
+  if (hooks.length === 0) return result
   const errors = await runHooks(hooks)
   if (errors.length > 0) throw new AfterCommitError(errors, result)
   return result
 }
 
 /** Has the policy see how the connection was got, and nothing of what is done on it. */
-async function acquiring<R>(
+function acquiring<R>(
   policy: Policy | undefined,
   signal: AbortSignal | undefined,
   use: (
@@ -195,7 +198,19 @@ async function acquiring<R>(
     acquired: (run: () => Promise<R>) => Promise<R>,
   ) => Promise<R>,
 ): Promise<R> {
-  if (policy === undefined) return use(signal, (run) => run())
+  return policy === undefined
+    ? use(signal, (run) => run())
+    : acquiringBy(policy, signal, use)
+}
+
+async function acquiringBy<R>(
+  policy: Policy,
+  signal: AbortSignal | undefined,
+  use: (
+    signal: AbortSignal | undefined,
+    acquired: (run: () => Promise<R>) => Promise<R>,
+  ) => Promise<R>,
+): Promise<R> {
   const settled = await policy.execute(
     (context) =>
       new Promise<{ readonly outcome: Promise<R> }>((resolve, reject) => {
@@ -241,7 +256,9 @@ async function runNested<Tx, R>(
     if (errors.length > 0) throw new AfterCommitError(errors, result)
     return result
   }
-  return isTop ? retrying(given.retry, given.signal, attempt) : attempt(1)
+  return isTop && given.retry !== undefined
+    ? retrying(given.retry, given.signal, attempt)
+    : attempt(1)
 }
 
 function ofTestTransaction<R>(given: TransactionOptions<R>): TransactionOptions<R> {

@@ -256,16 +256,17 @@ export class Scope {
     try {
       this.#assertOpen('commit')
       if (this.parent === undefined || this.#isTestChild) {
-        await this.#runBeforeCommit()
+        if (this.hooks.beforeCommit !== undefined) await this.#runBeforeCommit()
         this.#assertOpen('commit')
       }
       // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
       this.#status = 'draining'
       const [unfinished] = this.#parts ?? []
       if (unfinished !== undefined) throw this.#unfinishedPartError(unfinished)
-      await this.#endStream('The transaction was committed while the stream was open.')
+      if (this.#stream !== undefined)
+        await this.#endStream('The transaction was committed while the stream was open.')
       const failed = this.#unseen
-      await this.turns.idle()
+      if (!this.turns.isIdle) await this.turns.idle()
       await this.#assertCommittable(failed ?? this.#unseen)
       // What is around it may have failed meanwhile, and be about to undo it.
       if (this.#ending !== undefined) throw this.#closedError('commit')
