@@ -92,7 +92,7 @@ export function checkInternals(session: DrizzleSession): void {
 /** The same session with other properties: Drizzle's drivers keep what they have in plain ones. */
 export function cloneSession(
   session: DrizzleSession,
-  changes: Readonly<Record<string, unknown>> = {},
+  changes: Readonly<Record<string | symbol, unknown>> = {},
 ): DrizzleSession {
   const clone = Object.create(Object.getPrototypeOf(session) as object) as DrizzleSession
   return Object.assign(clone, session, changes)

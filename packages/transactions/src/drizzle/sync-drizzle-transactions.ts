@@ -22,7 +22,6 @@ export class SyncDrizzleTransactions {
   readonly session: DrizzleSession
   readonly database: SyncDatabase
   readonly defaults: TransactionOptions
-  readonly #scopes = new WeakMap<object, SyncScope>()
   #handleClass: HandleClass | undefined
 
   constructor(session: DrizzleSession, defaults: TransactionOptions) {
@@ -33,14 +32,13 @@ export class SyncDrizzleTransactions {
 
   /** The scope of a handle, by its session. */
   scopeOf(session: object): SyncScope | undefined {
-    return this.#scopes.get(session)
+    return (session as { readonly [scopeKey]?: SyncScope })[scopeKey]
   }
 
   /** The handle of a scope, which is on the one connection there is. */
   handle(scope: SyncScope): DrizzleDatabase {
     this.#handleClass ??= captureHandleClass(this.session, { client: stub }) as HandleClass
-    const session = cloneSession(this.session)
-    this.#scopes.set(session, scope)
+    const session = cloneSession(this.session, { [scopeKey]: scope })
     const handle = newHandle(this.#handleClass, 'sqlite-sync', session, scope.depth)
     handle.transaction = (fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown =>
       runSyncTransaction(this.hostFor(handle), fn, captureCallSite(directFrames), optionsOf(config))
@@ -59,6 +57,9 @@ export class SyncDrizzleTransactions {
     }
   }
 }
+
+/** Where the session of a handle keeps its scope. */
+const scopeKey = Symbol('scope')
 
 /** Begins nothing, for the driver to make its first handle over. */
 const stub = {

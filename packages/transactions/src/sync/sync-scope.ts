@@ -98,11 +98,12 @@ export class SyncScope {
       )
     }
     this.statements++
+    if (this.#trace === undefined) return this.#guarded(send)
     const start = performance.now()
     try {
       return this.#guarded(send)
     } finally {
-      this.#trace?.ran(performance.now() - start)
+      this.#trace.ran(performance.now() - start)
     }
   }
 
@@ -122,7 +123,7 @@ export class SyncScope {
    */
   commit(): readonly Hook[] {
     const { root, savepoint, parent } = this
-    const start = performance.now()
+    const start = this.#trace === undefined ? 0 : performance.now()
     try {
       this.#assertOpen('commit')
       if (parent === undefined || this.#isTestChild) this.#runBeforeCommit()
