@@ -42,6 +42,9 @@ export interface ConnectionRoute {
 }
 
 const patched: unique symbol = Symbol.for('keelson.kysely.executorRoutes')
+/** On an executor: what the route has said of it. */
+const tag: unique symbol = Symbol('tag')
+type Tagged = DefaultQueryExecutor & { [tag]?: object }
 const derivations = ['withPlugin', 'withPlugins', 'withPluginAtFront', 'withoutPlugins'] as const
 
 /**
@@ -54,7 +57,6 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
   const prototype = DefaultQueryExecutor.prototype
   if (patched in prototype) return
   assertKnownShape(prototype)
-  const tags = new WeakMap<object, object>()
   // oxlint-disable-next-line typescript/unbound-method -- they are called with the executor as `this`
   const { provideConnection, withConnectionProvider } = prototype
 
@@ -65,11 +67,11 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
   ): Promise<T> {
     const route = routeOf(this.adapter)
     // A query passes options on, if only `undefined`; `db.transaction()` does not. Nearly every query is a plain one.
-    if (route === undefined || (rest.length > 0 && route.isPlain(tags.get(this))))
+    if (route === undefined || (rest.length > 0 && route.isPlain((this as Tagged)[tag])))
       return provideConnection.call(this, consumer, ...rest) as Promise<T>
     const original = (own: Consumer<T>): Promise<T> =>
       provideConnection.call(this, own, ...rest) as Promise<T>
-    return route.provide(tags.get(this), consumer, original)
+    return route.provide((this as Tagged)[tag], consumer, original)
   }
 
   prototype.withConnectionProvider = function (
@@ -77,8 +79,8 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
     provider: ConnectionProvider,
   ): DefaultQueryExecutor {
     const made = withConnectionProvider.call(this, provider)
-    const tag = routeOf(this.adapter)?.tagFor(this, tags.get(this), provider)
-    if (tag !== undefined) tags.set(made, tag)
+    const own = routeOf(this.adapter)?.tagFor(this, (this as Tagged)[tag], provider)
+    if (own !== undefined) (made as Tagged)[tag] = own
     return made
   }
 
@@ -86,8 +88,8 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
     const original = prototype[name] as (...args: unknown[]) => DefaultQueryExecutor
     const derive = function (this: DefaultQueryExecutor, ...args: unknown[]): DefaultQueryExecutor {
       const made = original.apply(this, args)
-      const tag = tags.get(this)
-      if (tag !== undefined) tags.set(made, tag)
+      const own = (this as Tagged)[tag]
+      if (own !== undefined) (made as Tagged)[tag] = own
       return made
     }
     Object.defineProperty(prototype, name, { value: derive, configurable: true, writable: true })
@@ -95,7 +97,7 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
   Object.defineProperty(prototype, patched, { value: true })
 }
 
-/** What the patch rests on: an executor asks its provider for a connection, and hands on its adapter. */
+/** What the patch rests on: an executor asks its provider for a connection, hands on its adapter, and is not frozen. */
 function assertKnownShape(prototype: DefaultQueryExecutor): void {
   const adapter = {}
   const asked: unknown[] = []
@@ -106,7 +108,7 @@ function assertKnownShape(prototype: DefaultQueryExecutor): void {
     const made = executor.withConnectionProvider(provider as never)
     const consumer = async (): Promise<void> => {}
     void made.provideConnection(consumer)
-    works = made.adapter === adapter && asked[0] === consumer
+    works = made.adapter === adapter && asked[0] === consumer && Object.isExtensible(made)
   } catch {
     // Said below.
   }

@@ -198,9 +198,7 @@ function acquiring<R>(
     acquired: (run: () => Promise<R>) => Promise<R>,
   ) => Promise<R>,
 ): Promise<R> {
-  return policy === undefined
-    ? use(signal, (run) => run())
-    : acquiringBy(policy, signal, use)
+  return policy === undefined ? use(signal, (run) => run()) : acquiringBy(policy, signal, use)
 }
 
 async function acquiringBy<R>(
