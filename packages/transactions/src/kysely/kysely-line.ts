@@ -46,22 +46,10 @@ export class KyselyLine implements Line {
 
   async begin(settings: BeginSettings): Promise<void> {
     checkBegin(this.traits, settings, this.host.database.suspendedRoot)
-    const { accessMode, isolationLevel, behavior } = settings
-    const { baseDriver } = this.host.instance
-    const given = {
-      ...(accessMode && { accessMode }),
-      ...(isolationLevel !== undefined && { isolationLevel }),
-      ...(behavior && { behavior }),
-    } as TransactionSettings
     this.#wasSent = true
-    await this.#control(async () => {
-      if (this.host.isForeignSqlite) await this.#beginSqlite(settings)
-      else await baseDriver.beginTransaction(this.connection, given)
-      if (this.host.isPGlite && (isolationLevel !== undefined || accessMode !== undefined))
-        await this.#send(
-          `set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`,
-        )
-    })
+    await this.#control(() =>
+      this.host.isForeignSqlite ? this.#beginSqlite(settings) : this.#beginByDriver(settings),
+    )
     // What a query is cancelled by has to be known before.
     if (this.connection.collectSessionInfo !== undefined)
       await this.#control(() => this.connection.collectSessionInfo!())
@@ -69,7 +57,7 @@ export class KyselyLine implements Line {
 
   async commit(): Promise<void> {
     try {
-      await this.#control(() =>
+      await this.#control<unknown>(() =>
         this.host.isForeignSqlite
           ? this.#send('commit')
           : this.host.instance.baseDriver.commitTransaction(this.connection),
@@ -82,7 +70,7 @@ export class KyselyLine implements Line {
 
   async rollback(isLost: boolean): Promise<void> {
     if (isLost && this.host.isForeignSqlite) return
-    await this.#control(() =>
+    await this.#control<unknown>(() =>
       this.host.isForeignSqlite
         ? this.#send('rollback')
         : this.host.instance.baseDriver.rollbackTransaction(this.connection),
@@ -101,7 +89,7 @@ export class KyselyLine implements Line {
     await this.#savepointCommand('releaseSavepoint', name)
   }
 
-  async state(error: unknown): Promise<EngineState> {
+  state(error: unknown): EngineState | Promise<EngineState> {
     const { engineSession, host } = this
     if (engineSession !== undefined) {
       if (!engineSession.isAborted) return 'open'
@@ -151,6 +139,19 @@ export class KyselyLine implements Line {
       ).catch(() => {})
   }
 
+  async #beginByDriver({ accessMode, isolationLevel, behavior }: BeginSettings): Promise<void> {
+    const given = {
+      ...(accessMode && { accessMode }),
+      ...(isolationLevel !== undefined && { isolationLevel }),
+      ...(behavior && { behavior }),
+    } as TransactionSettings
+    await this.host.instance.baseDriver.beginTransaction(this.connection, given)
+    if (this.host.isPGlite && (isolationLevel !== undefined || accessMode !== undefined))
+      await this.#send(
+        `set transaction${isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`}${accessMode === undefined ? '' : ` ${accessMode}`}`,
+      )
+  }
+
   async #beginSqlite({ accessMode, behavior }: BeginSettings): Promise<void> {
     const isReadOnly = accessMode === 'read only'
     const { begin } = this.traits
@@ -192,8 +193,8 @@ export class KyselyLine implements Line {
     }
   }
 
-  async #send(sql: string): Promise<void> {
-    await this.connection.executeQuery(CompiledQuery.raw(sql))
+  #send(sql: string): Promise<unknown> {
+    return this.connection.executeQuery(CompiledQuery.raw(sql))
   }
 
   async #rows(sql: string): Promise<readonly Record<string, unknown>[]> {

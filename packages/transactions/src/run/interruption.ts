@@ -36,13 +36,18 @@ export class Interruption {
   }
 
   /** Runs the callback, but not for longer than it may. What it does afterwards is refused by its scope. */
-  async during<R>(scope: Scope, body: () => Promise<R>): Promise<R> {
+  during<R>(scope: Scope, body: () => Promise<R>): Promise<R> {
     this.#scope = scope
+    return this.#timer === undefined && this.#signal === undefined
+      ? body()
+      : this.#race(scope, body)
+  }
+
+  async #race<R>(scope: Scope, body: () => Promise<R>): Promise<R> {
     if (this.happened !== undefined) {
       scope.interrupt(this.happened.error)
       throw this.happened.error
     }
-    if (this.#timer === undefined && this.#signal === undefined) return body()
     const interrupted = new Promise<never>((_, reject) => (this.#reject = reject))
     // Nobody waits for what the callback does after its time.
     try {

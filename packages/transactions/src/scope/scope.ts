@@ -371,7 +371,8 @@ export class Scope {
     if (this.#rollbackOnly !== undefined) throw unexpectedRollbackError(this.#rollbackOnly.error)
     if (this.parent !== undefined) return
     if (root.doomed !== undefined) throw unexpectedRollbackError(root.doomed.error)
-    const state = await root.line.state(undefined)
+    const told = root.line.state(undefined)
+    const state = typeof told === 'string' ? told : await told
     if (state === 'failed') throw abortedError(undefined, committing)
     if (state === 'none') {
       root.lost = { error: undefined }
