@@ -1,4 +1,4 @@
-import { KeelsonError } from '@keelson/core'
+import { callSite, KeelsonError } from '@keelson/core'
 
 /** The database was not given to `withTransactions()`. Nothing was sent. */
 export class NotWrappedError extends KeelsonError {
@@ -54,11 +54,13 @@ export class AfterCommitError extends KeelsonError {
   /** What the hooks threw, in their order. */
   readonly errors: readonly unknown[]
 
-  constructor(errors: readonly unknown[], result: unknown) {
+  /** @param begun where the transaction was asked for */
+  constructor(errors: readonly unknown[], result: unknown, begun?: Error) {
     const [first] = errors
+    const site = begun && callSite(begun)
     super(
       'AFTER_COMMIT',
-      `The transaction was committed, but ${errors.length === 1 ? 'a hook' : `${errors.length} hooks`} registered with ` +
+      `The transaction${site === undefined ? '' : ` begun at ${site}`} was committed, but ${errors.length === 1 ? 'a hook' : `${errors.length} hooks`} registered with ` +
         `afterCommit() failed: ${first instanceof Error ? first.message : String(first)}. Everything that the ` +
         'transaction wrote is kept; do not run it again. `errors` has what was thrown, `result` what the callback returned.',
       { cause: first },

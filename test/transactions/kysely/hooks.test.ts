@@ -163,3 +163,20 @@ test('hooks of a part that has joined are those of the whole', async () => {
   })
   expect(log).toEqual(['joined'])
 })
+
+test('a hook that fails after the commit of an inner transaction names that one, whatever becomes of the outer', async () => {
+  const { db } = await open(postgresql)
+  const error = await rejection(
+    transaction(db, () =>
+      transaction(
+        db,
+        async () => {
+          await afterCommit(db, () => Promise.reject(new Error('no')))
+        },
+        { propagation: 'requiresNew' },
+      ),
+    ),
+  )
+  expect(error.name).toBe('AfterCommitError')
+  expect(error.message).toMatch(/^The transaction begun at .*hooks\.test\.ts:\d+.* was committed/)
+})

@@ -122,6 +122,18 @@ describeOn(
   },
 )
 
+test('currentTransaction() is one object for each scope, which its callback is given, too', async () => {
+  const { db } = await open(sqliteOurs)
+  await transaction(db, async (_tx, scope) => {
+    expect(currentTransaction(db)).toBe(scope)
+    await transaction(db, async (_inner, nested) => {
+      expect(currentTransaction(db)).toBe(nested)
+      expect(nested).not.toBe(scope)
+    })
+    expect(currentTransaction(db)).toBe(scope)
+  })
+})
+
 describe('layers', () => {
   /** A second layer, as timing will be one: it sees each statement and changes none. */
   function observe(dialect: Dialect, seen: string[]): Dialect {

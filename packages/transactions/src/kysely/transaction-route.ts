@@ -118,7 +118,8 @@ export class TransactionRoute implements ConnectionRoute {
     loan.isAwaited = true
     return outcome.then(
       (result) => {
-        if (loan.hookErrors.length > 0) throw new AfterCommitError(loan.hookErrors, result)
+        if (loan.hookErrors.length > 0)
+          throw new AfterCommitError(loan.hookErrors, result, loan.scope?.begun)
         return result
       },
       (error: unknown) => {

@@ -112,7 +112,7 @@ export class TransactionsDriver implements Driver {
     if (hooks.length === 0) return
     const errors = await this.#host.database.leave(() => runHooks(hooks))
     if (errors.length === 0) return
-    if (!loan.isAwaited) throw new AfterCommitError(errors, undefined)
+    if (!loan.isAwaited) throw new AfterCommitError(errors, undefined, scope.begun)
     loan.hookErrors = errors
   }
 

@@ -185,7 +185,7 @@ async function runOnce<Tx, R>(
   }
   if (hooks.length === 0) return result
   const errors = await runHooks(hooks)
-  if (errors.length > 0) throw new AfterCommitError(errors, result)
+  if (errors.length > 0) throw new AfterCommitError(errors, result, begun)
   return result
 }
 
@@ -251,7 +251,7 @@ async function runNested<Tx, R>(
     }
     if (hooks.length === 0) return result
     const errors = await host.database.within(parent, () => runHooks(hooks))
-    if (errors.length > 0) throw new AfterCommitError(errors, result)
+    if (errors.length > 0) throw new AfterCommitError(errors, result, begun)
     return result
   }
   return isTop && given.retry !== undefined

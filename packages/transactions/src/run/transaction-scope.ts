@@ -33,12 +33,15 @@ export interface KnownScope {
   readonly elapsedMs: number
   readonly statements: number
   readonly signal?: AbortSignal
+  /** What callers are told of it: one object, which can be a key. */
+  info: TransactionScope | undefined
   addHook(kind: 'beforeCommit' | 'afterCommit' | 'afterRollback', hook: Hook): void
 }
 
 /** @param scope undefined where there is no transaction */
 export function scopeInfo(scope: KnownScope | undefined, attempt = 1): TransactionScope {
-  return scope === undefined ? noTransaction : new ScopeInfo(scope, attempt)
+  if (scope === undefined) return noTransaction
+  return (scope.info ??= new ScopeInfo(scope, attempt))
 }
 
 class ScopeInfo implements TransactionScope {

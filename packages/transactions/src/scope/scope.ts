@@ -19,6 +19,7 @@ import {
   TransactionControlError,
   UnexpectedRollbackError,
 } from '../errors.ts'
+import type { TransactionScope } from '../run/transaction-scope.ts'
 import { type Hook, Hooks, runHooks } from './hooks.ts'
 import type { Root } from './root.ts'
 import { transactionControl } from './statement-control.ts'
@@ -43,6 +44,8 @@ export class Scope {
   readonly depth: number
   readonly savepoint: string | undefined
   readonly begun: Error
+  /** What callers are told of it. */
+  info: TransactionScope | undefined
   readonly startMs: number = performance.now()
   readonly hooks: Hooks = new Hooks()
   /** Its statements, streams and nested scopes, one at a time. */

@@ -119,7 +119,7 @@ function runInside<Tx, R>(
   const [result, hooks] = runInScope(host, fn, given, current.nest(begun))
   if (hooks.length === 0) return result
   const errors = host.database.within(current, () => runSyncHooks(hooks))
-  if (errors.length > 0) throw new AfterCommitError(errors, result)
+  if (errors.length > 0) throw new AfterCommitError(errors, result, begun)
   return result
 }
 
@@ -150,7 +150,7 @@ export function runSyncRoot<Tx, R>(
   const [result, hooks] = runInScope(host, fn, options, scope)
   if (hooks.length === 0) return result
   const errors = database.leave(() => runSyncHooks(hooks))
-  if (errors.length > 0) throw new AfterCommitError(errors, result)
+  if (errors.length > 0) throw new AfterCommitError(errors, result, begun)
   return result
 }
 

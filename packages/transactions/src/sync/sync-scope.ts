@@ -1,3 +1,4 @@
+import type { TransactionScope } from '../run/transaction-scope.ts'
 import {
   attachSuppressed,
   callSite,
@@ -37,6 +38,8 @@ export class SyncScope {
   readonly depth: number
   readonly savepoint: string | undefined
   readonly begun: Error
+  /** What callers are told of it. */
+  info: TransactionScope | undefined
   readonly startMs: number = performance.now()
   readonly hooks: Hooks = new Hooks()
   statements = 0
