@@ -1,4 +1,17 @@
-export { BulkInsertError, RowError } from './errors.ts'
+export {
+  BulkInsertError,
+  EventConflictError,
+  EventIdError,
+  MissingTableError,
+  RowError,
+  SequenceRangeError,
+  WriteConflictError,
+} from './errors.ts'
 export type { BulkInsertMethod, BulkInsertProgress, BulkInsertReport, Rejection } from './report.ts'
+export type { AppendOptions, ExpectedVersion } from './sequence/append-options.ts'
+export type { AppendedEvent, AppendResult, NewEvent } from './sequence/event.ts'
+export { type EventTableOptions, eventTableStatements } from './sequence/event-tables.ts'
+export type { SequenceOptions, SequenceRange } from './sequence/sequence-options.ts'
+export { type SequenceTableOptions, sequenceTableStatements } from './sequence/sequence-table.ts'
 export type { Rows } from './source/row-source.ts'
 export type { StandardIssue, StandardResult, StandardSchema } from './source/standard-schema.ts'

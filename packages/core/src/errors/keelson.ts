@@ -56,6 +56,8 @@ const codes: Readonly<Partial<Record<ErrorCategory, readonly string[]>>> = {
   ],
   connection: ['DATABASE_CLOSED', 'POOL_CLOSED'],
   deadlock: ['TRANSACTION_POOL_DEADLOCK'],
+  // @keelson/bulk-insert
+  serialization: ['WRITE_CONFLICT'],
   resource: ['POOL_QUEUE_FULL'],
   corruption: ['BACKUP_CORRUPT', 'NOT_A_DATABASE'],
   // DuckDB's client does not pass the reason on.
@@ -80,6 +82,8 @@ const fates: ReadonlyMap<string, TransactionFate> = new Map<string, TransactionF
   ['QUERY_TIMEOUT', 'unknown'],
   ['MIGRATION_FOREIGN_KEYS', 'rolledBack'],
   ['TRANSACTION_TIMEOUT', 'rolledBack'],
+  // What the engine has done about it its own error in `cause` tells.
+  ['WRITE_CONFLICT', 'unknown'],
 ])
 
 /** Describes Keelson's own refusals, or returns `undefined` for any other error and for one that only wraps. */
@@ -91,7 +95,7 @@ export function describeKeelsonError(error: object): ErrorDescription | undefine
     engine: undefined,
     category,
     code,
-    retryable: false,
+    retryable: category === 'serialization',
     transactionFate: fates.get(code) ?? 'kept',
     message: textField(error, 'message') ?? '',
   }
