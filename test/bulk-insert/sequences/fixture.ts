@@ -1,7 +1,7 @@
 import { transaction, withTransactions } from '@keelson/transactions/kysely'
 import { type Dialect, Kysely, sql } from 'kysely'
 import { describe, onTestFinished } from 'vitest'
-import { engines, type KyselyEngine } from '../../transactions/kysely/engines.ts'
+import { engines, type KyselyEngine, pglite } from '../../transactions/kysely/engines.ts'
 
 export interface Variant {
   readonly name: string
@@ -9,10 +9,12 @@ export interface Variant {
   readonly isWrapped: boolean
 }
 
-/** Each engine as it is, and with ambient transactions. */
+/** Each engine as it is, and with ambient transactions; PGlite, which is slow to test on and PostgreSQL besides, once. */
 export const variants: readonly Variant[] = engines.flatMap((engine) => [
   { name: `${engine.name}, plain`, engine, isWrapped: false },
-  { name: `${engine.name}, with transactions`, engine, isWrapped: true },
+  ...(engine === pglite
+    ? []
+    : [{ name: `${engine.name}, with transactions`, engine, isWrapped: true }]),
 ])
 
 export function describeVariants(suite: (variant: Variant) => void): void {
@@ -75,23 +77,4 @@ export async function open({ engine, isWrapped }: Omit<Variant, 'name'>): Promis
       )
     },
   }
-}
-
-/** Numbers from 0 to 1 that follow from a seed. */
-export function random(from: number): () => number {
-  let state = from
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-/** The error of what must fail; a value where it did not. */
-export async function failure(promise: Promise<unknown>): Promise<any> {
-  return promise.then(
-    (value) => ({ resolvedTo: value }),
-    (error: unknown) => error,
-  )
 }

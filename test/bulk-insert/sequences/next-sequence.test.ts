@@ -6,7 +6,7 @@ import {
   WriteConflictError,
 } from '@keelson/bulk-insert/kysely'
 import { describeError } from '@keelson/core'
-import { transaction, withTransactions } from '@keelson/transactions/kysely'
+import { outside, transaction, withTransactions } from '@keelson/transactions/kysely'
 import { Kysely, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
@@ -108,7 +108,7 @@ describeVariants((variant) => {
     expect(await nextSequence(db, 'a')).toBe(9007199254740991)
     const error = await rejection(nextSequence(db, 'a'))
     expect(error).toBeInstanceOf(SequenceRangeError)
-    expect((error as SequenceRangeError).value).toBe(9007199254740992n)
+    expect(error['value']).toBe(9007199254740992n)
     expect(
       await select('select count(*) as n from keelson_sequence where value = 9007199254740991'),
     ).toEqual([{ n: 1 }])
@@ -118,7 +118,8 @@ describeVariants((variant) => {
     const { db, select } = await openWithTable(variant)
     await nextSequence(db, 'a')
     await sql`update keelson_sequence set value = 9223372036854775807`.execute(db)
-    await expect(nextSequence(db, 'a')).rejects.toThrow()
+    const { category } = describeError(await rejection(nextSequence(db, 'a')))
+    expect(['value', 'check']).toContain(category)
     expect(
       await select('select count(*) as n from keelson_sequence where value = 9223372036854775807'),
     ).toEqual([{ n: 1 }])
@@ -128,8 +129,8 @@ describeVariants((variant) => {
     const { db, inTransaction } = await open(variant)
     const error = await rejection(nextSequence(db, 'a'))
     expect(error).toBeInstanceOf(MissingTableError)
-    expect((error as Error).message).toContain('`await createSequenceTable(db)`')
-    expect(describeError((error as Error).cause).category).toBe('missingObject')
+    expect(error.message).toContain('`await createSequenceTable(db)`')
+    expect(describeError(error.cause).category).toBe('missingObject')
     if (!engine.hasSavepoints) return
     await inTransaction(async (tx) => {
       expect(await rejection(nextSequence(tx, 'a'))).toBeInstanceOf(MissingTableError)
@@ -181,7 +182,7 @@ test('it sends one statement, in a transaction of its own or in a savepoint', as
 test('options that are unknown or impossible are refused before anything is sent', async () => {
   const { db, inTransaction, sent } = await open({ engine: sqliteOurs, isWrapped: true })
   const message = async (promise: Promise<unknown>): Promise<string> =>
-    ((await rejection(promise)) as Error).message
+    (await rejection(promise)).message
   expect(await message(nextSequence(db, ''))).toBe(
     'nextSequence() cannot use "" as `name`. It takes text of 1 to 255 characters, with no NUL, no half surrogate pair and no space at the end.',
   )
@@ -250,15 +251,13 @@ describe('on DuckDB, whose writers do not wait for each other', () => {
         const second = rejection(
           // Another connection: of the same database, outside of this transaction.
           isWrapped
-            ? (await import('@keelson/transactions/kysely')).outside(db, () =>
-                transaction(db, () => nextSequence(db, 'a')),
-              )
+            ? outside(db, () => transaction(db, () => nextSequence(db, 'a')))
             : db.transaction().execute((inner) => nextSequence(inner, 'a')),
         )
         await other
         return second
       })
-      const error = (await conflicted) as WriteConflictError
+      const error = await conflicted
       expect(error).toBeInstanceOf(WriteConflictError)
       expect(describeError(error)).toMatchObject({ category: 'serialization', retryable: true })
       expect(describeError(error.cause)).toMatchObject({ engine: 'duckdb', retryable: true })
@@ -305,8 +304,8 @@ describe('on DuckDB, whose writers do not wait for each other', () => {
       await nextSequence(tx, 'a')
       const error = await rejection(nextSequence(db, 'a', { retryForMs: 100 }))
       expect(error).toBeInstanceOf(WriteConflictError)
-      expect((error as Error).message).toMatch(/for \d+ ms and \d+ attempts/)
-      expect((await rejection(nextSequence(db, 'a', { retryForMs: 0 }))) as Error).toBeInstanceOf(
+      expect(error.message).toMatch(/for \d+ ms and \d+ attempts/)
+      expect(await rejection(nextSequence(db, 'a', { retryForMs: 0 }))).toBeInstanceOf(
         WriteConflictError,
       )
     })

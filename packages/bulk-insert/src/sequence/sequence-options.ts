@@ -79,7 +79,7 @@ export function checkRetry(
   return retryForMs
 }
 
-function scopeOf(scope: unknown): string {
+function scopeOf(scope: SequenceOptions['scope']): string {
   if (scope === undefined) return ''
   const isNumber = typeof scope === 'bigint' || Number.isSafeInteger(scope)
   const name = isNumber ? String(scope) : scope
