@@ -2,14 +2,18 @@ import {
   createSequenceTable,
   MissingTableError,
   nextSequence,
+  type SequenceOptions,
+  type SequenceRange,
   SequenceRangeError,
   WriteConflictError,
 } from '@keelson/bulk-insert/kysely'
 import { describeError } from '@keelson/core'
 import { outside, transaction, withTransactions } from '@keelson/transactions/kysely'
-import { Kysely, sql } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import Database from 'better-sqlite3'
+import { Kysely, SqliteDialect, sql } from 'kysely'
+import { describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
+import { temporaryFile } from '../../support/temporary-directory.ts'
 import { duckdb, mysql, postgresql, sqliteOurs } from '../../transactions/kysely/engines.ts'
 import { describeVariants, open, type Opened, type Variant } from './fixture.ts'
 
@@ -204,6 +208,34 @@ test('options that are unknown or impossible are refused before anything is sent
   expect(sent()).toEqual([])
   const inside = inTransaction((tx) => nextSequence(tx, 'a', { retryForMs: 100 }))
   expect(await message(inside)).toContain('can only run again as a whole')
+})
+
+test('the type of the result follows from the options', () => {
+  const db = {} as Kysely<any>
+  const wide = {} as SequenceOptions
+  expectTypeOf(() => nextSequence(db, 'a', { scope: 1 })).returns.resolves.toEqualTypeOf<number>()
+  expectTypeOf(() =>
+    nextSequence(db, 'a', { count: 2 }),
+  ).returns.resolves.toEqualTypeOf<SequenceRange>()
+  expectTypeOf(() => nextSequence(db, 'a', wide)).returns.resolves.toEqualTypeOf<
+    number | SequenceRange
+  >()
+})
+
+test('on SQLite a lock that somebody else holds for longer than the busy timeout is waited for', async () => {
+  const path = temporaryFile()
+  const other = new Database(path)
+  onTestFinished(() => void other.close())
+  const dialect = new SqliteDialect({ database: new Database(path, { timeout: 0 }) })
+  const db = new Kysely<any>({ dialect })
+  onTestFinished(() => db.destroy())
+  await createSequenceTable(db)
+  other.exec('begin immediate')
+  const error = await rejection(nextSequence(db, 'a', { retryForMs: 50 }))
+  expect(error).toBeInstanceOf(WriteConflictError)
+  expect(describeError(error.cause)).toMatchObject({ engine: 'sqlite', category: 'busy' })
+  setTimeout(() => other.exec('rollback'), 100)
+  expect(await nextSequence(db, 'a')).toBe(1)
 })
 
 test('in another schema', async () => {

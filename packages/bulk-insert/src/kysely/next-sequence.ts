@@ -44,6 +44,11 @@ export async function nextSequence(
 export async function nextSequence(
   db: Kysely<any>,
   name: string,
+  options: SequenceOptions,
+): Promise<number | SequenceRange>
+export async function nextSequence(
+  db: Kysely<any>,
+  name: string,
   options: SequenceOptions = {},
 ): Promise<number | SequenceRange> {
   return runNextSequence(new KyselyHost(db, 'nextSequence()'), name, options)
