@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import { type Kysely, sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { record, runs, seed } from '../../support/runs.ts'
-import { duckdb, pglite, sqliteKysely, sqliteOurs } from '../../transactions/kysely/engines.ts'
+import { duckdb, postgresql, sqliteKysely, sqliteOurs } from '../../transactions/kysely/engines.ts'
 import { open } from './fixture.ts'
 
 interface Append {
@@ -117,7 +117,7 @@ const undo = new Error('undo')
 test.each([
   ["Keelson's SQLite", sqliteOurs, true, runs(30, 1_500)],
   ["Kysely's SQLite", sqliteKysely, false, runs(30, 1_500)],
-  ['PGlite', pglite, true, runs(4, 200)],
+  ['PostgreSQL', postgresql, true, runs(4, 200)],
   ['DuckDB', duckdb, true, runs(4, 60)],
 ] as const)(
   'appends on %s come to what the model says',
