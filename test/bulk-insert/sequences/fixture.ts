@@ -10,7 +10,7 @@ export interface Variant {
 }
 
 /** Each engine as it is, and with ambient transactions; PGlite, which is slow to test on and PostgreSQL besides, once. */
-export const variants: readonly Variant[] = engines.flatMap((engine) => [
+const variants: readonly Variant[] = engines.flatMap((engine) => [
   { name: `${engine.name}, plain`, engine, isWrapped: false },
   ...(engine === pglite
     ? []
