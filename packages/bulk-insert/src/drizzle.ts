@@ -1,6 +1,23 @@
-export { BulkInsertError, RowError } from './errors.ts'
+export {
+  BulkInsertError,
+  EventConflictError,
+  EventIdError,
+  MissingTableError,
+  RowError,
+  SequenceRangeError,
+  WriteConflictError,
+} from './errors.ts'
+export { appendEvents } from './drizzle/append-events.ts'
 export { bulkInsert, type BulkInsertOptions, type OnConflict } from './drizzle/bulk-insert.ts'
+export { createEventTables } from './drizzle/create-event-tables.ts'
+export { createSequenceTable } from './drizzle/create-sequence-table.ts'
+export { nextSequence } from './drizzle/next-sequence.ts'
 export type { CommonOptions } from './options.ts'
 export type { BulkInsertMethod, BulkInsertProgress, BulkInsertReport, Rejection } from './report.ts'
+export type { AppendOptions, ExpectedVersion } from './sequence/append-options.ts'
+export type { AppendedEvent, AppendResult, NewEvent } from './sequence/event.ts'
+export { type EventTableOptions, eventTableStatements } from './sequence/event-tables.ts'
+export type { SequenceOptions, SequenceRange } from './sequence/sequence-options.ts'
+export { type SequenceTableOptions, sequenceTableStatements } from './sequence/sequence-table.ts'
 export type { Rows } from './source/row-source.ts'
 export type { StandardIssue, StandardResult, StandardSchema } from './source/standard-schema.ts'

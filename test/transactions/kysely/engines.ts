@@ -104,7 +104,7 @@ export const duckdb: KyselyEngine = {
   dialect: async () => new DuckDBDialect({ path: temporaryFile('app.duckdb') }),
 }
 
-const mysql: KyselyEngine = {
+export const mysql: KyselyEngine = {
   name: 'MySQL',
   kind: 'mysql',
   isMissing: !hasMysql,

@@ -1,18 +1,11 @@
-import { OptionError } from '@keelson/core'
 import type { InferInsertModel, InferSelectModel, SQL, Table } from 'drizzle-orm'
 import { runBulkInsert } from '../insert/run-bulk-insert.ts'
 import { type CommonOptions, normaliseOptions } from '../options.ts'
 import type { BulkInsertReport } from '../report.ts'
 import type { StandardSchema } from '../source/standard-schema.ts'
 import type { Rows } from '../source/row-source.ts'
-import { DrizzleHost } from './drizzle-host.ts'
 import { DrizzleTarget } from './drizzle-target.ts'
-import { type DrizzleDatabase, drizzleSession } from './internals.ts'
-
-/** A Drizzle database, or the handle of one of its transactions. */
-export interface AnyDatabase {
-  transaction(fn: (tx: any) => any, config?: any): any
-}
+import { type AnyDatabase, hostOf } from './host-of.ts'
 
 type Columns<T extends Table> = keyof InferSelectModel<T> & string
 type Sets<T extends Table> = {
@@ -113,15 +106,7 @@ export async function bulkInsert(
   options: object = {},
 ): Promise<BulkInsertReport<any>> {
   const normalised = normaliseOptions(options)
-  const session = drizzleSession(db)
-  if (session === undefined) {
-    throw new OptionError(
-      'INVALID_OPTION',
-      'db',
-      'bulkInsert() takes what drizzle() has returned. For Kysely import it from @keelson/bulk-insert/kysely.',
-    )
-  }
-  const host = new DrizzleHost(db as unknown as DrizzleDatabase, 'bulkInsert()')
-  const target = new DrizzleTarget(table, session.dialect, host.traits.engine)
+  const host = hostOf(db, 'bulkInsert()')
+  const target = new DrizzleTarget(table, host.dialect, host.traits.engine)
   return runBulkInsert(host, target, rows, normalised)
 }

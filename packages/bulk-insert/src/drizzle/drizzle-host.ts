@@ -9,7 +9,7 @@ import { dooming } from '../host/savepoint.ts'
 import { type Later, type Steps, takeSteps, takeStepsNow, wait } from '../steps.ts'
 import { DrizzleHostSession } from './drizzle-session.ts'
 import { engineOf } from './engine-of.ts'
-import { checkInternals, type DrizzleDatabase, kindOf } from './internals.ts'
+import { checkInternals, type DrizzleDatabase, type DrizzleDialect, kindOf } from './internals.ts'
 import { SyncHostSession } from './sync-session.ts'
 
 /** See `Host`. */
@@ -32,6 +32,10 @@ export class DrizzleHost implements Host {
     ]
     this.dates = kindOf(session) === 'NodePgSession' ? 'local' : 'utc'
     this.isSynchronous = kindOf(session) === 'BetterSQLiteSession'
+  }
+
+  get dialect(): DrizzleDialect {
+    return this.#db.session.dialect
   }
 
   get isInTransaction(): boolean {

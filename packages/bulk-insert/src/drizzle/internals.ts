@@ -2,7 +2,7 @@
  * All that this package uses of Drizzle without finding it in Drizzle's published types, and the checks that it is there.
  */
 import { checkFound, checkVersion, sessionOf } from '@keelson/core/drizzle'
-import { type Column, entityKind, type SQL } from 'drizzle-orm'
+import { type Column, entityKind, sql, type SQL } from 'drizzle-orm'
 
 const feature = '@keelson/bulk-insert/drizzle'
 
@@ -35,6 +35,10 @@ export interface DrizzleSession {
 export interface DrizzleDatabase {
   readonly session: DrizzleSession
   transaction(fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown
+  /** Of SQLite. */
+  run?(query: SQL): unknown
+  /** Of the others. */
+  execute?(query: SQL): unknown
   /** Of handles: undoes the transaction. */
   rollback?(): never
 }
@@ -60,4 +64,10 @@ export function checkInternals(session: DrizzleSession): void {
     'dialect.buildUpdateSet()': typeof session.dialect.buildUpdateSet === 'function',
     'dialect.casing': typeof session.dialect.casing?.getColumnCasing === 'function',
   })
+}
+
+/** Runs SQL that returns nothing, as it stands. */
+export function runRaw(db: DrizzleDatabase, text: string): unknown {
+  const query = sql.raw(text)
+  return db.run === undefined ? db.execute!(query) : db.run(query)
 }

@@ -39,7 +39,11 @@ export function* dooming<R>(session: HostSession, fn: () => Steps<R>): Steps<R> 
     return yield* fn()
   } catch (error) {
     try {
-      yield* wait(session.query(`select error('a bulk insert in this transaction has failed')`))
+      yield* wait(
+        session.query(
+          `select error('what a bulk insert or an append has begun in this transaction has failed')`,
+        ),
+      )
     } catch {
       // That is what it is for.
     }

@@ -1,5 +1,6 @@
 import type { EngineTraits } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
+import { type Steps, wait } from '../steps.ts'
 import { placeholders } from './placeholders.ts'
 import type { TableName } from './table-name.ts'
 
@@ -20,29 +21,33 @@ export interface Counter {
  * @returns the number it has come to. It travels as text: some drivers round 64-bit integers, and some send every number
  *   as a floating-point one.
  */
-export async function advance(
+export function* advance(
   session: HostSession,
   traits: EngineTraits,
   { table, name, scope, start }: Counter,
   by: number,
-): Promise<bigint> {
+): Steps<bigint> {
   const next = placeholders(traits)
   const values = [name, scope, String(start - 1 + by), String(by)]
   if (traits.supportsReturning) {
     const integer = (): string => `cast(${next()} as bigint)`
-    const { rows } = await session.query(
-      `insert into ${table.full} (name, scope, value) values (${next()}, ${next()}, ${integer()}) ` +
-        `on conflict (name, scope) do update set value = ${table.row}.value + ${integer()} returning cast(value as text) as value`,
-      values,
+    const rows = yield* wait(
+      session.query(
+        `insert into ${table.full} (name, scope, value) values (${next()}, ${next()}, ${integer()}) ` +
+          `on conflict (name, scope) do update set value = ${table.row}.value + ${integer()} returning cast(value as text) as value`,
+        values,
+      ),
     )
     return BigInt(String(rows[0]!['value']))
   }
   // https://dev.mysql.com/doc/refman/8.4/en/information-functions.html#function_last-insert-id
-  await session.query(
-    `insert into ${table.full} (name, scope, value) values (?, ?, last_insert_id(cast(? as signed))) ` +
-      'on duplicate key update value = last_insert_id(value + cast(? as signed))',
-    values,
+  yield* wait(
+    session.run(
+      `insert into ${table.full} (name, scope, value) values (?, ?, last_insert_id(cast(? as signed))) ` +
+        'on duplicate key update value = last_insert_id(value + cast(? as signed))',
+      values,
+    ),
   )
-  const { rows } = await session.query('select cast(last_insert_id() as char) as value')
+  const rows = yield* wait(session.query('select cast(last_insert_id() as char) as value'))
   return BigInt(String(rows[0]!['value']))
 }

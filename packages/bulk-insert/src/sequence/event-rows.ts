@@ -2,6 +2,7 @@ import type { EngineTraits } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { EventRow } from './append-options.ts'
 import type { EventTables } from './event-tables.ts'
+import { type Steps, wait } from '../steps.ts'
 import { placeholders } from './placeholders.ts'
 
 /** An event that is there. */
@@ -23,13 +24,13 @@ const maxStatementBytes = 1_000_000
  * @param seesLatest reads what is committed now where a transaction of MySQL reads what was committed when it began; that
  *   locks the gaps of ids that are not there, so that it is for those that are
  */
-export async function knownEvents(
+export function* knownEvents(
   session: HostSession,
   traits: EngineTraits,
   { events, counter }: EventTables,
   ids: readonly string[],
   seesLatest: boolean,
-): Promise<ReadonlyMap<string, KnownEvent>> {
+): Steps<ReadonlyMap<string, KnownEvent>> {
   const text = traits.supportsReturning ? 'text' : 'char'
   const position = counter === undefined ? '' : `, cast(position as ${text}) as position`
   const latest = seesLatest && !traits.supportsReturning ? ' lock in share mode' : ''
@@ -37,10 +38,12 @@ export async function knownEvents(
   for (let at = 0; at < ids.length; at += maxIdsPerStatement) {
     const some = ids.slice(at, at + maxIdsPerStatement)
     const next = placeholders(traits)
-    const { rows } = await session.query(
-      `select event_id as id, stream, cast(version as ${text}) as version${position} ` +
-        `from ${events.full} where event_id in (${some.map(next).join(', ')})${latest}`,
-      some,
+    const rows = yield* wait(
+      session.query(
+        `select event_id as id, stream, cast(version as ${text}) as version${position} ` +
+          `from ${events.full} where event_id in (${some.map(next).join(', ')})${latest}`,
+        some,
+      ),
     )
     for (const row of rows) {
       const id = String(row['id'])
@@ -63,13 +66,13 @@ export interface FirstPlace {
 }
 
 /** Inserts events, some hundreds with each statement. */
-export async function insertEvents(
+export function* insertEvents(
   session: HostSession,
   traits: EngineTraits,
   { events }: EventTables,
   rows: readonly EventRow[],
   { stream, version, position }: FirstPlace,
-): Promise<void> {
+): Steps<void> {
   const names = [
     ...(position === undefined ? [] : ['position']),
     'stream, version, event_id, type, data, metadata',
@@ -87,7 +90,7 @@ export async function insertEvents(
       groups.push(`(${row.map(next).join(', ')})`)
       values.push(...row)
     }
-    await session.query(into + groups.join(', '), values)
+    yield* wait(session.run(into + groups.join(', '), values))
     at += size
   }
 }

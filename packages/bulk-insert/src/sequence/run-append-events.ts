@@ -1,6 +1,7 @@
 import type { EngineTraits } from '@keelson/core'
 import { EventConflictError, EventIdError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
+import { type Steps, takeSteps } from '../steps.ts'
 import {
   type AppendOptions,
   checkAppendOptions,
@@ -41,7 +42,7 @@ export async function runAppendEvents(
       throughConflicts(
         host,
         { what: `the stream ${JSON.stringify(stream)}`, retryForMs },
-        (number) => host.atomically((session) => append.run(session, number > 1)),
+        (number) => takeSteps(host.atomically((session) => append.run(session, number > 1))),
       ),
   )
   // Not thrown inside, where it would doom a transaction that has no savepoints: nothing was written that must go.
@@ -71,7 +72,7 @@ class Append {
   }
 
   /** @returns the version of the stream where it is not the one that was expected */
-  async run(session: HostSession, isAgain: boolean): Promise<AppendResult | number> {
+  *run(session: HostSession, isAgain: boolean): Steps<AppendResult | number> {
     const traits = this.#traits
     const tables = this.#tables
     const rows = this.#rows
@@ -81,21 +82,21 @@ class Append {
       start: 1,
     }
     // The lock that all share comes first: transactions that append to several streams would else wait in a circle.
-    if (counter !== undefined) await advance(session, traits, counter, 0)
+    if (counter !== undefined) yield* advance(session, traits, counter, 0)
     const streamRow = new StreamRow(session, traits, tables.streams, this.#stream)
-    const actual = await streamRow.lock(this.#expected)
+    const actual = yield* streamRow.lock(this.#expected)
     const ids = rows.map(({ id }) => id)
-    const known = await knownEvents(session, traits, tables, ids, isAgain)
+    const known = yield* knownEvents(session, traits, tables, ids, isAgain)
     if (known.size > 0) return this.#repeated(known)
     if (!isExpected(this.#expected, actual)) return actual
-    await streamRow.advance(actual, rows.length)
+    yield* streamRow.advance(actual, rows.length)
     const position =
       counter &&
-      checkSafe(await advance(session, traits, counter, rows.length), 'the position of events') -
+      checkSafe(yield* advance(session, traits, counter, rows.length), 'the position of events') -
         rows.length +
         1
     const version = actual + 1
-    await insertEvents(session, traits, tables, rows, { stream: this.#stream, version, position })
+    yield* insertEvents(session, traits, tables, rows, { stream: this.#stream, version, position })
     return {
       version: actual + rows.length,
       events: rows.map(({ id }, index) => ({

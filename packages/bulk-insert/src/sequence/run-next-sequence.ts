@@ -1,5 +1,7 @@
+import type { EngineTraits } from '@keelson/core'
 import { SequenceRangeError } from '../errors.ts'
-import type { Host } from '../host/host.ts'
+import type { Host, HostSession } from '../host/host.ts'
+import { type Steps, takeSteps } from '../steps.ts'
 import { checkName } from './check-name.ts'
 import { advance, type Counter } from './counter.ts'
 import { explainingMissing } from './missing-table.ts'
@@ -40,12 +42,20 @@ export async function runNextSequence(
     'createSequenceTable(db)',
     () =>
       throughConflicts(host, { what, retryForMs }, () =>
-        host.atomically(async (session) =>
-          checkSafe(await advance(session, traits, counter, by), what),
-        ),
+        takeSteps(host.atomically((session) => take(session, traits, counter, by, what))),
       ),
   )
   return count === undefined ? last : { first: last - by + 1, last }
+}
+
+function* take(
+  session: HostSession,
+  traits: EngineTraits,
+  counter: Counter,
+  by: number,
+  what: string,
+): Steps<number> {
+  return checkSafe(yield* advance(session, traits, counter, by), what)
 }
 
 /** Inside the transaction, so that a number that cannot be delivered is given back. */

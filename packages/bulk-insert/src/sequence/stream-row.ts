@@ -2,6 +2,7 @@ import type { EngineTraits } from '@keelson/core'
 import { WriteConflictError } from '../errors.ts'
 import type { HostSession } from '../host/host.ts'
 import type { ExpectedVersion } from './append-options.ts'
+import { type Steps, wait } from '../steps.ts'
 import { placeholders } from './placeholders.ts'
 import type { TableName } from './table-name.ts'
 
@@ -27,20 +28,23 @@ export class StreamRow {
    * @param expected makes the row only where there may be no stream yet, so that a conflict leaves none behind
    * @returns the stream's version, 0 for none
    */
-  async lock(expected: ExpectedVersion): Promise<number> {
+  *lock(expected: ExpectedVersion): Steps<number> {
     const mayBeNew = expected === 'any' || expected === 'noStream' || expected === 0
     const { full, row } = this.#table
     const parameter = this.#traits.placeholder === '?' ? '?' : '$1'
     const { supportsReturning } = this.#traits
     const create = `insert into ${full} (stream, version) values (${parameter}, 0)`
     if (!supportsReturning) {
-      if (mayBeNew) await this.#query(`${create} on duplicate key update version = version`)
-      return this.#version(
+      if (mayBeNew) {
+        const sql = `${create} on duplicate key update version = version`
+        yield* wait(this.#session.run(sql, [this.#stream]))
+      }
+      return yield* this.#version(
         `select cast(version as char) as version from ${full} where stream = ${parameter} for update`,
       )
     }
     const returning = 'returning cast(version as text) as version'
-    return this.#version(
+    return yield* this.#version(
       mayBeNew
         ? `${create} on conflict (stream) do update set version = ${row}.version ${returning}`
         : `update ${full} set version = version where stream = ${parameter} ${returning}`,
@@ -48,14 +52,16 @@ export class StreamRow {
   }
 
   /** Moves the version on, on the condition that it is what it was: should the lock not have held, nothing is written. */
-  async advance(from: number, by: number): Promise<void> {
+  *advance(from: number, by: number): Steps<void> {
     const next = placeholders(this.#traits)
-    const { changes, rows } = await this.#session.query(
+    const { supportsReturning } = this.#traits
+    const sql =
       `update ${this.#table.full} set version = ${next()} where stream = ${next()} and version = ${next()}` +
-        (this.#traits.supportsReturning ? ' returning version' : ''),
-      [from + by, this.#stream, from],
-    )
-    const updated = this.#traits.supportsReturning ? rows.length : changes
+      (supportsReturning ? ' returning version' : '')
+    const parameters = [from + by, this.#stream, from]
+    const updated = supportsReturning
+      ? (yield* wait(this.#session.query(sql, parameters))).length
+      : yield* wait(this.#session.run(sql, parameters))
     if (updated === 0)
       throw new WriteConflictError(
         `The stream ${JSON.stringify(this.#stream)} moved on while its row was locked, which something else than ` +
@@ -63,12 +69,8 @@ export class StreamRow {
       )
   }
 
-  async #version(sql: string): Promise<number> {
-    const { rows } = await this.#query(sql)
+  *#version(sql: string): Steps<number> {
+    const rows = yield* wait(this.#session.query(sql, [this.#stream]))
     return Number(rows[0]?.['version'] ?? 0)
-  }
-
-  #query(sql: string): ReturnType<HostSession['query']> {
-    return this.#session.query(sql, [this.#stream])
   }
 }
