@@ -2,6 +2,7 @@
 export type BulkInsertMethod =
   | 'multi-row-statement'
   | 'multi-row-values'
+  | 'copy'
   | 'unnest'
   | 'table-function'
   | 'staging'

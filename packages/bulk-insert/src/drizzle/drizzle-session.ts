@@ -7,6 +7,7 @@ import {
   type EngineTraits,
 } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
+import { CopyIn, WireProbe } from '../method/copy-in.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { type DrizzleDatabase, type DrizzleSession, kindOf, type Prepared } from './internals.ts'
 
@@ -17,6 +18,7 @@ export class DrizzleHostSession implements HostSession {
   readonly isOwnDriver: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
+  readonly copyIn: HostSession['copyIn']
   readonly #db: DrizzleDatabase
   readonly #session: DrizzleSession
   readonly #traits: EngineTraits
@@ -31,6 +33,7 @@ export class DrizzleHostSession implements HostSession {
     this.#ambient = ambient
     this.bulkStatements = session[bulkStatements]?.bind(session)
     this.bulkIngest = session[bulkIngest]?.bind(session)
+    this.copyIn = kindOf(session) === 'NodePgSession' ? copyInOn(session) : undefined
     this.isOwnDriver = kindOf(session).startsWith('Keelson')
   }
 
@@ -60,6 +63,19 @@ export class DrizzleHostSession implements HostSession {
     return this.#traits.engine === 'sqlite'
       ? this.#session.prepareQuery(query, undefined, method, false)
       : this.#session.prepareQuery(query, undefined, undefined, false)
+  }
+}
+
+/** COPY through the client that a transaction of node-postgres is on. */
+function copyInOn(session: DrizzleSession): HostSession['copyIn'] {
+  const client = session.client as { query(submittable: object): unknown }
+  const probe = new WireProbe()
+  client.query(probe)
+  if (!probe.canCopy) return undefined
+  return async (sql, data) => {
+    const copy = new CopyIn(sql, data)
+    client.query(copy)
+    return (await copy).rowCount
   }
 }
 

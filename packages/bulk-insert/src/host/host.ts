@@ -45,5 +45,7 @@ export interface HostSession {
   readonly bulkStatements:
     | ((request: BulkStatementsRequest) => Promise<BulkStatementsResult>)
     | undefined
+  /** PostgreSQL: sends a COPY FROM STDIN with its data, and returns how many rows went in; where the client can. */
+  readonly copyIn?: ((sql: string, data: Iterable<Uint8Array>) => Promise<number>) | undefined
   readonly bulkIngest: ((request: BulkIngestRequest) => Promise<BulkIngestResult>) | undefined
 }

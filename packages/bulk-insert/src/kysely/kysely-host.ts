@@ -22,6 +22,7 @@ import {
 import type { Host, HostSession } from '../host/host.ts'
 import { dooming, inSavepoint } from '../host/savepoint.ts'
 import { type Steps, takeSteps, wait } from '../steps.ts'
+import { copyInOn } from './copy-in.ts'
 import { engineOf } from './engine-of.ts'
 
 /** See `Host`. */
@@ -67,6 +68,7 @@ class KyselySession implements HostSession {
   readonly isOwnDriver: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
+  readonly copyIn: HostSession['copyIn']
   readonly #tx: Kysely<any>
   readonly #executor: QueryExecutor
   readonly #traits: EngineTraits
@@ -79,8 +81,10 @@ class KyselySession implements HostSession {
     traits: EngineTraits,
     ambient: AmbientTransactions | undefined,
   ): Promise<KyselySession> {
-    const connection = await tx.getExecutor().provideConnection(async (found) => found)
-    return new KyselySession(tx, connection, traits, ambient)
+    const executor = tx.getExecutor()
+    const connection = await executor.provideConnection(async (found) => found)
+    const copyIn = await copyInOn(executor.adapter, connection)
+    return new KyselySession(tx, connection, traits, ambient, copyIn)
   }
 
   private constructor(
@@ -88,6 +92,7 @@ class KyselySession implements HostSession {
     connection: DatabaseConnection,
     traits: EngineTraits,
     ambient: AmbientTransactions | undefined,
+    copyIn: HostSession['copyIn'],
   ) {
     const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable> & {
       readonly [engineSession]?: EngineSession
@@ -97,6 +102,7 @@ class KyselySession implements HostSession {
     this.#traits = traits
     this.#ambient = ambient
     this.#session = capable[engineSession]
+    this.copyIn = copyIn
     this.bulkStatements = capable[bulkStatements]?.bind(connection)
     this.bulkIngest = capable[bulkIngest]?.bind(connection)
     this.isOwnDriver = this.bulkStatements !== undefined || this.bulkIngest !== undefined

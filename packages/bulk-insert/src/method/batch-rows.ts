@@ -6,6 +6,6 @@ export const batchRows: Readonly<Record<EngineName, number>> = Object.freeze({
   sqlite: 1_000,
   // Ten of the chunks that DuckDB works with.
   duckdb: 20_480,
-  postgresql: 5_000,
+  postgresql: 10_000,
   mysql: 1_000,
 })

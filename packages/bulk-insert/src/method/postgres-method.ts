@@ -7,54 +7,135 @@ import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { duplicateAmong } from './duplicate-among.ts'
 import { type Attempt, type Failure, type Method, nothing, type Outcome } from './method.ts'
-import { arrayText, type DateText, valueText } from './postgres-text.ts'
+import { arrayText, copyValue, type DateText, valueText } from './postgres-text.ts'
 import { ordinalName, rankedSource } from './ranked-source.ts'
 
 const insertedName = 'keelson_inserted'
 
+/** COPY cannot, and INSERT can: row-level security, rules. */
+const notSupported = '0A000'
+
 /**
- * One parameter for each column, however many rows: the text of an array, which `unnest` takes apart and a cast gives the
- * column's type. A new row has `xmax = 0`, an updated one has not.
+ * COPY, where `pg` is the client, nothing is to be returned and no row may be there already. Else one parameter for each
+ * column, however many rows: the text of an array, which `unnest` takes apart and a cast gives the column's type. A new row
+ * has `xmax = 0`, an updated one has not.
  */
 export class PostgresMethod implements Method {
-  readonly name = 'unnest'
-  readonly countsTable = false
+  readonly countsTable: boolean = false
   readonly #context: MethodContext
   readonly #dates: DateText
   readonly #statements: Statements
   readonly #splits: boolean
+  #copies: boolean
+  #name: 'copy' | 'unnest' = 'unnest'
 
   constructor(context: MethodContext, dates: DateText) {
+    const { conflict, returning, table } = context
     this.#context = context
     this.#dates = dates
     this.#statements = new Statements(context.target)
     // The system columns of a partitioned or foreign table cannot be read as the rows go in.
-    this.#splits = updates(context.conflict) && !context.table.isPartitioned
+    this.#splits = updates(conflict) && !table.isPartitioned
+    this.#copies = conflict === undefined && returning === undefined && !table.isView
+  }
+
+  get name(): 'copy' | 'unnest' {
+    return this.#name
   }
 
   *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
-    let parameters: unknown[]
-    try {
-      parameters = this.#columns(run, from, to)
-    } catch (error) {
-      if (!(error instanceof ValueError)) throw error
-      return failed(error.error, to - from, error.position)
-    }
-    const { sql, tail } = this.#statement(run)
+    const { copyIn } = session
+    const copies = this.#copies && copyIn !== undefined
     try {
       // A failed statement would leave nothing of the transaction around it.
       const outcome = yield* session.savepoint(() =>
-        this.#send(session, sql, [...parameters, ...tail]),
+        copies ? this.#copy(copyIn, run, from, to) : this.#insert(session, run, from, to),
       )
+      this.#name = copies ? 'copy' : 'unnest'
       return { outcome, done: to - from, failure: undefined }
     } catch (error) {
-      return failed(error, to - from)
+      if (error instanceof ValueError) return failed(error.error, to - from, error.position)
+      if (copies && describeError(error).code === notSupported) {
+        this.#copies = false
+        return yield* this.insert(session, run, from, to)
+      }
+      return failed(error, to - from, copies ? lineOf(error) : undefined)
     }
   }
 
   /** `ON CONFLICT DO UPDATE command cannot affect row a second time`. */
   duplicateIn(run: Run, from: number, to: number): number | undefined {
     return duplicateAmong(run, from, to, this.#context.conflict?.target)
+  }
+
+  *#copy(
+    copyIn: NonNullable<HostSession['copyIn']>,
+    run: Run,
+    from: number,
+    to: number,
+  ): Steps<Outcome> {
+    const { schema, table } = this.#context.target
+    const quote = (name: string): string => quoteIdentifier(name, 'postgresql')
+    const into = [...(schema === undefined ? [] : [schema]), table].map(quote).join('.')
+    const sql = `copy ${into} (${run.names.map(quote).join(', ')}) from stdin`
+    const changes = yield* wait(copyIn(sql, this.#lines(run, from, to)))
+    return { changes, inserted: changes, returned: [] }
+  }
+
+  *#insert(session: HostSession, run: Run, from: number, to: number): Steps<Outcome> {
+    const { sql, tail } = this.#statement(run)
+    const columns = run.names.map((_, column) => this.#array(run, column, from, to))
+    return yield* this.#send(session, sql, [...columns, ...tail])
+  }
+
+  /** What COPY reads, in parts. */
+  *#lines(run: Run, from: number, to: number): Generator<Uint8Array> {
+    const { values, names } = run
+    const isJson = this.#isJson(run)
+    for (let start = from; start < to; start += rowsPerPart) {
+      const end = Math.min(start + rowsPerPart, to)
+      let lines = ''
+      for (let row = start; row < end; row++) {
+        const of = values[row]!
+        for (let column = 0; column < names.length; column++) {
+          const text = this.#text(run, of[column], column, row - from, isJson[column]!)
+          lines += (column === 0 ? '' : '\t') + copyValue(text)
+        }
+        lines += '\n'
+      }
+      yield Buffer.from(lines)
+    }
+  }
+
+  /** The values of a column as the text of an array. */
+  #array(run: Run, column: number, from: number, to: number): string {
+    const isJson = this.#isJson(run)[column]!
+    const texts: (string | null)[] = []
+    for (let row = from; row < to; row++)
+      texts.push(this.#text(run, run.values[row]![column], column, row - from, isJson))
+    return arrayText(texts)
+  }
+
+  #isJson({ names }: Run): readonly boolean[] {
+    const { columns } = this.#context.table
+    return names.map((name) => jsonTypes.has(columns.get(name)!.type))
+  }
+
+  #text(
+    { keys }: Run,
+    value: unknown,
+    column: number,
+    position: number,
+    isJson: boolean,
+  ): string | null {
+    try {
+      return valueText(value, isJson, this.#dates)
+    } catch (error) {
+      throw new ValueError(
+        position,
+        new RowError('VALUE', (error as Error).message, keys[column], { cause: error }),
+      )
+    }
   }
 
   *#send(session: HostSession, sql: string, parameters: readonly unknown[]): Steps<Outcome> {
@@ -126,26 +207,18 @@ export class PostgresMethod implements Method {
   #nameOf(key: string): string {
     return this.#context.target.columnNames([key])[0] ?? key
   }
+}
 
-  #columns(run: Run, from: number, to: number): unknown[] {
-    const { columns } = this.#context.table
-    return run.names.map((name, at) => {
-      const { type } = columns.get(name)!
-      const isJson = type === 'pg_catalog.json' || type === 'pg_catalog.jsonb'
-      const texts: (string | null)[] = []
-      for (let row = from; row < to; row++) {
-        try {
-          texts.push(valueText(run.values[row]![at], isJson, this.#dates))
-        } catch (error) {
-          throw new ValueError(
-            row - from,
-            new RowError('VALUE', (error as Error).message, run.keys[at], { cause: error }),
-          )
-        }
-      }
-      return arrayText(texts)
-    })
-  }
+/** Rows that are sent to COPY at once. */
+const rowsPerPart = 500
+
+const jsonTypes: ReadonlySet<string> = new Set(['pg_catalog.json', 'pg_catalog.jsonb'])
+
+/** The row that COPY was at, which PostgreSQL says beside the error: `COPY flight, line 3, column id: "x"`. */
+function lineOf(error: unknown): number | undefined {
+  const { where } = error as { readonly where?: unknown }
+  const line = typeof where === 'string' ? /COPY .*, line (\d+)/.exec(where)?.[1] : undefined
+  return line === undefined ? undefined : Number(line) - 1
 }
 
 function withoutMark(row: Record<string, unknown>): Record<string, unknown> {

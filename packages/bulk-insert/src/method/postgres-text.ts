@@ -6,15 +6,36 @@
 /** How a driver sends a `Date`: as the clock on the wall here, which node-postgres does, or in UTC. */
 export type DateText = 'local' | 'utc'
 
-/** A column's values as the text of an array of texts. */
-export function arrayText(values: Iterable<string | null>): string {
-  let text = '{'
+/** Values as the text of an array of texts. */
+export function arrayText(texts: readonly (string | null)[]): string {
+  let all = '{'
   let separator = ''
-  for (const value of values) {
-    text += separator + (value === null ? 'NULL' : quoted(value))
+  for (const text of texts) {
+    all += separator + (text === null ? 'NULL' : quoted(text))
     separator = ','
   }
-  return `${text}}`
+  return `${all}}`
+}
+
+/**
+ * A value as COPY reads it, in a line for each row with tabs between the values.
+ * https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
+ */
+export function copyValue(text: string | null): string {
+  if (text === null) return '\\N'
+  return needsCopyEscape.test(text) ? copyEscaped(text) : text
+}
+
+const needsCopyEscape = /[\\\t\n\r]/
+const copyEscapes: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+}
+
+function copyEscaped(text: string): string {
+  return text.replaceAll(/[\\\t\n\r]/g, (character) => copyEscapes[character]!)
 }
 
 /**
