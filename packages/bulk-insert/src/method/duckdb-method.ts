@@ -43,7 +43,7 @@ export class DuckDBMethod implements Method {
           schema: target.schema,
           columns: run.names,
           rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
-          ordinal: ordinalName,
+          ...(this.#isRanked && { ordinal: ordinalName }),
           statement: (source) => sql.replace(placeholder, () => source),
           parameters: tail,
         }),
@@ -78,6 +78,12 @@ export class DuckDBMethod implements Method {
     return found === undefined ? undefined : found - from
   }
 
+  /** Whether rows of one key have to be told apart by their order. */
+  get #isRanked(): boolean {
+    const { conflict } = this.#context
+    return conflict?.target !== undefined && updates(conflict)
+  }
+
   #statement(run: Run): CompiledInsert {
     const { conflict, returning } = this.#context
     return this.#statements.get(0, {
@@ -91,7 +97,7 @@ export class DuckDBMethod implements Method {
   #source({ names }: Run): string {
     const { conflict, duplicates, target } = this.#context
     const key = conflict?.target && target.columnNames(conflict.target).map((name) => name!)
-    if (key === undefined || !updates(conflict)) {
+    if (key === undefined || !this.#isRanked) {
       return `select ${names.map((name) => quoteIdentifier(name, 'duckdb')).join(', ')} from ${placeholder}`
     }
     return duplicates === 'error'

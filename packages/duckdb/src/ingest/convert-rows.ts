@@ -3,6 +3,7 @@ import { type BulkIngestRequest, describeValue, ParameterError } from '@keelson/
 import type { Interruption } from '../connection/interruption.ts'
 import { Slices } from '../result/read-result.ts'
 import { toDuckDBValue } from '../values/parameter.ts'
+import { exactScalar } from '../values/write/exact-value.ts'
 import type { IngestColumn } from './ingest-source.ts'
 
 const rowsPerLook = 256
@@ -19,10 +20,8 @@ export async function convertRows(
   for (let start = 0; start < rows.length; start += rowsPerLook) {
     const end = Math.min(start + rowsPerLook, rows.length)
     for (let row = start; row < end; row++) checkRow(rows[row], row, width)
-    for (let column = 0; column < width; column++) {
-      for (let row = start; row < end; row++)
-        values[column]!.push(convert(rows[row]![column], row, columns[column]!))
-    }
+    for (let column = 0; column < width; column++)
+      convertColumn(values[column]!, rows, column, columns[column]!, start, end)
     if (ordinal !== undefined)
       for (let row = start; row < end; row++) values[width]!.push(BigInt(row))
     if (!slices.isOver) continue
@@ -40,6 +39,25 @@ function checkRow(row: unknown, index: number, width: number): void {
     `Row ${index} is ${found}, and each row has to be an array of ${width}, one value for each column.`,
     { index },
   )
+}
+
+function convertColumn(
+  values: DuckDBValue[],
+  rows: BulkIngestRequest['rows'],
+  column: number,
+  target: IngestColumn,
+  start: number,
+  end: number,
+): void {
+  const { type } = target
+  // JSON is checked, as text too.
+  const isScalar = type.alias !== 'JSON'
+  for (let row = start; row < end; row++) {
+    const value = rows[row]![column]
+    // Nearly every value is one of these, and needs no place for an error.
+    const scalar = isScalar && value !== undefined ? exactScalar(value, type) : undefined
+    values.push(scalar === undefined ? convert(value, row, target) : scalar)
+  }
 }
 
 function convert(value: unknown, row: number, { name, type }: IngestColumn): DuckDBValue {
