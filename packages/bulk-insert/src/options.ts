@@ -46,6 +46,8 @@ export interface BulkOptions extends CommonOptions<any> {
   readonly onReturned:
     | ((rows: readonly any[], info: { readonly firstIndex: number }) => unknown)
     | undefined
+  /** Is told the positions of rows that a transaction of their own has committed. */
+  readonly onKept?: ((indexes: readonly number[]) => void) | undefined
 }
 
 const where = 'bulkInsert()'
