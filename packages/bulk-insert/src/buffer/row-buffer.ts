@@ -414,7 +414,7 @@ export class RowBuffer implements WriteBuffer<any> {
   async #run(): Promise<void> {
     const { flushRows, flushBytes } = this.#settings
     // What is added in the same turn goes along.
-    await undefined
+    await Promise.resolve()
     let sliceStart = performance.now()
     while (this.#isDue && !this.#deadline.signal.aborted) {
       const batch = this.#queue.take(flushRows, flushBytes)
@@ -532,7 +532,7 @@ export class RowBuffer implements WriteBuffer<any> {
 
   async #shutDown(deadlineMs: number): Promise<WriteBufferStats> {
     // It is `#closing` that keeps new rows out, and it is set when this has returned a promise.
-    await undefined
+    await Promise.resolve()
     this.#room?.resolve()
     this.#stopped = undefined
     const { signal } = this.#deadline

@@ -174,7 +174,7 @@ export class Spill {
 
   async #run(): Promise<void> {
     // What is added in the same turn goes along.
-    await undefined
+    await Promise.resolve()
     while (this.#entries.length > 0 || this.#hasCheckpoint) {
       const entries = this.#entries
       const hasCheckpoint = this.#hasCheckpoint
