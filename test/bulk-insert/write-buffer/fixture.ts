@@ -61,12 +61,10 @@ export async function open({
   const base = decorate(await dialectOf(engine, setup))
   const { retry } = setup
   const sent: string[] = []
-  const db = new Kysely<Tables>({
-    dialect: isWrapped
-      ? withTransactions(base, retry === undefined ? {} : { defaults: { retry } })
-      : base,
-    log: ({ query }) => sent.push(query.sql),
-  })
+  const dialect: Dialect = isWrapped
+    ? withTransactions(base, retry === undefined ? {} : { defaults: { retry } })
+    : base
+  const db = new Kysely<Tables>({ dialect, log: ({ query }) => void sent.push(query.sql) })
   onTestFinished(() => db.destroy())
   if (engine === 'postgresql' && setup.connectionString === undefined)
     await sql`drop table if exists event`.execute(db)

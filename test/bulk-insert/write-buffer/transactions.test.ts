@@ -1,9 +1,12 @@
-import { BufferTransactionError, RowDroppedError } from '@keelson/bulk-insert/kysely'
-import { createWriteBuffer } from '@keelson/bulk-insert/kysely'
+import {
+  BufferTransactionError,
+  createWriteBuffer,
+  RowDroppedError,
+} from '@keelson/bulk-insert/kysely'
 import { outside, transaction } from '@keelson/transactions/kysely'
 import { describe, expect, test, vi } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { expectBalance, open, row, rows, setups } from './fixture.ts'
+import { expectBalance, open, row, rows, setups, type Tables } from './fixture.ts'
 
 const wrapped = setups.filter(({ isWrapped }) => isWrapped)
 
@@ -134,7 +137,7 @@ describe.for(setups)('$engine, wrapped: $isWrapped', ({ engine, isWrapped }) => 
   test('a buffer of the handle of a transaction is refused', async () => {
     const { db } = await open({ engine, isWrapped })
     await db.transaction().execute(async (tx) => {
-      const error = await rejection(() => createWriteBuffer(tx, 'event'))
+      const error = await rejection(() => createWriteBuffer<Tables, 'event'>(tx, 'event'))
       expect(error).toBeInstanceOf(BufferTransactionError)
       expect(error.message).toMatch(
         /^createWriteBuffer\(\) cannot write through the handle of a transaction: .* Make the buffer of the database itself\. .*withTransactions\(\)/,

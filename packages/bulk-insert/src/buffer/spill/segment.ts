@@ -44,8 +44,7 @@ export function scanSegment(bytes: Buffer): SegmentScan {
   let lastSequence = 0
   const header = bytes.subarray(0, segmentHeader.length)
   if (!header.equals(segmentHeader)) {
-    const isTorn = segmentHeader.subarray(0, header.length).equals(header)
-    return { rows, checkpoint, lastSequence, goodBytes: 0, isDamaged: !isTorn }
+    return { rows, checkpoint, lastSequence, goodBytes: 0, isDamaged: !isTornHeader(bytes) }
   }
   let at = segmentHeader.length
   for (;;) {
@@ -73,6 +72,13 @@ function recordAt(
   if (crc32(bytes.subarray(at + 8, end)) !== bytes.readUInt32LE(at + 4)) return undefined
   const sequence = Number(bytes.readBigUInt64LE(at + 8))
   return { sequence, payload: bytes.toString('utf8', start, end), end }
+}
+
+/** Whether a crash came while the segment was made: a part of the header, and zeros at most. */
+function isTornHeader(bytes: Buffer): boolean {
+  let at = 0
+  while (at < bytes.length && bytes[at] === segmentHeader[at]) at++
+  return bytes.subarray(at).every((byte) => byte === 0)
 }
 
 function hasRecordAfter(bytes: Buffer, bad: number): boolean {

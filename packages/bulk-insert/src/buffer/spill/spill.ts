@@ -167,9 +167,7 @@ export class Spill {
   }
 
   #begin(): void {
-    this.#work ??= this.#run().finally(() => {
-      this.#work = undefined
-    })
+    this.#work ??= this.#run()
   }
 
   async #run(): Promise<void> {
@@ -196,6 +194,8 @@ export class Spill {
       if (entries.length > 0) this.#durable(entries)
       if (hasCheckpoint) await this.#forget()
     }
+    // At once: whoever adds something from here on begins anew.
+    this.#work = undefined
   }
 
   async #write(records: Buffer, lastSequence: number): Promise<void> {
