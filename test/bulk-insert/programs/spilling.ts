@@ -1,4 +1,5 @@
 // Adds rows without an end, and says of each that was acknowledged. What it is killed in the middle of, the next one writes.
+// Without a spill nobody does.
 import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createWriteBuffer } from '@keelson/bulk-insert/kysely'
@@ -15,7 +16,7 @@ await sql`create table if not exists event (place integer primary key, id intege
 await sql`create unique index if not exists event_id on event (id)`.execute(db)
 const buffer = createWriteBuffer(db, 'event', {
   idempotencyKey: 'id',
-  spill: { path: spill! },
+  ...(spill !== '' && { spill: { path: spill! } }),
   lingerMs: 3,
   flushRows: 40,
   maxRows: 500,

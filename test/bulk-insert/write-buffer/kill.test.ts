@@ -72,3 +72,20 @@ test(
     })
   },
 )
+
+test('B16: without a spill kill -9 loses nothing that was acknowledged', async () => {
+  const path = join(temporaryDirectory(), 'test.db')
+  const program = startProgram(new URL('../programs/spilling.ts', import.meta.url), path, '', '1')
+  expect(await program.line()).toBe('ready')
+  const killed = sleep(150).then(() => program.kill())
+  const told: number[] = []
+  for (let line = await program.line(); line !== undefined; line = await program.line())
+    told.push(Number(line))
+  await killed
+  const db = new Kysely<{ event: { id: number } }>({ dialect: new SqliteDialect({ path }) })
+  const rows = await db.selectFrom('event').select('id').execute()
+  await db.destroy()
+  const there = new Set(rows.map(({ id }) => id))
+  expect(told.length).toBeGreaterThan(0)
+  expect(told.filter((id) => !there.has(id))).toEqual([])
+})

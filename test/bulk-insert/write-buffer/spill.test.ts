@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -190,20 +191,44 @@ test('a file that is damaged in the middle is refused, and left as it is', async
   expect(readdirSync(path)).toEqual([name])
 })
 
-test('a spill that cannot be written refuses rows, and keeps what it has acknowledged', async () => {
+test('a row that cannot be brought to disk is rejected, and what was acknowledged before is kept', async () => {
   const path = join(temporaryDirectory(), 'spill')
-  const { buffer } = await open({ engine: 'sqlite', decorate: never })
+  const { buffer, ids } = await open({ engine: 'sqlite' })
   const events = buffer(spillAt(path))
+  renameSync(path, `${path}-away`)
+  const error = await rejection(events.add(row(1)))
+  expect(error).toBeInstanceOf(SpillError)
+  expect(error).toMatchObject({
+    code: 'SPILL_FAILED',
+    message: expect.stringMatching(/^The spill ".*" cannot write a row: ENOENT/),
+    cause: { code: 'ENOENT' },
+  })
+  expect(events.stats).toMatchObject({ accepted: 1, rejected: 1, lost: 1, pending: 0 })
+  renameSync(`${path}-away`, path)
+  expect(await events.add(row(2))).toEqual({ status: 'spilled' })
+  await events.flush()
+  expect(await ids()).toEqual([2])
+  expectBalance(events.stats)
+})
+
+test('a spill that is no directory of segments is refused, and its lock given back', async () => {
+  const { buffer } = await open({ engine: 'sqlite' })
+  const path = temporaryDirectory()
+  mkdirSync(join(path, '0000000001.segment'))
+  const error = await rejection(() => buffer(spillAt(path)))
+  expect(error['code']).toBe('EISDIR')
+  expect(existsSync(join(path, 'lock'))).toBe(false)
+})
+
+test('flush() of a closed buffer that has left rows in its spill says so', async () => {
+  const { buffer } = await open({ engine: 'sqlite', decorate: never })
+  const events = buffer(spillAt(join(temporaryDirectory(), 'spill')))
   await events.add(row(1))
-  // The next segment cannot be made: its name is taken.
-  const second = buffer(spillAt(join(temporaryDirectory(), 'other')))
-  const other = join(temporaryDirectory(), 'taken')
-  mkdirSync(join(other, '0000000001.segment'), { recursive: true })
-  await second.close()
-  const third = await rejection(() => buffer(spillAt(other)))
-  expect(third['code']).toBe('EISDIR')
-  expect(existsSync(join(other, 'lock'))).toBe(false)
-  expect(events.stats.spilled).toBe(1)
+  await events.close({ deadlineMs: 0 })
+  expect(await rejection(events.flush())).toMatchObject({
+    code: 'BUFFER_CLOSED',
+    message: expect.stringMatching(/^flush\(\) cannot write the 1 rows .* has left in its spill/),
+  })
 })
 
 describe('B20: the lock', () => {

@@ -139,6 +139,8 @@ export class RowBuffer implements WriteBuffer<any> {
 
   flush(): Promise<void> {
     if (this.#host.ambient?.isOpen === true) return Promise.reject(insideError('flush()'))
+    if (this.#isOver)
+      return this.#ledger.held === 0 ? Promise.resolve() : Promise.reject(this.#leftError())
     this.#stopped = undefined
     return this.#flush()
   }
@@ -342,7 +344,7 @@ export class RowBuffer implements WriteBuffer<any> {
 
   #replay(): void {
     const now = performance.now()
-    for (const { sequence, payload } of this.#spill?.left ?? []) {
+    for (const { sequence, payload } of this.#spill?.takeLeft() ?? []) {
       const row = decodePayload(payload)
       const entry = newEntry(row, rowBytes(row) + payload.length, payload, undefined, 0)
       entry.order = ++this.#order
@@ -554,7 +556,8 @@ export class RowBuffer implements WriteBuffer<any> {
     await this.#spill?.idle()
     this.#abandon()
     this.#isOver = true
-    for (const { reject } of this.#flushes.splice(0)) reject(this.#closedError())
+    for (const { reject } of this.#flushes.splice(0))
+      reject(this.#spill === undefined ? this.#closedError() : this.#leftError())
     await Promise.race([this.#callbacks.idle(), sleep(graceMs)])
     await this.#spill?.close()
     return this.stats
@@ -574,6 +577,13 @@ export class RowBuffer implements WriteBuffer<any> {
       `The buffer of ${JSON.stringify(this.#table)} was closed before the row could be written, and its deadline had passed ` +
         'or writing had failed. It is not in the table. Allow close() more time (deadlineMs), or use a spill.',
       this.#lastFailure === undefined ? undefined : { cause: this.#lastFailure },
+    )
+  }
+
+  #leftError(): BufferClosedError {
+    return new BufferClosedError(
+      `flush() cannot write the ${this.#ledger.held} rows that the buffer of ${JSON.stringify(this.#table)} has left in its ` +
+        'spill: it is closed. The next buffer that is made with that spill writes them.',
     )
   }
 

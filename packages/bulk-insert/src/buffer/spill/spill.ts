@@ -45,8 +45,7 @@ const segmentBytes = 8 * 1024 * 1024
  * is added while a write is under way goes into the next one, so that many rows share an fsync.
  */
 export class Spill {
-  /** What an earlier process has left, in order. */
-  readonly left: readonly SpilledRow[]
+  #left: readonly SpilledRow[]
   readonly #directory: string
   readonly #fsync: FsyncPolicy
   readonly #unlock: () => void
@@ -98,9 +97,9 @@ export class Spill {
       return { path, lastSequence: scan.lastSequence }
     })
     this.#number = Number.parseInt(names.at(-1) ?? '0', 10)
-    this.left = rows.filter(({ sequence }) => sequence > this.#decided)
+    this.#left = rows.filter(({ sequence }) => sequence > this.#decided)
     this.#sequence = Math.max(this.#decided, ...this.#complete.map((each) => each.lastSequence))
-    if (this.left.length === 0) {
+    if (this.#left.length === 0) {
       for (const { path } of this.#complete.splice(0)) unlinkSync(path)
       syncDirectory(directory)
     }
@@ -113,6 +112,13 @@ export class Spill {
   ): void {
     this.#durable = durable
     this.#failed = failed
+  }
+
+  /** What an earlier process has left, in order; whoever takes it has it. */
+  takeLeft(): readonly SpilledRow[] {
+    const left = this.#left
+    this.#left = []
+    return left
   }
 
   /** The first entry that is not on disk yet. */
