@@ -67,3 +67,13 @@ test('addMany() with more rows than there is room for goes in as room comes, uni
   await Promise.all([events.addMany(rows(1, 30)), events.add(row(31))])
   expect(await ids()).toEqual(rows(1, 31).map(({ id }) => id))
 })
+
+test('a row that waits for room does not wait for others to linger', async () => {
+  const { buffer } = await open({ engine: 'sqlite' })
+  const events = buffer({ maxBytes: 10_000, lingerMs: 60_000 })
+  const large = (id: number) => events.add(row(id, 'x'.repeat(6_000)))
+  const [first] = [large(1), large(2)]
+  expect(await first).toEqual({ status: 'written' })
+  await events.flush()
+  expect(events.stats.written).toBe(2)
+})

@@ -79,6 +79,26 @@ test('B13: what is under way at the deadline and does not answer is an unknown o
   expect(events.stats).toEqual(report)
 })
 
+test('B13: a COMMIT that is answered after the deadline changes nothing that was told', async () => {
+  const { buffer, ids } = await open({
+    engine: 'sqlite',
+    decorate: withFaults(async (step) => {
+      if (step === 'commit') await sleep(300)
+      return undefined
+    }),
+  })
+  const events = buffer({ lingerMs: 0 })
+  const added = events.add(row(1))
+  added.catch(() => {})
+  await sleep(30)
+  const report = await events.close({ deadlineMs: 10 })
+  expect(await rejection(added)).toBeInstanceOf(OutcomeUnknownError)
+  expect(report).toMatchObject({ accepted: 1, written: 0, rejected: 1, lost: 1 })
+  await sleep(400)
+  expect(await ids()).toEqual([1])
+  expect(events.stats).toEqual(report)
+})
+
 test('B13: await using closes the buffer', async () => {
   const { buffer, ids } = await open({ engine: 'sqlite' })
   {

@@ -146,7 +146,7 @@ export function expectBalance(stats: WriteBufferStats): void {
 
 /** A driver that fails in place of beginning or committing, when it is told to; everything else is the real one. */
 export function withFaults(
-  fault: (step: 'begin' | 'commit' | 'committed') => Error | undefined,
+  fault: (step: 'begin' | 'commit' | 'committed') => Error | undefined | Promise<Error | undefined>,
 ): (dialect: Dialect) => Dialect {
   return (dialect) => ({
     createAdapter: () => dialect.createAdapter(),
@@ -156,18 +156,18 @@ export function withFaults(
       const driver = dialect.createDriver()
       const begin = driver.beginTransaction.bind(driver)
       const commit = driver.commitTransaction.bind(driver)
-      const check = (step: 'begin' | 'commit' | 'committed'): void => {
-        const error = fault(step)
+      const check = async (step: 'begin' | 'commit' | 'committed'): Promise<void> => {
+        const error = await fault(step)
         if (error !== undefined) throw error
       }
       driver.beginTransaction = async (connection, settings) => {
-        check('begin')
+        await check('begin')
         await begin(connection, settings)
       }
       driver.commitTransaction = async (connection) => {
-        check('commit')
+        await check('commit')
         await commit(connection)
-        check('committed')
+        await check('committed')
       }
       return driver
     },

@@ -2,7 +2,7 @@ import { BufferStoppedError } from '@keelson/bulk-insert/kysely'
 import { sql } from 'kysely'
 import { describe, expect, test, vi } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { expectBalance, open, row, rows, setups } from './fixture.ts'
+import { busy, expectBalance, open, row, rows, setups, withFaults } from './fixture.ts'
 
 describe.for(setups)('$engine, wrapped: $isWrapped', (setup) => {
   test('B8: rows that cannot be inserted are found, and the others are written in order', async () => {
@@ -60,6 +60,21 @@ describe.for(setups)('$engine, wrapped: $isWrapped', (setup) => {
     expect(await ids()).toEqual([1, 2, 3, 4, 5, 6])
     expect(events.stats.state).toBe('open')
   })
+})
+
+test('B8: on DuckDB rows that were committed while the poison row was looked for are not sent again', async () => {
+  let begun = 0
+  const { buffer, ids } = await open({
+    engine: 'duckdb',
+    // The first two read the table and fail for the poison row, the third writes what comes before it.
+    decorate: withFaults((step) => (step === 'begin' && ++begun === 5 ? busy() : undefined)),
+  })
+  const events = buffer({ retry: { minDelayMs: 1, maxDelayMs: 5 } })
+  const all = rows(1, 32).map((each) => events.add(each.id === 21 ? row(21, 'refused') : each))
+  const settled = await Promise.allSettled(all)
+  expect(settled.flatMap(({ status }, at) => (status === 'rejected' ? [at + 1] : []))).toEqual([21])
+  expect(await ids()).toHaveLength(31)
+  expect(events.stats).toMatchObject({ written: 31, inserted: 31, rejected: 1, retries: 1 })
 })
 
 test('B9: a full disk stops the buffer, and no row is taken for the culprit', async () => {

@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createWriteBuffer, RowError, SpillError } from '@keelson/bulk-insert/kysely'
@@ -104,6 +105,21 @@ describe.for(setups)('$engine, wrapped: $isWrapped', (setup) => {
     expect(dead).toMatchObject({ sequence: 2, row: row(2, 'refused') })
     expect(dead.error.message).toMatch(/check/i)
   })
+})
+
+test('B15: a row is synced before it is acknowledged, and rows that are added at once share an fsync', async () => {
+  const probe = await openFile(join(temporaryDirectory(), 'probe'), 'w')
+  await probe.close()
+  const datasync = vi.spyOn(Object.getPrototypeOf(probe) as typeof probe, 'datasync')
+  onTestFinished(() => datasync.mockRestore())
+  const { buffer } = await open({ engine: 'sqlite' })
+  const events = buffer({ ...spillAt(join(temporaryDirectory(), 'spill')), lingerMs: 60_000 })
+  for (const each of rows(1, 3)) {
+    await events.add(each)
+    expect(datasync).toHaveBeenCalledTimes(each.id)
+  }
+  await Promise.all(rows(4, 103).map((each) => events.add(each)))
+  expect(datasync).toHaveBeenCalledTimes(4)
 })
 
 test('B15: with an interval rows are acknowledged once they are written to the file', async () => {

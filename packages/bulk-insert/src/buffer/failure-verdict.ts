@@ -40,7 +40,6 @@ const closedCodes: ReadonlySet<string> = new Set(['DATABASE_CLOSED', 'POOL_CLOSE
 export function failureVerdict(error: unknown, atCommit: boolean): FailureVerdict {
   if (error instanceof RowError) return 'row'
   if (error instanceof RunAgain) return 'retry'
-  if (codeOf(error) === 'COMMIT_OUTCOME_UNKNOWN') return 'unknown'
   const description = describeError(error)
   if (ofRows.has(description.category)) return 'row'
   if (atCommit && !isDefinite(description)) return 'unknown'
@@ -57,8 +56,4 @@ function isDefinite({ category, engine, sqlState, transactionFate }: ErrorDescri
   // What is in the process says itself what it did not do. A server has answered, when there is a state.
   if (engine === 'sqlite' || engine === 'duckdb') return true
   return category !== 'connection' && sqlState !== undefined
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { readonly code?: unknown } | undefined | null)?.code
 }
