@@ -19,7 +19,7 @@ describe.for(setups)('$engine, wrapped: $isWrapped', (setup) => {
     const error = await rejection(events.add(row(11)))
     expect(error).toBeInstanceOf(BufferClosedError)
     expect(error.message).toBe(
-      'add() cannot take a row for "event": the buffer is closed. It is not in the table.',
+      'The buffer of "event" is closed and cannot take a row. It is not in the table. Make another buffer for it.',
     )
     expect(await closing).toMatchObject({
       accepted: 10,
@@ -55,7 +55,7 @@ test('B13: close() tries until its deadline, and then rejects every promise', as
     expect(error).toBeInstanceOf(BufferClosedError)
     expect(error.cause).toMatchObject({ code: 'SQLITE_BUSY' })
   }
-  expect(onLost.mock.calls.map(([{ row }]) => row.id).toSorted()).toEqual([1, 2, 3, 4, 5])
+  expect(new Set(onLost.mock.calls.map(([{ row }]) => row.id))).toEqual(new Set([1, 2, 3, 4, 5]))
   expect(await ids()).toEqual([])
 })
 

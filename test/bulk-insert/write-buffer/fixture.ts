@@ -82,7 +82,7 @@ export async function open({
   }
 }
 
-export async function createTable(db: Kysely<Tables>, engine: EngineKind): Promise<void> {
+async function createTable(db: Kysely<Tables>, engine: EngineKind): Promise<void> {
   const place =
     engine === 'sqlite'
       ? sql`place integer primary key autoincrement`
@@ -95,7 +95,7 @@ export async function createTable(db: Kysely<Tables>, engine: EngineKind): Promi
   )
 }
 
-export async function idsOf(db: Kysely<Tables>): Promise<number[]> {
+async function idsOf(db: Kysely<Tables>): Promise<number[]> {
   const rows = await sql<{ id: number }>`select id from event order by place`.execute(db)
   return rows.rows.map(({ id }) => Number(id))
 }

@@ -22,8 +22,8 @@ const step = fc.record({
     { weight: 8, arbitrary: fc.constant(false) },
     { weight: 1, arbitrary: fc.constant(true) },
   ),
-  then: fc.oneof(
-    { weight: 6, arbitrary: fc.constant('next' as const) },
+  next: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('add' as const) },
     { weight: 2, arbitrary: fc.constant('turn' as const) },
     { weight: 1, arbitrary: fc.constant('flush' as const) },
   ),
@@ -103,7 +103,7 @@ describe.for(['sqlite', 'postgresql', 'duckdb'] as const)('%s', (engine) => {
           const outcomes: Promise<string>[] = []
           const sentIds: number[] = []
           let closing: Promise<unknown> | undefined
-          for (const [at, { poison, isRepeated, then }] of given.steps.entries()) {
+          for (const [at, { poison, isRepeated, next }] of given.steps.entries()) {
             if (at === given.closeAt) closing = events.close()
             const id = isRepeated && at > 0 ? sentIds[at - 1]! : at + 1
             sentIds.push(id)
@@ -116,8 +116,8 @@ describe.for(['sqlite', 'postgresql', 'duckdb'] as const)('%s', (engine) => {
             )
             added++
             expectBalance(events.stats)
-            if (then === 'turn') await new Promise((resolve) => setImmediate(resolve))
-            if (then === 'flush') await events.flush()
+            if (next === 'turn') await new Promise((resolve) => setImmediate(resolve))
+            if (next === 'flush') await events.flush()
           }
           await closing
           const report = await events.close()

@@ -66,7 +66,7 @@ test('B8: on DuckDB rows that were committed while the poison row was looked for
   let begun = 0
   const { buffer, ids } = await open({
     engine: 'duckdb',
-    // The first two read the table and fail for the poison row, the third writes what comes before it.
+    // By then the table is read, all rows have failed together, and some of them are committed.
     decorate: withFaults((step) => (step === 'begin' && ++begun === 5 ? busy() : undefined)),
   })
   const events = buffer({ retry: { minDelayMs: 1, maxDelayMs: 5 } })

@@ -243,7 +243,9 @@ test('flush() of a closed buffer that has left rows in its spill says so', async
   await events.close({ deadlineMs: 0 })
   expect(await rejection(events.flush())).toMatchObject({
     code: 'BUFFER_CLOSED',
-    message: expect.stringMatching(/^flush\(\) cannot write the 1 rows .* has left in its spill/),
+    message: expect.stringMatching(
+      /^The buffer of "event" is closed, and flush\(\) cannot write the 1 rows that it has left in its spill\./,
+    ),
   })
 })
 

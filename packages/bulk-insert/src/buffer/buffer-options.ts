@@ -1,4 +1,3 @@
-/** Over 300 lines, being one subject: every option of a write buffer, what it means, and what it may be. */
 import { checkOptionNames, invalidOption, OptionError } from '@keelson/core'
 import type { Conflict } from '../conflict.ts'
 import { normaliseOptions } from '../options.ts'

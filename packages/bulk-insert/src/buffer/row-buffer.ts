@@ -8,22 +8,19 @@ import type { Target } from '../host/target.ts'
 import { type BufferSettings, milliseconds } from './buffer-options.ts'
 import type { WriteBufferStats, WriteCounts } from './buffer-stats.ts'
 import { Callbacks } from './callbacks.ts'
+import { Deferral } from './deferral.ts'
 import { type DeadEntry, Delivery, DeliveryStopped } from './delivery.ts'
 import { type Entry, newEntry, type Ticket } from './entry.ts'
 import { EntryQueue } from './entry-queue.ts'
-import {
-  BufferClosedError,
-  BufferFullError,
-  BufferStoppedError,
-  BufferTransactionError,
-  OutcomeUnknownError,
-  RowDroppedError,
-} from './errors.ts'
+import type { BufferClosedError, BufferFullError, BufferStoppedError } from './errors.ts'
 import { type Fate, fateOf, spilled } from './fate.ts'
+import { FlushWaiters } from './flush-waiters.ts'
 import { Ledger } from './ledger.ts'
+import { dropped, insideTransaction, Refusals } from './refusals.ts'
 import { rowBytes } from './row-bytes.ts'
+import { takeRow } from './row-intake.ts'
 import { checkSignalOptions, closeOnSignals, type SignalOptions } from './shutdown-signals.ts'
-import { decodePayload, encodePayload } from './spill/payload.ts'
+import { decodePayload } from './spill/payload.ts'
 import type { Spill } from './spill/spill.ts'
 import { RowTicket, RowsTicket } from './tickets.ts'
 import type { CloseOptions, WriteBuffer } from './write-buffer.ts'
@@ -33,17 +30,11 @@ const sliceMs = 8
 /** How long after its deadline `close()` waits for what is under way to say what became of it, in milliseconds. */
 const graceMs = 100
 
-interface FlushWaiter {
-  readonly through: number
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 /** See `WriteBuffer`. */
 export class RowBuffer implements WriteBuffer<any> {
   readonly #host: Host
   readonly #settings: BufferSettings
-  readonly #table: string
+  readonly #refusals: Refusals
   readonly #spill: Spill | undefined
   readonly #delivery: Delivery
   readonly #callbacks: Callbacks
@@ -61,10 +52,9 @@ export class RowBuffer implements WriteBuffer<any> {
   #order = 0
   /** Rows up to this one are sent without lingering. */
   #flushThrough = 0
-  #flushes: FlushWaiter[] = []
+  readonly #flushes = new FlushWaiters()
   #room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
-  #deferredRows = 0
-  #deferredBytes = 0
+  readonly #deferral = new Deferral()
   #stopped: BufferStoppedError | undefined
   #lastFailure: unknown
   #closing: Promise<WriteBufferStats> | undefined
@@ -74,7 +64,7 @@ export class RowBuffer implements WriteBuffer<any> {
   constructor(host: Host, target: Target, settings: BufferSettings, spill: Spill | undefined) {
     this.#host = host
     this.#settings = settings
-    this.#table = target.table
+    this.#refusals = new Refusals(target.table)
     this.#spill = spill
     this.#callbacks = new Callbacks(settings)
     this.#delivery = new Delivery(
@@ -138,16 +128,16 @@ export class RowBuffer implements WriteBuffer<any> {
   }
 
   flush(): Promise<void> {
-    if (this.#host.ambient?.isOpen === true) return Promise.reject(insideError('flush()'))
+    if (this.#host.ambient?.isOpen === true) return Promise.reject(insideTransaction('flush()'))
     if (this.#isOver)
-      return this.#ledger.held === 0 ? Promise.resolve() : Promise.reject(this.#leftError())
+      return this.#ledger.held === 0 ? Promise.resolve() : Promise.reject(this.#leftInSpill())
     this.#stopped = undefined
     return this.#flush()
   }
 
   close(options: CloseOptions = {}): Promise<WriteBufferStats> {
     if (this.#closing !== undefined) return this.#closing
-    if (this.#host.ambient?.isOpen === true) return Promise.reject(insideError('close()'))
+    if (this.#host.ambient?.isOpen === true) return Promise.reject(insideTransaction('close()'))
     try {
       checkOptionNames('close()', options, ['deadlineMs'])
       const deadlineMs = milliseconds('deadlineMs', options.deadlineMs, 30_000)
@@ -176,49 +166,20 @@ export class RowBuffer implements WriteBuffer<any> {
     const state = this.#stopped === undefined ? closing : 'stopped'
     return this.#ledger.snapshot({
       waiting: this.#line.length,
-      deferred: this.#deferredRows,
+      deferred: this.#deferral.rows,
       state: this.#isOver ? 'closed' : state,
     })
   }
 
   // From the caller to the queue.
 
-  #entryOf(row: object | undefined, ticket: Ticket, index: number): Entry | undefined {
+  #entryOf(row: unknown, ticket: Ticket, index: number): Entry | undefined {
     try {
-      if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-        throw new RowError(
-          'NOT_A_ROW',
-          `The row is ${describeValue(row)}. A row is an object whose keys are columns.`,
-        )
-      }
-      this.#checkKey(row)
-      // Whoever fills one object again and again has added as many rows.
-      const copy = { ...row }
-      const payload = this.#spill === undefined ? undefined : encodePayload(copy)
-      const bytes = rowBytes(copy) + (payload?.length ?? 0)
-      if (bytes > this.#settings.maxBytes) {
-        throw new BufferFullError(
-          `add() cannot take a row of about ${bytes} bytes: the buffer holds no more than ${this.#settings.maxBytes} (maxBytes). ` +
-            'Insert it by itself, or allow more.',
-        )
-      }
-      return newEntry(copy, bytes, payload, ticket, index)
+      return takeRow(row, this.#settings, ticket, index)
     } catch (error) {
       ticket.fail(index, error)
       this.#callbacks.rejected(row as object, error)
       return undefined
-    }
-  }
-
-  #checkKey(row: object): void {
-    for (const key of this.#settings.idempotencyKey ?? []) {
-      if (((row as Record<string, unknown>)[key] ?? undefined) !== undefined) continue
-      throw new RowError(
-        'MISSING_COLUMN',
-        `The row has no ${JSON.stringify(key)}, which is its idempotencyKey: without it nobody could tell whether the row is ` +
-          'in the table already. Give it one before it is added.',
-        key,
-      )
     }
   }
 
@@ -231,11 +192,7 @@ export class RowBuffer implements WriteBuffer<any> {
 
   /** Why no row can be taken now. */
   #refusal(): Error | undefined {
-    if (this.#closing !== undefined) {
-      return new BufferClosedError(
-        `add() cannot take a row for ${JSON.stringify(this.#table)}: the buffer is closed. It is not in the table.`,
-      )
-    }
+    if (this.#closing !== undefined) return this.#refusals.isClosed()
     return this.#stopped ?? this.#spill?.broken
   }
 
@@ -248,34 +205,19 @@ export class RowBuffer implements WriteBuffer<any> {
 
   /** Keeps rows until the transaction that is open around the call is committed. */
   #defer(entries: readonly Entry[]): void {
-    const ambient = this.#host.ambient!
-    const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
+    const bytes = bytesOf(entries)
     if (this.#settings.overflow === 'error' && !this.#fits(entries.length, bytes)) {
       this.#refuse(entries, this.#fullError(entries.length))
       return
     }
-    let isOpen = true
-    const end = (use: () => void): void => {
-      if (!isOpen) return
-      isOpen = false
-      this.#deferredRows -= entries.length
-      this.#deferredBytes -= bytes
-      use()
+    const committed = (): void => {
+      const refusal = this.#refusal()
+      if (refusal === undefined) this.#admit(entries)
+      else this.#refuse(entries, refusal)
     }
-    this.#deferredRows += entries.length
-    this.#deferredBytes += bytes
-    try {
-      ambient.afterRollback(() => end(() => this.#refuse(entries, droppedError())))
-      ambient.afterCommit(() =>
-        end(() => {
-          const refusal = this.#refusal()
-          if (refusal === undefined) this.#admit(entries)
-          else this.#refuse(entries, refusal)
-        }),
-      )
-    } catch (error) {
-      end(() => this.#refuse(entries, error))
-    }
+    this.#deferral.keep(this.#host.ambient!, entries, bytes, committed, (error) =>
+      this.#refuse(entries, error ?? dropped()),
+    )
   }
 
   #admit(entries: readonly Entry[]): void {
@@ -324,7 +266,7 @@ export class RowBuffer implements WriteBuffer<any> {
     const { maxRows, maxBytes, overflow } = this.#settings
     // Who would rather be told than wait has to find the room when the transaction is committed.
     const [reservedRows, reservedBytes] =
-      overflow === 'error' ? [this.#deferredRows, this.#deferredBytes] : [0, 0]
+      overflow === 'error' ? [this.#deferral.rows, this.#deferral.bytes] : [0, 0]
     return (
       this.#ledger.held + reservedRows + rows <= maxRows &&
       this.#ledger.bytes + reservedBytes + bytes <= maxBytes
@@ -332,12 +274,9 @@ export class RowBuffer implements WriteBuffer<any> {
   }
 
   #fullError(rows: number): BufferFullError {
-    const { maxRows, maxBytes } = this.#settings
-    return new BufferFullError(
-      `The buffer of ${JSON.stringify(this.#table)} has no room for ${rows} more ${rows === 1 ? 'row' : 'rows'}: it holds ` +
-        `${this.#ledger.held + this.#deferredRows} of ${maxRows} (maxRows), about ${this.#ledger.bytes + this.#deferredBytes} of ` +
-        `${maxBytes} bytes (maxBytes). Nothing of it was taken. Add it later, await ready(), or use overflow: 'wait'.`,
-    )
+    const held = this.#ledger.held + this.#deferral.rows
+    const bytes = this.#ledger.bytes + this.#deferral.bytes
+    return this.#refusals.full(rows, { held, bytes }, this.#settings)
   }
 
   // The spill.
@@ -477,17 +416,12 @@ export class RowBuffer implements WriteBuffer<any> {
   #stop(thrown: unknown): void {
     const cause = thrown instanceof DeliveryStopped ? thrown.cause : thrown
     this.#lastFailure = cause
-    const text = cause instanceof Error ? cause.message : String(cause)
-    const error = new BufferStoppedError(
-      `The buffer of ${JSON.stringify(this.#table)} has stopped, and keeps its ${this.#ledger.held} rows: ${text} ` +
-        'No row is to blame for that. Once it is put right, flush() tries again; until then no row is taken.',
-      { cause },
-    )
+    const error = this.#refusals.stopped(this.#ledger.held, cause)
     this.#stopped = error
     this.#refuse(this.#line.takeAll(), error)
     this.#room?.resolve()
     this.#room = undefined
-    for (const { reject } of this.#flushes.splice(0)) reject(error)
+    this.#flushes.fail(error)
     this.#callbacks.stopped(cause)
   }
 
@@ -497,10 +431,9 @@ export class RowBuffer implements WriteBuffer<any> {
     const through = this.#order
     if (this.#oldest > through) return Promise.resolve()
     this.#flushThrough = Math.max(this.#flushThrough, through)
-    return new Promise((resolve, reject) => {
-      this.#flushes.push({ through, resolve, reject })
-      this.#wake()
-    })
+    const flushed = this.#flushes.wait(through)
+    this.#wake()
+    return flushed
   }
 
   /** The place of the first row that is not decided. */
@@ -518,12 +451,7 @@ export class RowBuffer implements WriteBuffer<any> {
     if (this.#isOver) return
     this.#admitLine()
     if (this.#flushes.length === 0) return
-    const oldest = this.#oldest
-    this.#flushes = this.#flushes.filter(({ through, resolve }) => {
-      if (oldest <= through) return true
-      resolve()
-      return false
-    })
+    this.#flushes.decided(this.#oldest)
   }
 
   /** Runs something that is the buffer's own, not of a transaction that is open around it. */
@@ -552,12 +480,11 @@ export class RowBuffer implements WriteBuffer<any> {
     if (this.#pump !== undefined) await Promise.race([this.#pump, sleep(graceMs)])
     for (const remove of this.#unlisten.splice(0)) remove()
     clearTimeout(this.#timer)
-    this.#refuse(this.#line.takeAll(), this.#closedError())
+    this.#refuse(this.#line.takeAll(), this.#closed())
     await this.#spill?.idle()
     this.#abandon()
     this.#isOver = true
-    for (const { reject } of this.#flushes.splice(0))
-      reject(this.#spill === undefined ? this.#closedError() : this.#leftError())
+    this.#flushes.fail(this.#spill === undefined ? this.#closed() : this.#leftInSpill())
     await Promise.race([this.#callbacks.idle(), sleep(graceMs)])
     await this.#spill?.close()
     return this.stats
@@ -567,32 +494,21 @@ export class RowBuffer implements WriteBuffer<any> {
   #abandon(): void {
     if (this.#spill !== undefined) return
     for (const entry of this.#inFlight)
-      if (!entry.isDecided) this.#giveUp(entry, this.#unknownError(), true)
+      if (!entry.isDecided) this.#giveUp(entry, this.#refusals.unknown(this.#lastFailure), true)
     for (const entry of this.#queue.takeAll())
-      this.#giveUp(entry, entry.mayBeThere ? this.#unknownError() : this.#closedError(), true)
+      this.#giveUp(
+        entry,
+        entry.mayBeThere ? this.#refusals.unknown(this.#lastFailure) : this.#closed(),
+        true,
+      )
   }
 
-  #closedError(): BufferClosedError {
-    return new BufferClosedError(
-      `The buffer of ${JSON.stringify(this.#table)} was closed before the row could be written, and its deadline had passed ` +
-        'or writing had failed. It is not in the table. Allow close() more time (deadlineMs), or use a spill.',
-      this.#lastFailure === undefined ? undefined : { cause: this.#lastFailure },
-    )
+  #closed(): BufferClosedError {
+    return this.#refusals.closed(this.#lastFailure)
   }
 
-  #leftError(): BufferClosedError {
-    return new BufferClosedError(
-      `flush() cannot write the ${this.#ledger.held} rows that the buffer of ${JSON.stringify(this.#table)} has left in its ` +
-        'spill: it is closed. The next buffer that is made with that spill writes them.',
-    )
-  }
-
-  #unknownError(): OutcomeUnknownError {
-    return new OutcomeUnknownError(
-      `The buffer of ${JSON.stringify(this.#table)} was closed while the row was being written: it may be in the table or ` +
-        'not. Allow close() more time (deadlineMs), or use a spill.',
-      this.#lastFailure === undefined ? undefined : { cause: this.#lastFailure },
-    )
+  #leftInSpill(): BufferClosedError {
+    return this.#refusals.leftInSpill(this.#ledger.held)
   }
 }
 
@@ -600,18 +516,4 @@ function bytesOf(entries: readonly Entry[]): number {
   let bytes = 0
   for (const entry of entries) bytes += entry.bytes
   return bytes
-}
-
-function insideError(call: string): BufferTransactionError {
-  return new BufferTransactionError(
-    `${call} cannot be called inside a transaction: it waits for rows to be written outside of it, which may wait for the ` +
-      'transaction itself. Call it when that has ended, or with outside(db, fn) of @keelson/transactions.',
-  )
-}
-
-function droppedError(): RowDroppedError {
-  return new RowDroppedError(
-    'The row was added in a transaction that was rolled back, or of which it is not known that it was committed, and was ' +
-      'dropped with it. Add it again, or outside of the transaction, if it is to be kept.',
-  )
 }
