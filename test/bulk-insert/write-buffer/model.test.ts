@@ -38,8 +38,8 @@ const fault = fc.oneof(
 )
 
 const program = fc.record({
-  steps: fc.array(step, { minLength: 1, maxLength: 40 }),
-  faults: fc.array(fault, { maxLength: 30 }),
+  steps: fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }),
+  faults: fc.array(fault, { maxLength: 30, size: 'max' }),
   flushRows: fc.integer({ min: 1, max: 12 }),
   maxRows: fc.integer({ min: 12, max: 30 }),
   isKeyed: fc.boolean(),
@@ -63,9 +63,9 @@ function faulty(engine: EngineKind) {
 }
 
 const programs: Readonly<Record<EngineKind, number>> = {
-  sqlite: runs(40, 2_000),
-  postgresql: runs(15, 600),
-  duckdb: runs(15, 600),
+  sqlite: runs(30, 1_000),
+  postgresql: runs(10, 300),
+  duckdb: runs(10, 300),
 }
 
 describe.for(['sqlite', 'postgresql', 'duckdb'] as const)('%s', (engine) => {
@@ -154,7 +154,7 @@ describe.for(['sqlite', 'postgresql', 'duckdb'] as const)('%s', (engine) => {
       record(`write-buffer-${engine}`, {
         programs: programs[engine],
         rows: added,
-        lost: 0,
+        unaccounted: 0,
         durationMs: Math.round(performance.now() - start),
       })
     },

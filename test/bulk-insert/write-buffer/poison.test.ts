@@ -1,5 +1,5 @@
-import { BufferStoppedError } from '@keelson/bulk-insert/kysely'
-import { sql } from 'kysely'
+import { BufferStoppedError, createWriteBuffer } from '@keelson/bulk-insert/kysely'
+import { type KyselyPlugin, sql } from 'kysely'
 import { describe, expect, test, vi } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { busy, expectBalance, open, row, rows, setups, withFaults } from './fixture.ts'
@@ -75,6 +75,20 @@ test('B8: on DuckDB rows that were committed while the poison row was looked for
   expect(settled.flatMap(({ status }, at) => (status === 'rejected' ? [at + 1] : []))).toEqual([21])
   expect(await ids()).toHaveLength(31)
   expect(events.stats).toMatchObject({ written: 31, inserted: 31, rejected: 1, retries: 1 })
+})
+
+test('B8: on DuckDB rows are not taken for written that were undone with a poison row after them', async () => {
+  const { db, ids } = await open({ engine: 'duckdb' })
+  // It could change values, so that rows go in by Kysely's own statements, some of them to a transaction.
+  const unknown: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => result,
+  }
+  const events = createWriteBuffer(db.withPlugin(unknown), 'event')
+  const all = rows(1, 80).map((each) => events.add(each.id === 60 ? row(60, 'refused') : each))
+  await Promise.allSettled(all)
+  expect(await events.close()).toMatchObject({ written: 79, rejected: 1 })
+  expect(await ids()).toHaveLength(79)
 })
 
 test('B9: a full disk stops the buffer, and no row is taken for the culprit', async () => {
