@@ -1,6 +1,5 @@
 import {
   closeSync,
-  fsyncSync,
   openSync,
   readFileSync,
   renameSync,
@@ -51,8 +50,8 @@ function create(path: string, text: string): boolean {
     throw error
   }
   try {
+    // It need not survive a power cut: it would be that of an earlier boot.
     writeSync(file, text)
-    fsyncSync(file)
   } finally {
     closeSync(file)
   }
