@@ -1,3 +1,25 @@
+export type {
+  BufferLoss,
+  BufferRejection,
+  BufferRetryOptions,
+  BufferSpillOptions,
+  CommonBufferOptions,
+} from './buffer/buffer-options.ts'
+export type { WriteBufferStats } from './buffer/buffer-stats.ts'
+export {
+  BufferClosedError,
+  BufferFullError,
+  BufferStoppedError,
+  BufferTransactionError,
+  OutcomeUnknownError,
+  RowDroppedError,
+  RowExpiredError,
+  RowsRejectedError,
+  SpillError,
+} from './buffer/errors.ts'
+export type { Fate, RejectedFate } from './buffer/fate.ts'
+export type { SignalOptions } from './buffer/shutdown-signals.ts'
+export type { CloseOptions, WriteBuffer } from './buffer/write-buffer.ts'
 export {
   BulkInsertError,
   EventConflictError,
@@ -11,6 +33,7 @@ export { appendEvents } from './drizzle/append-events.ts'
 export { bulkInsert, type BulkInsertOptions, type OnConflict } from './drizzle/bulk-insert.ts'
 export { createEventTables } from './drizzle/create-event-tables.ts'
 export { createSequenceTable } from './drizzle/create-sequence-table.ts'
+export { createWriteBuffer, type WriteBufferOptions } from './drizzle/create-write-buffer.ts'
 export { nextSequence } from './drizzle/next-sequence.ts'
 export type { CommonOptions } from './options.ts'
 export type { BulkInsertMethod, BulkInsertProgress, BulkInsertReport, Rejection } from './report.ts'

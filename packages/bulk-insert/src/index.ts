@@ -1,3 +1,17 @@
+export type { WriteBufferStats } from './buffer/buffer-stats.ts'
+export {
+  BufferClosedError,
+  BufferFullError,
+  BufferStoppedError,
+  BufferTransactionError,
+  OutcomeUnknownError,
+  RowDroppedError,
+  RowExpiredError,
+  RowsRejectedError,
+  SpillError,
+} from './buffer/errors.ts'
+export type { Fate, RejectedFate } from './buffer/fate.ts'
+export type { WriteBuffer } from './buffer/write-buffer.ts'
 export {
   BulkInsertError,
   EventConflictError,

@@ -1,5 +1,6 @@
 import type { AmbientTransactions, EngineTraits } from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'
+import type { Steps } from '../steps.ts'
 
 /** The transaction was about to be run again by somebody else, which sends only a part of the rows. */
 export class RunAgain extends Error {}
@@ -9,6 +10,7 @@ export class OutsideHost implements Host {
   readonly traits: EngineTraits
   readonly dates: 'local' | 'utc'
   readonly ambient: AmbientTransactions | undefined
+  readonly isSynchronous: boolean
   readonly #inner: Host
   #isCommitting = false
 
@@ -17,6 +19,7 @@ export class OutsideHost implements Host {
     this.traits = inner.traits
     this.dates = inner.dates
     this.ambient = inner.ambient
+    this.isSynchronous = inner.isSynchronous
   }
 
   get isInTransaction(): boolean {
@@ -33,19 +36,25 @@ export class OutsideHost implements Host {
     return this.ambient === undefined ? fn() : this.ambient.leave(fn)
   }
 
-  async atomically<R>(fn: (session: HostSession) => Promise<R>): Promise<R> {
+  *atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
     this.#isCommitting = false
-    let begun = false
-    const result = await this.#inner.atomically(async (session) => {
-      this.#isCommitting = false
-      // `withTransactions(..., { defaults: { retry } })`: the rows have been read. The buffer sends them again itself.
-      if (begun) throw new RunAgain('The transaction is not run again within itself.')
-      begun = true
-      const done = await fn(session)
-      this.#isCommitting = true
-      return done
-    })
+    const state = { isBegun: false }
+    const result = yield* this.#inner.atomically((session) => this.#once(state, session, fn))
     this.#isCommitting = false
     return result
+  }
+
+  *#once<R>(
+    state: { isBegun: boolean },
+    session: HostSession,
+    fn: (session: HostSession) => Steps<R>,
+  ): Steps<R> {
+    this.#isCommitting = false
+    // `withTransactions(..., { defaults: { retry } })`: the rows have been read. The buffer sends them again itself.
+    if (state.isBegun) throw new RunAgain('The transaction is not run again within itself.')
+    state.isBegun = true
+    const done = yield* fn(session)
+    this.#isCommitting = true
+    return done
   }
 }

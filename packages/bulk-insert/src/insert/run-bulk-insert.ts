@@ -1,13 +1,13 @@
 /** Over 300 lines, being one subject: one call of bulkInsert(), from its rows to its report. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { describeError, quoteIdentifier } from '@keelson/core'
+import { describeError, KeelsonError, quoteIdentifier } from '@keelson/core'
 import { BulkInsertError, RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { batchRows } from '../method/batch-rows.ts'
 import { methodFor } from '../method/method-for.ts'
-import type { Attempt, Method, Outcome } from '../method/method.ts'
+import { type Attempt, type Method, nothing, type Outcome } from '../method/method.ts'
 import { type BulkOptions, checkForEngine } from '../options.ts'
 import type { BulkInsertReport } from '../report.ts'
 import { type Run, RowShaper } from '../shape/row-shaper.ts'
@@ -65,6 +65,8 @@ class BulkRun {
   /** Position in the input of the next row to be read. */
   #position = 0
   #durableRows = 0
+  /** Of the one transaction that everything goes into. */
+  #begun: { failure: unknown } | undefined
   #sliceStart = performance.now()
 
   constructor(host: Host, target: Target, source: RowSource, options: BulkOptions) {
@@ -94,9 +96,20 @@ class BulkRun {
     const first = await takeSteps(this.#read())
     if (first.length === 0) return
     const { isInTransaction } = this.#host
-    await takeSteps(this.#host.atomically((session) => this.#insertAll(first, session)))
+    await takeSteps(this.#host.atomically((session) => this.#insertOnce(first, session)))
     this.#tally.kept()
     this.#durableRows = isInTransaction ? 0 : this.#position
+  }
+
+  *#insertOnce(first: readonly unknown[], session: HostSession): Steps<void> {
+    if (this.#begun !== undefined) throw notAgainError(this.#begun.failure)
+    this.#begun = { failure: undefined }
+    try {
+      yield* this.#insertAll(first, session)
+    } catch (error) {
+      this.#begun.failure = error
+      throw error
+    }
   }
 
   *#insertAll(first: readonly unknown[], session: HostSession): Steps<void> {
@@ -124,8 +137,13 @@ class BulkRun {
 
   /** One batch in one transaction. */
   #insertTogether(rows: readonly unknown[]): Steps<void> {
-    const insert = this.#insertOne.bind(this, rows)
-    return this.#host.atomically(insert)
+    const first = this.#position
+    return this.#host.atomically((session) => {
+      // A retry or a policy of the database's may run it again, from the beginning.
+      this.#position = first
+      this.#tally.begin()
+      return this.#insertOne(rows, session)
+    })
   }
 
   *#insertOne(rows: readonly unknown[], session: HostSession): Steps<void> {
@@ -221,6 +239,7 @@ class BulkRun {
 
   *#done(run: Run, from: number, to: number, outcome: Outcome, counts: boolean): Steps<void> {
     if (counts) this.#tally.add(to - from, outcome)
+    else this.#options.onKept?.(run.indexes.slice(from, to))
     const { onReturned } = this.#options
     if (onReturned === undefined) return
     const rows = yield* wait(this.#target.deliver(outcome.returned))
@@ -240,8 +259,20 @@ class BulkRun {
         this.#attempt(session, insert, rows, failed),
       )
     } catch (error) {
-      if (failed[0] === undefined) throw error
-      return failed[0]
+      const [attempt] = failed
+      if (attempt?.failure === undefined) throw error
+      // What came before the failure was undone with it.
+      const { done, failure } = attempt
+      const { size, position } = failure
+      return {
+        outcome: nothing,
+        done: 0,
+        failure: {
+          error: failure.error,
+          size: done + size,
+          position: position === undefined ? undefined : done + position,
+        },
+      }
     }
     this.#tally.kept()
     return inserted
@@ -341,6 +372,16 @@ class BulkRun {
       { report, cause },
     )
   }
+}
+
+/** A retry or a policy that the database has for every transaction cannot have the rows a second time. */
+function notAgainError(cause: unknown): KeelsonError {
+  return new KeelsonError(
+    'NOT_REPEATABLE',
+    'The transaction of a bulk insert cannot be run again by a retry or policy: its rows have been read. Call bulkInsert() ' +
+      'inside a transaction(db, fn) that makes its rows anew, or use `atomic: false`. Nothing was written.',
+    cause === undefined ? undefined : { cause },
+  )
 }
 
 function causeText(cause: unknown, showValues: boolean): string {

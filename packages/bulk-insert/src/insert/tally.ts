@@ -57,6 +57,12 @@ export class Tally {
     this.#open.inserted = inserted
   }
 
+  /** A transaction begins, perhaps for the second time. */
+  begin(): void {
+    this.#open = zero()
+    this.rejections.length = this.#rejectionsBefore
+  }
+
   /** The transaction is committed. */
   kept(): void {
     const { attempted, changes, inserted, rejected } = this.#open
