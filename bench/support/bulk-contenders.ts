@@ -71,9 +71,9 @@ function rawSqlite(
     database.prepare(
       `insert into person (${columns.join(', ')}) values ${Array(rows).fill(tuple).join(', ')}${conflictClause(table, mode)}${counts && mode === 'update' ? ' where counted()' : ''}`,
     )
-  let updated = 0
+  const counter = { updated: 0 }
   database.function('counted', () => {
-    updated++
+    counter.updated++
     return 1
   })
   const insert = (rows: readonly BulkRow[], mode: Mode): void => {
