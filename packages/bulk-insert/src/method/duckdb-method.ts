@@ -5,7 +5,7 @@ import type { Run } from '../shape/row-shaper.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { rowOfComplaint } from './duckdb-complaint.ts'
-import { duplicateAmong } from './duplicate-among.ts'
+import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Method, nothing } from './method.ts'
 import { duplicateMark, ordinalName, rankedSource, refusingSource } from './ranked-source.ts'
 
@@ -67,8 +67,8 @@ export class DuckDBMethod implements Method {
     }
   }
 
-  duplicateIn(run: Run, from: number, to: number): number | undefined {
-    return duplicateAmong(run, from, to, this.#context.conflict?.target)
+  duplicatesIn(run: Run, from: number, to: number): readonly number[] {
+    return duplicatesAmong(run, from, to, this.#context.conflict?.target)
   }
 
   /** DuckDB does not go on after an error, so that its text has to tell which row it was. */
@@ -92,7 +92,8 @@ export class DuckDBMethod implements Method {
   #source({ names }: Run): string {
     const { conflict, duplicates, target } = this.#context
     const key = conflict?.target && target.columnNames(conflict.target).map((name) => name!)
-    if (key === undefined || !updates(conflict)) {
+    // Of a key that is left to its default nothing is known before the row is in.
+    if (key === undefined || !updates(conflict) || !key.every((name) => names.includes(name))) {
       return `select ${names.map((name) => quoteIdentifier(name, 'duckdb')).join(', ')} from ${placeholder}`
     }
     return duplicates === 'error'
