@@ -29,7 +29,10 @@ export interface CommonOptions<Row> {
    * @default 'error'
    */
   readonly duplicatesInInput?: 'error' | 'first' | 'last' | undefined
-  /** Stops it: with `atomic: true` nothing is kept, else what `report.durableRows` says. */
+  /**
+   * Stops it, between two batches or while rows are waited for. Nothing is kept, and the signal's reason is thrown; with
+   * `atomic: false` it is the cause of a `BulkInsertError`, whose `report.durableRows` says what is kept.
+   */
   readonly signal?: AbortSignal | undefined
   /** Is called after each batch. */
   readonly onProgress?: ((progress: BulkInsertProgress) => unknown) | undefined
@@ -134,6 +137,12 @@ export function checkForEngine(
   }
   if (!isSequential && duplicatesInInput !== undefined && conflict?.update === undefined) {
     refuse('duplicatesInInput', 'decides only for an `onConflict` that updates. Leave it out.')
+  }
+  if (conflict?.targetWhere !== undefined && (duplicatesInInput ?? 'error') !== 'error') {
+    refuse(
+      'duplicatesInInput',
+      'cannot decide between rows of one key where the unique index has a condition, which not all of them may meet. Leave it out, or remove the others from the input.',
+    )
   }
   if (engine === 'duckdb' && (onRejected ?? 'abort') !== 'abort' && atomic !== false) {
     refuse(

@@ -24,8 +24,6 @@ export class Tally {
   #open: Counts = zero()
   #batches = 0
   #method: BulkInsertMethod | undefined
-  /** Rejections that were there when the open transaction began. */
-  #rejectionsBefore = 0
 
   constructor(total: number | undefined) {
     this.#total = total
@@ -65,7 +63,6 @@ export class Tally {
     this.#committed.inserted = sum(this.#committed.inserted, inserted)
     this.#committed.rejected += rejected
     this.#open = zero()
-    this.#rejectionsBefore = this.rejections.length
   }
 
   /** The transaction is rolled back: none of its rows is in. */
@@ -73,7 +70,6 @@ export class Tally {
     this.#committed.attempted += this.#open.attempted
     this.#committed.rejected += this.#open.attempted
     this.#open = zero()
-    this.rejections.length = this.#rejectionsBefore
   }
 
   get progress(): BulkInsertProgress {
