@@ -44,11 +44,7 @@ export class DrizzleTarget implements Target {
     this.#table = table
     this.#dialect = dialect
     this.#engine = engine
-    this.#columns = Object.fromEntries(
-      Object.entries(getTableColumns(table)).filter(
-        ([, column]) => !details(column).shouldDisableInsert(),
-      ),
-    )
+    this.#columns = getTableColumns(table)
     this.table = getTableName(table)
     const { Schema } = (Table as unknown as { readonly Symbol: { readonly Schema: symbol } }).Symbol
     this.schema = (table as unknown as Readonly<Record<symbol, string | undefined>>)[Schema]
@@ -66,10 +62,12 @@ export class DrizzleTarget implements Target {
     )
   }
 
+  isGenerated(key: string): boolean {
+    return Object.hasOwn(this.#columns, key) && details(this.#columns[key]!).shouldDisableInsert()
+  }
+
   fillOf(key: string): (() => unknown) | undefined {
-    const column = this.#columns[key]!
-    const fill = fillOf(column)
-    return fill
+    return fillOf(this.#columns[key]!)
   }
 
   encoderOf(key: string): ((value: unknown) => unknown) | undefined {

@@ -23,6 +23,8 @@ export interface ColumnInfo {
   readonly type: string
   /** Not null, without a default, and not made by the engine. */
   readonly isRequired: boolean
+  /** The engine makes its value, so that it can be read and not written. */
+  readonly isGenerated: boolean
 }
 
 type Row = Readonly<Record<string, unknown>>
@@ -84,13 +86,21 @@ function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Tab
     keyColumns.length === 1 && Number(row['pk']) === 1 && /^integer$/i.test(String(row['type']))
   return {
     columns: columns(
-      // Generated columns are hidden 2 or 3, and take no value.
-      rows.filter(({ hidden }) => Number(hidden) === 0),
-      (row) => ({
-        type: String(row['type']),
-        isRequired:
-          !isView && Number(row['required']) === 1 && row['default'] === null && !isRowid(row),
-      }),
+      // Generated columns are hidden 2 or 3; 1 is one of a virtual table's own.
+      rows.filter(({ hidden }) => Number(hidden) !== 1),
+      (row) => {
+        const isGenerated = Number(row['hidden']) !== 0
+        return {
+          type: String(row['type']),
+          isGenerated,
+          isRequired:
+            !isView &&
+            !isGenerated &&
+            Number(row['required']) === 1 &&
+            row['default'] === null &&
+            !isRowid(row),
+        }
+      },
     ),
     isView,
     isPartitioned: false,
@@ -108,12 +118,13 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
       `select a.attname::text as name, c.relkind::text as kind,
        quote_ident(n.nspname) || '.' || quote_ident(t.typname) as type,
        -- A trigger may still fill in what is missing.
-       a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required
+       a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required,
+       a.attgenerated <> '' as generated
      from pg_attribute a
        join pg_class c on c.oid = a.attrelid
        join pg_type t on t.oid = a.atttypid
        join pg_namespace n on n.oid = t.typnamespace
-     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
      order by a.attnum`,
       [name],
     ),
@@ -122,6 +133,7 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
     columns: columns(rows, (row) => ({
       type: String(row['type']),
       isRequired: row['required'] === true,
+      isGenerated: row['generated'] === true,
     })),
     isView: rows[0]?.['kind'] === 'v',
     isPartitioned: rows[0]?.['kind'] === 'p' || rows[0]?.['kind'] === 'f',
@@ -144,6 +156,8 @@ function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Tab
     columns: columns(rows, (row) => ({
       type: String(row['type']),
       isRequired: row['required'] === true,
+      // Which it is DuckDB's catalogue does not tell; it refuses a value itself.
+      isGenerated: false,
     })),
     isView: false,
     isPartitioned: false,
@@ -176,13 +190,12 @@ function* readMysql(session: HostSession, { table, schema }: Target): Steps<Tabl
     uniqueKeys.set(key['name'], [...parts, String(key['part'])])
   }
   return {
-    columns: columns(
-      rows.filter(
-        ({ extra }) => !/generated/i.test(String(extra).replace('DEFAULT_GENERATED', '')),
-      ),
+    columns: columns(rows, ({ type, extra }) => ({
+      type: String(type),
       // What is missing a trigger may fill in, or a server that is not strict.
-      (row) => ({ type: String(row['type']), isRequired: false }),
-    ),
+      isRequired: false,
+      isGenerated: /generated/i.test(String(extra).replace('DEFAULT_GENERATED', '')),
+    })),
     isView: false,
     isPartitioned: false,
     triggers: [],
