@@ -77,7 +77,9 @@ export interface Pair {
   readonly isSync: boolean
   /** The driver is one of Keelson's. */
   readonly isOurs: boolean
-  open(): Promise<{ readonly db: Db; close(): Promise<unknown> }>
+  /** Its transactions are ambient. */
+  readonly isAmbient?: boolean
+  open(isAmbient?: boolean): Promise<{ readonly db: Db; close(): Promise<unknown> }>
 }
 
 /** What of an engine decides what a bulk insert does. */
@@ -175,10 +177,12 @@ const kyselyPairs = Object.entries(dialects).map(([name, [kind, dialect]]): Pair
   isMissing: kind === 'mysql' && !hasMysql,
   isSync: false,
   isOurs: name.startsWith('Keelson'),
-  async open() {
+  async open(isAmbient = false) {
     const made = await dialect()
     const [own, after] = Array.isArray(made) ? made : [made, undefined]
-    const db = new Kysely<any>({ dialect: own })
+    const db = new Kysely<any>({
+      dialect: isAmbient ? kyselyTransactions.withTransactions(own) : own,
+    })
     return {
       db,
       async close() {
@@ -273,7 +277,10 @@ const drizzlePairs = Object.entries(drivers).map(([name, [kind, open]]): Pair =>
   isMissing: kind === 'mysql' && !hasMysql,
   isSync: name === 'better-sqlite3',
   isOurs: name.startsWith('Keelson'),
-  open: async () => open(),
+  async open(isAmbient = false) {
+    const opened = await open()
+    return isAmbient ? { ...opened, db: drizzleTransactions.withTransactions(opened.db) } : opened
+  },
 }))
 
 const selected = process.env['PAIRS']
@@ -282,6 +289,11 @@ const selected = process.env['PAIRS']
 export const pairs: readonly Pair[] = [...kyselyPairs, ...drizzlePairs].filter(
   ({ name }) => selected === undefined || name.includes(selected),
 )
+
+/** The same, with ambient transactions. */
+export function ambient(pair: Pair): Pair {
+  return { ...pair, isAmbient: true }
+}
 
 /** What a test does with a database, in one word each. */
 export class Database {
@@ -293,16 +305,6 @@ export class Database {
     this.pair = pair
     this.db = db
     this.traits = traits[pair.kind]
-  }
-
-  /** The same database, whose transactions are ambient. */
-  wrapped(): Database {
-    const { orm } = this.pair
-    const db: Db =
-      orm === 'kysely'
-        ? kyselyTransactions.withTransactions(this.db)
-        : drizzleTransactions.withTransactions(this.db)
-    return new Database(this.pair, db)
   }
 
   /** Calls `bulkInsert()` of the ORM. */
@@ -380,6 +382,13 @@ export class Database {
       : drizzleTransactions.transaction(this.db as never, fn as never)
   }
 
+  /** Whether the code around is in an ambient transaction. */
+  isInTransaction(): boolean {
+    return this.pair.orm === 'kysely'
+      ? kyselyTransactions.inTransaction(this.db)
+      : drizzleTransactions.inTransaction(this.db as never)
+  }
+
   /** SQL as a value. */
   sql(text: string): unknown {
     return this.pair.orm === 'kysely' ? kyselySql.raw(text) : drizzleSql.raw(text)
@@ -440,7 +449,7 @@ export function describeOn(
       let database: Database
       let close: () => Promise<unknown>
       beforeAll(async () => {
-        const opened = await pair.open()
+        const opened = await pair.open(pair.isAmbient)
         close = opened.close
         database = new Database(pair, opened.db)
       })

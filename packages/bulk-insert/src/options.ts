@@ -171,11 +171,11 @@ function normaliseConflict(given: unknown): Conflict | undefined {
   }
   if (skip === true && condition !== undefined)
     refuse('onConflict.where', 'is the condition of an update, and `skip` makes none.')
-  const isSets = typeof update === 'function' || update === 'all' || typeof update === 'object'
-  if (
-    update !== undefined &&
-    !(isSets && update !== null && !(Array.isArray(update) && !isNames(update)))
-  ) {
+  const isSets =
+    typeof update === 'function' ||
+    update === 'all' ||
+    (typeof update === 'object' && update !== null && Object.keys(update).length > 0)
+  if (update !== undefined && !(isSets && !(Array.isArray(update) && !isNames(update)))) {
     invalidOption(
       where,
       'onConflict.update',

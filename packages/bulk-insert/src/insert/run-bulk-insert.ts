@@ -212,7 +212,9 @@ class BulkRun {
         : method.insert(on, run, from, to)
     yield* insertIsolated(run, {
       signal: this.#options.signal,
-      canGoOn: session === undefined || this.#host.traits.engine !== 'duckdb',
+      canGoOn:
+        !this.#table!.failsOtherwise &&
+        (session === undefined || this.#host.traits.engine !== 'duckdb'),
       insert: (from, to) =>
         session === undefined
           ? this.#inOwnTransaction((own) => insertOn(own, from, to), to - from)

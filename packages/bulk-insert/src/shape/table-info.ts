@@ -13,6 +13,8 @@ export interface TableInfo {
   readonly isPartitioned: boolean
   /** The text of its triggers, where the engine keeps it. */
   readonly triggers: readonly string[]
+  /** Whether a statement on it that fails may undo more than itself, or less, so that nothing can be tried after it. */
+  readonly failsOtherwise: boolean
   /** The columns of its unique keys, where they are needed. */
   readonly uniqueKeys: readonly (readonly string[])[]
 }
@@ -105,6 +107,12 @@ function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Tab
     isView,
     isPartitioned: false,
     triggers: triggers.map(({ sql }) => String(sql)),
+    // https://www.sqlite.org/lang_conflict.html
+    failsOtherwise: [...objects, ...triggers].some(({ sql }) =>
+      /raise\s*\(\s*(?:fail|rollback)|on\s+conflict\s+(?:fail|rollback)|or\s+(?:fail|rollback)/i.test(
+        String(sql),
+      ),
+    ),
     uniqueKeys: [],
   }
 }
@@ -138,6 +146,7 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
     isView: rows[0]?.['kind'] === 'v',
     isPartitioned: rows[0]?.['kind'] === 'p' || rows[0]?.['kind'] === 'f',
     triggers: [],
+    failsOtherwise: false,
     uniqueKeys: [],
   }
 }
@@ -162,6 +171,7 @@ function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Tab
     isView: false,
     isPartitioned: false,
     triggers: [],
+    failsOtherwise: false,
     uniqueKeys: [],
   }
 }
@@ -199,6 +209,7 @@ function* readMysql(session: HostSession, { table, schema }: Target): Steps<Tabl
     isView: false,
     isPartitioned: false,
     triggers: [],
+    failsOtherwise: false,
     uniqueKeys: [...uniqueKeys.values()],
   }
 }
