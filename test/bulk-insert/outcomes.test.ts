@@ -204,6 +204,25 @@ describeOn(pairs, 'what became of each row', (db, pair) => {
     expect(report).toMatchObject({ attempted: 3, inserted: 3, updated: 0, skipped: 0 })
   })
 
+  test('skips by the keys that have no NULL, the first of the input staying', async () => {
+    const table = await filled(db(), ['unique (name)', 'unique (n)'])
+    const input = [
+      { id: 20, name: null, n: null },
+      { id: 21, name: null, n: null },
+      { id: 22, n: 4 },
+      { id: 23, n: 1_000 },
+      { id: 20, name: 'late', n: 7_000 },
+      { id: 24, name: 'name 1' },
+      { id: 25, name: 'new' },
+      { id: 26, name: 'new', n: null },
+      { id: 27, name: null, n: 1_000 },
+      { id: 28, name: null, n: 2_000 },
+    ]
+    const report = await db().bulk(table, input, { onConflict: 'skip' })
+    expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 0, skipped: 5 })
+    expect((await db().all('t')).slice(10).map(([id]) => id)).toEqual([20, 21, 23, 25, 28])
+  })
+
   test.skipIf(!hasReturning)('hands over what RETURNING gives, with the position', async () => {
     const table = await filled(db())
     const got: [number, number][] = []

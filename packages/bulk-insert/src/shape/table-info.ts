@@ -27,6 +27,8 @@ export interface ColumnInfo {
   readonly isRequired: boolean
   /** The engine makes its value, so that it can be read and not written. */
   readonly isGenerated: boolean
+  /** Whether it has a default, where that is needed. */
+  readonly hasDefault?: boolean
 }
 
 type Row = Readonly<Record<string, unknown>>
@@ -152,28 +154,60 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
 }
 
 function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+  const parameters = [table, schema ?? null]
   const rows = yield* wait(
     session.query(
-      `select column_name as name, data_type as type, is_nullable = 'NO' and column_default is null as required
+      `select column_name as name, data_type as type, is_nullable = 'NO' and column_default is null as required,
+       column_default is not null as has_default
      from information_schema.columns
      where table_catalog = current_database() and table_name = $1 and table_schema = coalesce($2, current_schema())
      order by ordinal_position`,
-      [table, schema ?? null],
+      parameters,
     ),
   )
+  const keys = yield* wait(
+    session.query(
+      `select to_json(constraint_column_names)::varchar as key from duckdb_constraints()
+     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema())
+       and constraint_type in ('PRIMARY KEY', 'UNIQUE')
+     union all select expressions from duckdb_indexes()
+     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema()) and is_unique`,
+      parameters,
+    ),
+  )
+  const names = new Set(rows.map(({ name }) => String(name)))
   return {
     columns: columns(rows, (row) => ({
       type: String(row['type']),
       isRequired: row['required'] === true,
       // Which it is DuckDB's catalogue does not tell; it refuses a value itself.
       isGenerated: false,
+      hasDefault: row['has_default'] === true,
     })),
     isView: false,
     isPartitioned: false,
     triggers: [],
     failsOtherwise: false,
-    uniqueKeys: [],
+    // An index on an expression is one of no column.
+    uniqueKeys: keys
+      .map(({ key }) => columnsIn(key))
+      .filter((key) => key.every((name) => names.has(name))),
   }
+}
+
+/** Of a list as DuckDB writes it: `["a","b"]` for a constraint, `[a, '"b c"']` for an index. */
+function columnsIn(list: unknown): string[] {
+  const text = typeof list === 'string' ? list : JSON.stringify(list)
+  return text
+    .slice(1, -1)
+    .split(/,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/)
+    .map((part) =>
+      part
+        .trim()
+        .replace(/^'(.*)'$/, '$1')
+        .replace(/^"(.*)"$/, '$1')
+        .replaceAll('""', '"'),
+    )
 }
 
 function* readMysql(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
