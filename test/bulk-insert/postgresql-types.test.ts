@@ -52,7 +52,7 @@ const kyselyValues: Readonly<Record<string, readonly unknown[]>> = {
   'jsonb[]': [['{"a": 1}', null]],
   mood: ['happy', 'it\'s "odd"', null],
   posint: [1, 5],
-  'mood[]': [['happy'], '{}'],
+  'mood[]': ['{happy,NULL}', '{}'],
   inet: ['192.168.0.1/24', '::1'],
   macaddr: ['08:00:2b:01:02:03'],
   point: ['(1,2)'],

@@ -72,15 +72,9 @@ export class DrizzleTarget implements Target {
 
   encoderOf(key: string): ((value: unknown) => unknown) | undefined {
     const column = this.#columns[key]!
-    const { baseColumn } = details(column)
-    if (this.#engine === 'duckdb' && baseColumn !== undefined) {
-      // Drizzle would write an array as PostgreSQL does; DuckDB's client takes it as it is.
-      return (value) =>
-        Array.isArray(value)
-          ? value.map((each) => (each === null ? null : baseColumn.mapToDriverValue(each)))
-          : value
-    }
-    return (value) => column.mapToDriverValue(value)
+    return this.#engine === 'duckdb'
+      ? listEncoder(column)
+      : (value) => column.mapToDriverValue(value)
   }
 
   isExpression(value: object): boolean {
@@ -248,4 +242,13 @@ function details(column: Column): ColumnDetails {
 function fillOf(column: Column): (() => unknown) | undefined {
   const { defaultFn, onUpdateFn } = details(column)
   return defaultFn ?? (column.default === undefined ? onUpdateFn : undefined)
+}
+
+/** Drizzle would write an array as PostgreSQL does; DuckDB's client takes it as it is. */
+function listEncoder(column: Column): (value: unknown) => unknown {
+  const { baseColumn } = details(column)
+  if (baseColumn === undefined) return (value) => column.mapToDriverValue(value)
+  const encode = listEncoder(baseColumn)
+  return (value) =>
+    Array.isArray(value) ? value.map((each) => (each === null ? null : encode(each))) : value
 }

@@ -85,7 +85,9 @@ function messageOf(error: unknown, row: unknown, context: FailureContext): strin
   // What it says of the row's place counts within the batch, and what was written is told after it.
   const text =
     error instanceof KeelsonError || category === 'unknown' ? plain(error.message) : message
-  if (showValues || !(category === 'value' || error instanceof ParameterError)) return text
+  const mayQuote =
+    error instanceof KeelsonError ? error instanceof ParameterError : category === 'value'
+  if (showValues || !mayQuote) return text
   const columns = context.table?.columns.keys() ?? []
   return withoutValues(text, row, new Set([context.target, ...columns]))
 }

@@ -20,11 +20,11 @@ export function withoutValues(message: string, row: unknown, names: ReadonlySet<
     .replace(/\bvalue -?[\d.]+(?:e[+-]?\d+)?/gi, 'value …')
 }
 
-const quoted = /"([^"]*)"|(?<=^|[\s(:=])'([^']*)'(?=$|[\s,.);:])/g
+const quoted = /"((?:[^"\\]|\\.)*)"|(?<=^|[\s(:=])'([^']*)'(?=$|[\s,.);:])/g
 
-function* scalarsIn(value: unknown): Generator<string | number | bigint | boolean | symbol> {
-  if (typeof value === 'object' && value !== null) {
-    for (const each of Object.values(value)) yield* scalarsIn(each)
+function* scalarsIn(value: unknown): Generator<string | number | bigint | boolean | symbol | Date> {
+  if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
+    if (!ArrayBuffer.isView(value)) for (const each of Object.values(value)) yield* scalarsIn(each)
   } else if (value !== null && value !== undefined && typeof value !== 'function') {
     yield value as string
   }
