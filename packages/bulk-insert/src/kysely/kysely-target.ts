@@ -6,7 +6,7 @@ import {
   type Expression,
   HandleEmptyInListsPlugin,
   type InsertQueryBuilder,
-  InsertQueryNode,
+  type InsertQueryNode,
   type Kysely,
   ParseJSONResultsPlugin,
   type QueryResult,

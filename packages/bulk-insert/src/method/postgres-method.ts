@@ -69,7 +69,7 @@ export class PostgresMethod implements Method {
       const inserted = this.#splits
         ? rows.filter((row) => row[insertedName] === true).length
         : this.#unsplit(rows.length)
-      const returned = rows.map(({ [insertedName]: _, ...row }) => row)
+      const returned = rows.map(({ [insertedName]: _inserted, ...row }) => row)
       return { changes: rows.length, inserted, returned }
     }
     if (this.#splits) {

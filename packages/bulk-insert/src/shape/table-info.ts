@@ -1,4 +1,4 @@
-import { engineTraits, KeelsonError, quoteIdentifier } from '@keelson/core'
+import { type EngineName, KeelsonError, quoteIdentifier } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { type Steps, wait } from '../steps.ts'
@@ -34,7 +34,7 @@ export interface ColumnInfo {
 type Row = Readonly<Record<string, unknown>>
 type Reader = (session: HostSession, target: Target) => Steps<TableInfo>
 
-const readers: Readonly<Record<keyof typeof engineTraits, Reader>> = {
+const readers: Readonly<Record<EngineName, Reader>> = {
   sqlite: readSqlite,
   postgresql: readPostgresql,
   duckdb: readDuckDB,
@@ -47,7 +47,7 @@ const readers: Readonly<Record<keyof typeof engineTraits, Reader>> = {
  * @throws {KeelsonError} `NO_TABLE` when there is none of that name
  */
 export function* readTableInfo(
-  engine: keyof typeof engineTraits,
+  engine: EngineName,
   session: HostSession,
   target: Target,
 ): Steps<TableInfo> {
