@@ -57,7 +57,7 @@ describeOn(
           await db().exec(`drop table if exists ${table}`)
           await db().exec(`create table ${table} (id integer, v ${type})`)
         }
-        const report = await bulkOnKysely(db().db, 'bulk', rows)
+        const report = await bulkOnKysely(db().kysely, 'bulk', rows)
         expect(report).toMatchObject({ inserted: rows.length, method: 'table-function' })
         const stored = (table: string): Promise<unknown> =>
           db().rows(`select id, v::varchar as v from ${table} order by id`)
@@ -85,10 +85,10 @@ describeOn(
         { id: 1, v: value },
         { id: 2, v: null },
       ]
-      const error = await rejection(bulkOnKysely(db().db, 'bulk', rows))
+      const error = await rejection(bulkOnKysely(db().kysely, 'bulk', rows))
       expect(error).toMatchObject({ name: 'BulkInsertError', rowIndex: 1 })
       expect(await db().count('bulk')).toBe(0)
-      const report = await bulkOnKysely(db().db, 'bulk', rows, {
+      const report = await bulkOnKysely(db().kysely, 'bulk', rows, {
         onRejected: 'collect',
         atomic: false,
       })

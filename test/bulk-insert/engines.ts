@@ -22,6 +22,7 @@ import * as my from 'drizzle-orm/mysql-core'
 import { drizzle as mysql2Drizzle } from 'drizzle-orm/mysql2'
 import { drizzle as nodePostgresDrizzle } from 'drizzle-orm/node-postgres'
 import * as pg from 'drizzle-orm/pg-core'
+import type { PgDatabase } from 'drizzle-orm/pg-core'
 import { drizzle as pgliteDrizzle } from 'drizzle-orm/pglite'
 import { drizzle as postgresJsDrizzle } from 'drizzle-orm/postgres-js'
 import * as lite from 'drizzle-orm/sqlite-core'
@@ -307,6 +308,11 @@ export class Database {
     this.traits = traits[pair.kind]
   }
 
+  /** Where the types of Kysely's are needed. */
+  get kysely(): Kysely<any> {
+    return this.db
+  }
+
   /** Calls `bulkInsert()` of the ORM. */
   bulk(
     table: Table,
@@ -315,7 +321,7 @@ export class Database {
     on: Db = this.db,
   ): Promise<BulkInsertReport> {
     return this.pair.orm === 'kysely'
-      ? onKysely.bulkInsert(on, table, rows as never, options as never)
+      ? onKysely.bulkInsert(on as Kysely<any>, table as string, rows as never, options as never)
       : onDrizzle.bulkInsert(on, table, rows as never, options as never)
   }
 
@@ -376,10 +382,9 @@ export class Database {
   }
 
   /** Runs `fn` in an ambient transaction; the database is a wrapped one. */
-  ambient<R>(fn: () => Promise<R>): Promise<R> {
-    return this.pair.orm === 'kysely'
-      ? kyselyTransactions.transaction(this.db, fn)
-      : drizzleTransactions.transaction(this.db as never, fn as never)
+  async ambient(fn: () => Promise<void>): Promise<void> {
+    if (this.pair.orm === 'kysely') await kyselyTransactions.transaction(this.db, fn)
+    else await drizzleTransactions.transaction(this.db as PgDatabase<any>, fn)
   }
 
   /** Whether the code around is in an ambient transaction. */

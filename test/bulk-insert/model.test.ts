@@ -6,7 +6,7 @@ import { type Case, expected } from './oracle.ts'
 
 const extra = ['a', 'b', 'c', 'd'] as const
 const types = { a: 'int', b: 'text', c: 'real', d: 'int default 7' } as const
-const values = {
+const values: Readonly<Record<keyof typeof types, fc.Arbitrary<unknown>>> = {
   a: fc.integer({ min: -9, max: 9 }),
   b: fc.string({ unit: 'grapheme', maxLength: 5 }).map((text) => text.replaceAll('\u0000', '')),
   c: fc.integer({ min: -99, max: 99 }).map((n) => n / 4),
@@ -30,7 +30,9 @@ function cases(kind: Kind): fc.Arbitrary<Case> {
             id,
             n: fc.integer({ min: 0, max: 9 }),
             ...(hasUnique && { u: fc.option(fc.integer({ min: 0, max: 60 })) }),
-            ...Object.fromEntries(columns.map((key) => [key, fc.option(values[key], { freq: 6 })])),
+            ...Object.fromEntries(
+              columns.map((key) => [key, fc.option<unknown>(values[key], { freq: 6 })]),
+            ),
           },
           { requiredKeys: ['id', 'n'] },
         ) as fc.Arbitrary<Row>
@@ -94,7 +96,7 @@ function poisonous(row: Row, poison: Poison): unknown {
 
 /** @returns whether the case says something */
 async function play(db: Database, kind: Kind, each: Case): Promise<boolean> {
-  const { columns, hasUnique, existing, input, ...options } = each
+  const { columns, hasUnique, existing: _, input, ...options } = each
   const wanted = expected(kind, each)
   if (wanted === undefined) return false
   const table = await db.create('t', {

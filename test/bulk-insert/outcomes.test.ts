@@ -67,8 +67,7 @@ describeOn(pairs, 'what became of each row', (db, pair) => {
     )
     expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 0, skipped: 5 })
     expect((await db().all('t')).map(([, , n]) => n)).toEqual([
-      ...[0, 2, 4, 6, 8, 10, 12, 14, 16, 18],
-      ...[-1, -1, -1, -1, -1],
+      0, 2, 4, 6, 8, 10, 12, 14, 16, 18, -1, -1, -1, -1, -1,
     ])
   })
 

@@ -92,7 +92,7 @@ describeOn(
           await db().exec(`create table ${table} (id integer, v ${type})`)
         const rows = values.map((v, id) => ({ id, v }))
         for (const row of rows) await db().db.insertInto('own').values(row).execute()
-        const report = await bulkOnKysely(db().db, 'bulk', rows)
+        const report = await bulkOnKysely(db().kysely, 'bulk', rows)
         expect(report, type).toMatchObject({ inserted: rows.length, method: 'unnest' })
         const stored = (table: string): Promise<unknown> =>
           db().rows(`select id, v::text as v, v is null as is_null from ${table} order by id`)
@@ -126,10 +126,10 @@ describeOn(
         { id: 1, v: value },
         { id: 2, v: null },
       ]
-      const error = await rejection(bulkOnKysely(db().db, 'bulk', rows))
+      const error = await rejection(bulkOnKysely(db().kysely, 'bulk', rows))
       expect(error).toMatchObject({ name: 'BulkInsertError', rowIndex: 1 })
       expect(await db().count('bulk')).toBe(0)
-      const report = await bulkOnKysely(db().db, 'bulk', rows, { onRejected: 'collect' })
+      const report = await bulkOnKysely(db().kysely, 'bulk', rows, { onRejected: 'collect' })
       expect(report).toMatchObject({ inserted: 2, rejected: 1, rejections: [{ rowIndex: 1 }] })
     })
   },
