@@ -34,7 +34,7 @@ export interface CommonOptions<Row> {
    * `atomic: false` it is the cause of a `BulkInsertError`, whose `report.durableRows` says what is kept.
    */
   readonly signal?: AbortSignal | undefined
-  /** Is called after each batch. */
+  /** Is called after each batch. What it throws is a process warning, and changes nothing. */
   readonly onProgress?: ((progress: BulkInsertProgress) => unknown) | undefined
   /** Checks, and may change, each row before it is inserted: any Standard Schema (zod, valibot, arktype, ...). */
   readonly validate?: StandardSchema<Row> | undefined

@@ -53,6 +53,7 @@ class BulkRun {
   #position = 0
   #durableRows = 0
   #sliceStart = performance.now()
+  #hasWarned = false
 
   constructor(host: Host, target: Target, source: RowSource, options: BulkOptions) {
     this.#host = host
@@ -199,8 +200,27 @@ class BulkRun {
     }
     for (const run of runs) yield* this.#insertRun(run, session)
     this.#tally.sent(this.#method!.name)
+    this.#tellProgress()
+  }
+
+  /** Nothing waits for the listener, and what it throws changes nothing. */
+  #tellProgress(): void {
     const { onProgress } = this.#options
-    if (onProgress !== undefined) this.#inContext(() => onProgress(this.#tally.progress))
+    if (onProgress === undefined) return
+    const failed = (error: unknown): void => {
+      if (this.#hasWarned) return
+      this.#hasWarned = true
+      process.emitWarning(
+        `onProgress of bulkInsert() threw; this and its later errors are ignored. ${String(error)}`,
+        { type: 'KeelsonWarning', code: 'KEELSON_LISTENER' },
+      )
+    }
+    try {
+      const result = this.#inContext(() => onProgress(this.#tally.progress))
+      if (result instanceof Promise) result.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   *#insertRun(run: Run, session: HostSession | undefined): Steps<void> {
