@@ -84,7 +84,7 @@ function pgColumns(): any {
 }
 
 describeOn(
-  pairs.filter(({ orm }) => orm === 'drizzle'),
+  pairs.filter(({ orm, name }) => orm === 'drizzle' && !name.endsWith('PGlite')),
   'by Drizzle',
   (db, pair) => {
     const { hasReturning } = traits[pair.kind]

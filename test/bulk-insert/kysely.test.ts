@@ -46,7 +46,7 @@ function capital(value: unknown): unknown {
 }
 
 describeOn(
-  pairs.filter(({ orm }) => orm === 'kysely'),
+  pairs.filter(({ orm, name }) => orm === 'kysely' && !name.endsWith('PGlite')),
   'by Kysely',
   (db, pair) => {
     const { hasReturning, hasTarget } = traits[pair.kind]

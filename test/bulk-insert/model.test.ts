@@ -109,7 +109,7 @@ async function play(db: Database, kind: Kind, each: Case): Promise<boolean> {
     constraints: ['check (n < 1000)', ...(hasUnique ? ['unique (u)'] : [])],
   })
   if (kind === 'postgresql') await db.exec('alter table t add column seq serial')
-  for (const row of wanted.existing) await db.bulk(table, [row])
+  await db.bulk(table, wanted.existing)
   const before = await db.count('t')
   expect(before).toBe(wanted.existing.length)
 
