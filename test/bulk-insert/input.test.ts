@@ -216,6 +216,17 @@ describeOn(
         expect(await db().count('t')).toBe(200)
       })
 
+      test('lets go of a stream whose next row does not come', async () => {
+        const table = await db().create('t', spec)
+        const stream = new Readable({ objectMode: true, read() {} })
+        stream.push({ id: 1, name: 'a' })
+        const signal = AbortSignal.timeout(5)
+        const error = await rejection(db().bulk(table, stream, { signal, atomic }))
+        expect(atomic ? error : error.cause).toBe(signal.reason)
+        expect(stream.destroyed).toBe(true)
+        expect(await db().count('t')).toBe(0)
+      })
+
       test('does not wait for rows that do not come', async () => {
         const table = await db().create('t', spec)
         for (const already of [0, 100]) {
