@@ -395,6 +395,7 @@ describeOn(
         expect(await db().count('t')).toBe(report.inserted)
         const ids = (await db().all('t')).map(([id]) => id)
         expect(ids.every((id) => Number(id) < report.durableRows)).toBe(true)
+        expect(report.durableRows).toBe(leavesOut ? 0 : 15)
         expect(
           await db().bulk(table, rows.slice(0, 1), {
             ...options,

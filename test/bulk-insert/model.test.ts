@@ -130,9 +130,10 @@ async function play(db: Database, kind: Kind, each: Case): Promise<boolean> {
     expect(report.durableRows).toBe(input.length)
   } else {
     expect(error?.name, error?.stack).toBe('BulkInsertError')
-    // DuckDB does not always say which row it was.
-    if (kind !== 'duckdb' || error.rowIndex !== undefined)
-      expect(error.rowIndex).toBe(wanted.failsAt)
+    // DuckDB does not always say which row it was, and of several it may name a later one.
+    if (kind !== 'duckdb') expect(error.rowIndex).toBe(wanted.failsAt)
+    else if (error.rowIndex !== undefined)
+      expect(error.rowIndex).toBeGreaterThanOrEqual(wanted.failsAt)
     expect(report.durableRows).toBe(wanted.durableRows)
   }
   const keys = ['id', 'n', ...(hasUnique ? ['u'] : []), ...columns]

@@ -110,6 +110,22 @@ describeOn(pairs, 'rows', (db, pair) => {
     expect(Object.values(stored[3]!).filter((value) => value !== null)).toEqual([4, 1])
   })
 
+  test('takes no value that every object has for one of the row', async () => {
+    const columns = { id: 'int primary key', constructor: 'int', n: 'int' }
+    const table = await db().create('t', { columns })
+    const rows = [
+      { id: 1, constructor: 5 },
+      { id: 2, n: 6 },
+      { id: 3, constructor: 7 },
+    ]
+    expect(await db().bulk(table, rows)).toMatchObject({ inserted: 3 })
+    expect(await db().all('t')).toEqual([
+      [1, 5, null],
+      [2, null, 6],
+      [3, 7, null],
+    ])
+  })
+
   test('has keys that look like numbers, in the target and in the rows', async () => {
     const columns = { b: 'int', '1': 'int', a: 'int', '0': 'text' }
     const table = await db().create('t', {
