@@ -113,7 +113,7 @@ describeOn(pairs, 'rows', (db, pair) => {
   test('takes no value that every object has for one of the row', async () => {
     const columns = { id: 'int primary key', constructor: 'int', n: 'int' }
     const table = await db().create('t', { columns })
-    const rows = [
+    const rows: Row[] = [
       { id: 1, constructor: 5 },
       { id: 2, n: 6 },
       { id: 3, constructor: 7 },
