@@ -29,9 +29,12 @@ export interface CommonOptions<Row> {
    * @default 'error'
    */
   readonly duplicatesInInput?: 'error' | 'first' | 'last' | undefined
-  /** Stops it: with `atomic: true` nothing is kept, else what `report.durableRows` says. */
+  /**
+   * Stops it, between two batches or while rows are waited for. Nothing is kept, and the signal's reason is thrown; with
+   * `atomic: false` it is the cause of a `BulkInsertError`, whose `report.durableRows` says what is kept.
+   */
   readonly signal?: AbortSignal | undefined
-  /** Is called after each batch. */
+  /** Is called after each batch. What it throws is a process warning, and changes nothing. */
   readonly onProgress?: ((progress: BulkInsertProgress) => unknown) | undefined
   /** Checks, and may change, each row before it is inserted: any Standard Schema (zod, valibot, arktype, ...). */
   readonly validate?: StandardSchema<Row> | undefined
@@ -137,6 +140,12 @@ export function checkForEngine(
   if (!isSequential && duplicatesInInput !== undefined && conflict?.update === undefined) {
     refuse('duplicatesInInput', 'decides only for an `onConflict` that updates. Leave it out.')
   }
+  if (conflict?.targetWhere !== undefined && (duplicatesInInput ?? 'error') !== 'error') {
+    refuse(
+      'duplicatesInInput',
+      'cannot decide between rows of one key where the unique index has a condition, which not all of them may meet. Leave it out, or remove the others from the input.',
+    )
+  }
   if (engine === 'duckdb' && (onRejected ?? 'abort') !== 'abort' && atomic !== false) {
     refuse(
       'onRejected',
@@ -164,11 +173,11 @@ function normaliseConflict(given: unknown): Conflict | undefined {
   }
   if (skip === true && condition !== undefined)
     refuse('onConflict.where', 'is the condition of an update, and `skip` makes none.')
-  const isSets = typeof update === 'function' || update === 'all' || typeof update === 'object'
-  if (
-    update !== undefined &&
-    !(isSets && update !== null && !(Array.isArray(update) && !isNames(update)))
-  ) {
+  const isSets =
+    typeof update === 'function' ||
+    update === 'all' ||
+    (typeof update === 'object' && update !== null && Object.keys(update).length > 0)
+  if (update !== undefined && !(isSets && !(Array.isArray(update) && !isNames(update)))) {
     invalidOption(
       where,
       'onConflict.update',

@@ -77,8 +77,8 @@ export class DrizzleHost implements Host {
     return new KeelsonError(
       'SYNCHRONOUS_DRIVER',
       `${this.#where}: better-sqlite3 under Drizzle is synchronous, so that a transaction cannot wait for its rows, a ` +
-        'validation or a callback: others would write in it meanwhile. Give the rows as an array or an iterable, use ' +
-        '`atomic: false`, or use @keelson/sqlite. Nothing was written.',
+        'validation or a callback: others would write in it meanwhile. Give the rows as an array or an iterable, or with ' +
+        '`atomic: false` as they come, and let validation and callbacks answer at once; or use @keelson/sqlite. Nothing was written.',
     )
   }
 }

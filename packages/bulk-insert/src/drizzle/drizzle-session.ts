@@ -47,10 +47,12 @@ export class DrizzleHostSession implements HostSession {
     return changesOf(await (prepared.run === undefined ? prepared.execute() : prepared.run()))
   }
 
-  *savepoint<R>(fn: () => Steps<R>): Steps<R> {
+  *savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R> {
     // Elsewhere a failed statement undoes itself alone, or there is no savepoint.
-    if (this.#traits.engine !== 'postgresql') return yield* fn()
-    const run = (): Promise<R> => takeSteps(fn())
+    if (this.#traits.engine !== 'postgresql') return yield* fn(this)
+    // postgres.js fails a transaction in the end for a statement that has failed on its own handle.
+    const run = (tx: unknown): Promise<R> =>
+      takeSteps(fn(new DrizzleHostSession(tx as DrizzleDatabase, this.#traits, this.#ambient)))
     return yield* wait(
       this.#ambient === undefined
         ? (this.#db.transaction(run) as Later<R>)

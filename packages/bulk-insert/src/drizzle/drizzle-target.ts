@@ -44,11 +44,7 @@ export class DrizzleTarget implements Target {
     this.#table = table
     this.#dialect = dialect
     this.#engine = engine
-    this.#columns = Object.fromEntries(
-      Object.entries(getTableColumns(table)).filter(
-        ([, column]) => !details(column).shouldDisableInsert(),
-      ),
-    )
+    this.#columns = getTableColumns(table)
     this.table = getTableName(table)
     const { Schema } = (Table as unknown as { readonly Symbol: { readonly Schema: symbol } }).Symbol
     this.schema = (table as unknown as Readonly<Record<symbol, string | undefined>>)[Schema]
@@ -66,23 +62,19 @@ export class DrizzleTarget implements Target {
     )
   }
 
+  isGenerated(key: string): boolean {
+    return Object.hasOwn(this.#columns, key) && details(this.#columns[key]!).shouldDisableInsert()
+  }
+
   fillOf(key: string): (() => unknown) | undefined {
-    const column = this.#columns[key]!
-    const fill = fillOf(column)
-    return fill
+    return fillOf(this.#columns[key]!)
   }
 
   encoderOf(key: string): ((value: unknown) => unknown) | undefined {
     const column = this.#columns[key]!
-    const { baseColumn } = details(column)
-    if (this.#engine === 'duckdb' && baseColumn !== undefined) {
-      // Drizzle would write an array as PostgreSQL does; DuckDB's client takes it as it is.
-      return (value) =>
-        Array.isArray(value)
-          ? value.map((each) => (each === null ? null : baseColumn.mapToDriverValue(each)))
-          : value
-    }
-    return (value) => column.mapToDriverValue(value)
+    return this.#engine === 'duckdb'
+      ? listEncoder(column)
+      : (value) => column.mapToDriverValue(value)
   }
 
   isExpression(value: object): boolean {
@@ -250,4 +242,13 @@ function details(column: Column): ColumnDetails {
 function fillOf(column: Column): (() => unknown) | undefined {
   const { defaultFn, onUpdateFn } = details(column)
   return defaultFn ?? (column.default === undefined ? onUpdateFn : undefined)
+}
+
+/** Drizzle would write an array as PostgreSQL does; DuckDB's client takes it as it is. */
+function listEncoder(column: Column): (value: unknown) => unknown {
+  const { baseColumn } = details(column)
+  if (baseColumn === undefined) return (value) => column.mapToDriverValue(value)
+  const encode = listEncoder(baseColumn)
+  return (value) =>
+    Array.isArray(value) ? value.map((each) => (each === null ? null : encode(each))) : value
 }

@@ -37,8 +37,8 @@ export class SyncHostSession implements HostSession {
   }
 
   /** A failed statement undoes itself alone. */
-  savepoint<R>(fn: () => Steps<R>): Steps<R> {
-    return fn()
+  savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R> {
+    return fn(this)
   }
 
   #prepare(sql: string): Statement {

@@ -40,8 +40,11 @@ export interface HostSession {
    * @returns rows inserted, updated or deleted, where the driver tells
    */
   run(sql: string, parameters?: readonly unknown[]): Later<number | undefined>
-  /** Undoes what `fn` has done when it throws; without savepoints that is the transaction's to do. */
-  savepoint<R>(fn: () => Steps<R>): Steps<R>
+  /**
+   * Undoes what `fn` has done, by the session that it is given, when it throws; without savepoints that is the
+   * transaction's to do.
+   */
+  savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R>
   readonly bulkStatements:
     | ((request: BulkStatementsRequest) => Promise<BulkStatementsResult>)
     | undefined

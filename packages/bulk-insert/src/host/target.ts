@@ -8,6 +8,8 @@ export interface Target {
   readonly schema: string | undefined
   /** What the columns of these keys are called in the database; undefined for a key that stands for none. */
   columnNames(keys: readonly string[]): readonly (string | undefined)[]
+  /** Whether the ORM knows the column of a key for one that the database generates. */
+  isGenerated(key: string): boolean
   /** The columns that get a value also where a row has no such key. */
   readonly filled: readonly string[]
   /** How the value for a key is made where a row has none; undefined for most. */

@@ -10,7 +10,7 @@ export interface IsolationOptions {
   readonly canGoOn: boolean
   /** Tries to insert rows of the run. */
   insert(from: number, to: number): Steps<Attempt>
-  duplicateIn(from: number, to: number): number | undefined
+  duplicatesIn(from: number, to: number): readonly number[]
   /** Rows from one position of the run to another are in. */
   done(from: number, to: number, outcome: Outcome): Steps<void>
   /** A row cannot be inserted; throws where that is not to go on. */
@@ -37,12 +37,17 @@ function* insertRange(from: number, to: number, options: IsolationOptions): Step
     if (failure === undefined) continue
     const { error, size } = failure
     if (isDuplicate(error)) {
-      const duplicate = options.duplicateIn(at, at + size)
+      const end = at + size
+      const duplicates = options.duplicatesIn(at, end)
       const refusal = duplicateError(error)
-      if (duplicate === undefined) throw refusal
-      if (duplicate > at) yield* insertRange(at, duplicate, options)
-      yield* options.reject(duplicate, refusal)
-      at = duplicate + 1
+      if (duplicates.length === 0) throw refusal
+      for (const duplicate of duplicates) {
+        if (duplicate > at && options.canGoOn) yield* insertRange(at, duplicate, options)
+        yield* options.reject(duplicate, refusal)
+        at = duplicate + 1
+      }
+      if (at < end) yield* insertRange(at, end, options)
+      at = end
       continue
     }
     if (!isRowFault(error)) throw error

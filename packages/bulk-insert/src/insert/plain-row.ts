@@ -1,7 +1,9 @@
+import type { EngineTraits } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { updates } from '../method/context.ts'
-import { type Attempt, nothing } from '../method/method.ts'
+import type { Attempt } from '../method/method.ts'
+import { readMysqlCounter, resetMysqlCounter } from '../method/mysql-method.ts'
 import type { BulkOptions } from '../options.ts'
 import type { Run } from '../shape/row-shaper.ts'
 import type { Steps } from '../steps.ts'
@@ -12,7 +14,7 @@ const rowsPerStatement = 50
 
 /**
  * Inserts rows by the ORM's own query: those with SQL in place of a value, and all of them where a plugin changes values.
- * Of an upsert inserted and updated rows are not told apart.
+ * Of an upsert inserted and updated rows are not told apart, except where the engine counts them itself.
  */
 export function* insertPlain(
   session: HostSession,
@@ -22,34 +24,37 @@ export function* insertPlain(
   from: number,
   to: number,
   { conflict, returning }: BulkOptions,
+  { engine, maxParameters = Infinity }: EngineTraits,
 ): Steps<Attempt> {
-  const size = Math.min(rowsPerStatement, to - from)
-  const values = run.values.slice(from, from + size)
-  try {
-    const result = yield* session.savepoint(() =>
-      target.insertPlainly(session, run.keys, values, { conflict, returning }),
-    )
-    const counted = returning === undefined ? result.changes : result.rows.length
-    const changes = table.isView ? undefined : counted
-    const inserted = updates(conflict) ? undefined : changes
-    const outcome = { changes, inserted, returned: result.rows }
-    if (size === to - from) return { outcome, done: size, failure: undefined }
-    const rest = yield* insertPlain(session, target, table, run, from + size, to, {
-      conflict,
-      returning,
-    } as BulkOptions)
-    return {
-      outcome: {
-        changes: add(changes, rest.outcome.changes),
-        inserted: add(inserted, rest.outcome.inserted),
-        returned: [...result.rows, ...rest.outcome.returned],
-      },
-      done: size + rest.done,
-      failure: rest.failure,
+  const most = Math.max(1, Math.floor((maxParameters - 500) / run.keys.length))
+  const counts = engine === 'mysql' && conflict !== undefined
+  const returned: Record<string, unknown>[] = []
+  let changes: number | undefined = 0
+  let inserted: number | undefined = 0
+  for (let at = from; at < to;) {
+    const size = Math.min(rowsPerStatement, most, to - at)
+    const values = run.values.slice(at, at + size)
+    try {
+      if (counts) yield* resetMysqlCounter(session)
+      const result = yield* session.savepoint((inner) =>
+        target.insertPlainly(inner, run.keys, values, { conflict, returning }),
+      )
+      const isNew = counts ? size - (yield* readMysqlCounter(session)) : undefined
+      const counted = returning === undefined ? result.changes : result.rows.length
+      const changed = isNew === undefined ? counted : updates(conflict) ? size : isNew
+      changes = table.isView ? undefined : add(changes, changed)
+      inserted = add(inserted, isNew ?? (updates(conflict) || table.isView ? undefined : counted))
+      returned.push(...result.rows)
+    } catch (error) {
+      return {
+        outcome: { changes, inserted, returned },
+        done: at - from,
+        failure: { error, size },
+      }
     }
-  } catch (error) {
-    return { outcome: nothing, done: 0, failure: { error, size } }
+    at += size
   }
+  return { outcome: { changes, inserted, returned }, done: to - from, failure: undefined }
 }
 
 function add(one: number | undefined, other: number | undefined): number | undefined {

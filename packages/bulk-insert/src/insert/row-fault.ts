@@ -31,5 +31,7 @@ export function isDuplicate(error: unknown): boolean {
 export function columnOf(error: unknown): string | undefined {
   const own = (error as { readonly column?: unknown } | undefined)?.column
   if (typeof own === 'string') return own
+  // Of a value that DuckDB's driver does not take the message alone names the column.
+  if (error instanceof ParameterError) return /\bcolumn "([^"]+)"/.exec(error.message)?.[1]
   return describeError(error).columns?.[0]
 }

@@ -1,8 +1,8 @@
-/** Over 300 lines, being one subject: one call of bulkInsert(), from its rows to its report. */
+/** Over 300 lines, being one subject: the course of one bulk insert, batch after batch. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { describeError, KeelsonError, quoteIdentifier } from '@keelson/core'
-import { BulkInsertError, RowError } from '../errors.ts'
+import { KeelsonError, quoteIdentifier } from '@keelson/core'
+import { RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { batchRows } from '../method/batch-rows.ts'
@@ -15,26 +15,14 @@ import { readTableInfo, type TableInfo } from '../shape/table-info.ts'
 import { RowSource } from '../source/row-source.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { checkKeys } from './check-keys.ts'
+import { columnNamed, failureOf, RowRejected } from './failure.ts'
 import { insertIsolated } from './isolation.ts'
 import { insertPlain } from './plain-row.ts'
-import { columnOf } from './row-fault.ts'
 import { Tally } from './tally.ts'
 import { Validation } from './validation.ts'
 
 /** How long rows are prepared and sent before others get a turn, in milliseconds. */
 const sliceMs = 8
-
-/** Carries the row that is to blame to where the report is made. */
-class RowRejected extends Error {
-  readonly rowIndex: number
-  override readonly cause: unknown
-
-  constructor(rowIndex: number, cause: unknown) {
-    super('a row was rejected')
-    this.rowIndex = rowIndex
-    this.cause = cause
-  }
-}
 
 /** Inserts all rows of an input. */
 export async function runBulkInsert(
@@ -68,6 +56,7 @@ class BulkRun {
   /** Of the one transaction that everything goes into. */
   #begun: { failure: unknown } | undefined
   #sliceStart = performance.now()
+  #hasWarned = false
 
   constructor(host: Host, target: Target, source: RowSource, options: BulkOptions) {
     this.#host = host
@@ -168,9 +157,21 @@ class BulkRun {
 
   *#read(): Steps<unknown[]> {
     this.#options.signal?.throwIfAborted()
-    const rows = yield* wait(this.#source.next(this.#batchRows))
+    const rows = yield* wait(this.#unlessAborted(this.#source.next(this.#batchRows)))
     this.#options.signal?.throwIfAborted()
     return rows
+  }
+
+  /** Waits for rows no longer than the caller does. */
+  #unlessAborted<T>(rows: Later<T>): Later<T> {
+    const { signal } = this.#options
+    if (signal === undefined || !(rows instanceof Promise)) return rows
+    let stop: () => void
+    const aborted = new Promise<never>((_, reject) => {
+      stop = () => reject(signal.reason as Error)
+      signal.addEventListener('abort', stop, { once: true })
+    })
+    return Promise.race([rows, aborted]).finally(() => signal.removeEventListener('abort', stop))
   }
 
   *#prepare(session: HostSession): Steps<void> {
@@ -213,8 +214,27 @@ class BulkRun {
     }
     for (const run of runs) yield* this.#insertRun(run, session)
     this.#tally.sent(this.#method!.name)
+    this.#tellProgress()
+  }
+
+  /** Nothing waits for the listener, and what it throws changes nothing. */
+  #tellProgress(): void {
     const { onProgress } = this.#options
-    if (onProgress !== undefined) this.#inContext(() => onProgress(this.#tally.progress))
+    if (onProgress === undefined) return
+    const failed = (error: unknown): void => {
+      if (this.#hasWarned) return
+      this.#hasWarned = true
+      process.emitWarning(
+        `onProgress of bulkInsert() threw; this and its later errors are ignored. ${String(error)}`,
+        { type: 'KeelsonWarning', code: 'KEELSON_LISTENER' },
+      )
+    }
+    try {
+      const result = this.#inContext(() => onProgress(this.#tally.progress))
+      if (result instanceof Promise) result.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   *#insertRun(run: Run, session: HostSession | undefined): Steps<void> {
@@ -222,16 +242,18 @@ class BulkRun {
     const target = this.#target
     const insertOn = (on: HostSession, from: number, to: number): Steps<Attempt> =>
       run.isPlain || target.changesValues
-        ? insertPlain(on, target, this.#table!, run, from, to, this.#options)
+        ? insertPlain(on, target, this.#table!, run, from, to, this.#options, this.#host.traits)
         : method.insert(on, run, from, to)
     yield* insertIsolated(run, {
       signal: this.#options.signal,
-      canGoOn: session === undefined || this.#host.traits.engine !== 'duckdb',
+      canGoOn:
+        !this.#table!.failsOtherwise &&
+        (session === undefined || this.#host.traits.engine !== 'duckdb'),
       insert: (from, to) =>
         session === undefined
           ? this.#inOwnTransaction((own) => insertOn(own, from, to), to - from)
           : insertOn(session, from, to),
-      duplicateIn: (from, to) => method.duplicateIn(run, from, to),
+      duplicatesIn: (from, to) => method.duplicatesIn(run, from, to),
       done: (from, to, outcome) => this.#done(run, from, to, outcome, session !== undefined),
       reject: (position, error) => this.#reject(run.indexes[position]!, run.rows[position]!, error),
     })
@@ -239,7 +261,10 @@ class BulkRun {
 
   *#done(run: Run, from: number, to: number, outcome: Outcome, counts: boolean): Steps<void> {
     if (counts) this.#tally.add(to - from, outcome)
-    else this.#options.onKept?.(run.indexes.slice(from, to))
+    else {
+      this.#durableRows = run.indexes[to - 1]! + 1
+      this.#options.onKept?.(run.indexes.slice(from, to))
+    }
     const { onReturned } = this.#options
     if (onReturned === undefined) return
     const rows = yield* wait(this.#target.deliver(outcome.returned))
@@ -299,12 +324,13 @@ class BulkRun {
   *#reject(rowIndex: number, row: unknown, error: unknown): Steps<void> {
     const { onRejected = 'abort', maxRejections = 1_000 } = this.#options
     this.#tally.reject()
-    if (onRejected === 'abort') throw new RowRejected(rowIndex, error)
-    const rejection = { rowIndex, row, column: this.#columnOf(error), error }
+    if (this.#isolatesByTransaction) this.#durableRows = rowIndex + 1
+    if (onRejected === 'abort') throw new RowRejected(rowIndex, row, error)
+    const rejection = { rowIndex, row, column: columnNamed(error, this.#shaper), error }
     if (onRejected === 'collect') this.#tally.rejections.push(rejection)
     else yield* wait(this.#inContext(() => onRejected(rejection)) as Later<unknown>)
     if (this.#tally.rejected > maxRejections)
-      throw new RowRejected(rowIndex, tooMany(maxRejections))
+      throw new RowRejected(rowIndex, row, tooMany(maxRejections))
   }
 
   *#count(session: HostSession): Steps<number | undefined> {
@@ -335,42 +361,14 @@ class BulkRun {
   }
 
   #failure(error: unknown): unknown {
-    const report = this.#tally.report(this.#durableRows)
-    const { signal, showValues = false, atomic } = this.#options
-    if (signal?.aborted === true && error === signal.reason) return error
-    const kept =
-      atomic === false
-        ? `The first ${report.durableRows} rows of the input are decided and committed, what follows is not written.`
-        : 'Nothing was written.'
-    if (error instanceof RowRejected) {
-      const { cause, rowIndex } = error
-      const column = this.#columnOf(cause)
-      return new BulkInsertError(
-        `Row ${rowIndex} of the input ${causeText(cause, showValues)} ${kept}`,
-        { report, rowIndex, column, cause },
-      )
-    }
-    if (error instanceof BulkInsertError) return error
-    const isOfEngine = describeError(error).category !== 'unknown'
-    if (!isOfEngine && !this.#source.isDone) return this.#sourceFailure(error, report, kept)
-    return new BulkInsertError(
-      `The bulk insert into ${JSON.stringify(this.#target.table)} failed: ${withStop(messageOf(error, showValues))} ${kept}`,
-      { report, cause: error },
-    )
-  }
-
-  /** The column that an error speaks of, as the rows call it. */
-  #columnOf(error: unknown): string | undefined {
-    const name = columnOf(error)
-    return name === undefined ? undefined : (this.#shaper?.keyOf(name) ?? name)
-  }
-
-  #sourceFailure(cause: unknown, report: BulkInsertReport, kept: string): BulkInsertError {
-    return new BulkInsertError(
-      `The bulk insert into ${JSON.stringify(this.#target.table)} failed after ${this.#position} rows of the input: ` +
-        `${withStop(messageOf(cause, true))} ${kept}`,
-      { report, cause },
-    )
+    return failureOf(error, {
+      report: this.#tally.report(this.#durableRows),
+      options: this.#options,
+      target: this.#target.table,
+      table: this.#table,
+      shaper: this.#shaper,
+      rowsBefore: this.#source.hasThrown(error) ? this.#position : undefined,
+    })
   }
 }
 
@@ -382,21 +380,6 @@ function notAgainError(cause: unknown): KeelsonError {
       'inside a transaction(db, fn) that makes its rows anew, or use `atomic: false`. Nothing was written.',
     cause === undefined ? undefined : { cause },
   )
-}
-
-function causeText(cause: unknown, showValues: boolean): string {
-  if (cause instanceof RowError) return cause.message
-  return `was refused: ${withStop(messageOf(cause, showValues))}`
-}
-
-function messageOf(error: unknown, showValues: boolean): string {
-  if (!(error instanceof Error)) return String(error)
-  const { category, message } = describeError(error, { includeValues: showValues })
-  return category === 'unknown' ? error.message : message
-}
-
-function withStop(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function tooMany(maxRejections: number): RowError {

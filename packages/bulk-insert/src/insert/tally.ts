@@ -79,7 +79,6 @@ export class Tally {
     this.#committed.attempted += this.#open.attempted
     this.#committed.rejected += this.#open.attempted
     this.#open = zero()
-    this.rejections.length = this.#rejectionsBefore
   }
 
   get progress(): BulkInsertProgress {

@@ -120,9 +120,9 @@ class KyselySession implements HostSession {
     return numAffectedRows === undefined ? undefined : Number(numAffectedRows)
   }
 
-  savepoint<R>(fn: () => Steps<R>): Steps<R> {
+  savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R> {
     // Elsewhere a failed statement undoes itself alone, or there is no savepoint.
-    return this.#traits.engine === 'postgresql' ? this.nest(fn) : fn()
+    return this.#traits.engine === 'postgresql' ? this.nest(() => fn(this)) : fn(this)
   }
 
   /** Takes the steps in a savepoint. */

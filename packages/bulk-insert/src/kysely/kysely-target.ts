@@ -72,13 +72,20 @@ export class KyselyTarget implements Target {
   }
 
   columnNames(keys: readonly string[]): readonly string[] {
-    const unknown = keys.filter((key) => !this.#names.has(key))
-    if (unknown.length > 0) {
-      const row = Object.fromEntries(unknown.map((key) => [key, 0]))
-      const { columns = [] } = insertNode(this.#db.insertInto(this.#into).values(row))
-      for (const [at, key] of unknown.entries()) this.#names.set(key, columns[at]!.column.name)
-    }
-    return keys.map((key) => this.#names.get(key)!)
+    return keys.map((key) => {
+      const known = this.#names.get(key)
+      if (known !== undefined) return known
+      // One by one: an object has keys that look like numbers before all others.
+      const row = Object.fromEntries([[key, 0]])
+      const { columns } = insertNode(this.#db.insertInto(this.#into).values(row))
+      const { name } = columns![0]!.column
+      this.#names.set(key, name)
+      return name
+    })
+  }
+
+  isGenerated(): boolean {
+    return false
   }
 
   fillOf(): undefined {}

@@ -23,7 +23,7 @@ export class Statements {
     this.#target = target
   }
 
-  /** @param size rows, or 0 for a query that rows come from */
+  /** @param size rows, or for a query that rows come from which one of a few it is */
   get(size: number, shape: StatementShape): CompiledInsert {
     if (this.#target.isVolatile && shape.conflict !== undefined) return this.#target.compile(shape)
     let sizes = this.#known.get(shape.keys)

@@ -1,11 +1,12 @@
 import { quoteIdentifier } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
-import type { CompiledInsert } from '../host/target.ts'
+import type { Conflict } from '../conflict.ts'
 import type { Run } from '../shape/row-shaper.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
+import { partsByNulls } from './duckdb-null-keys.ts'
 import { rowOfComplaint } from './duckdb-complaint.ts'
-import { duplicateAmong } from './duplicate-among.ts'
+import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Method, nothing } from './method.ts'
 import { duplicateMark, ordinalName, rankedSource, refusingSource } from './ranked-source.ts'
 
@@ -34,70 +35,85 @@ export class DuckDBMethod implements Method {
   }
 
   *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
-    const { target, returning } = this.#context
-    const { sql, tail } = this.#statement(run)
-    try {
-      const result = yield* wait(
-        session.bulkIngest!({
-          table: target.table,
-          schema: target.schema,
-          columns: run.names,
-          rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
-          ...(this.#isRanked && { ordinal: ordinalName }),
-          statement: (source) => sql.replace(placeholder, () => source),
-          parameters: tail,
-        }),
-      )
-      this.#name = result.method
-      // With RETURNING DuckDB counts nothing.
-      const changes = returning === undefined ? result.changes : result.rows.length
-      const inserted = updates(this.#context.conflict) ? undefined : changes
-      return {
-        outcome: { changes, inserted, returned: result.rows },
-        done: to - from,
-        failure: undefined,
-      }
-    } catch (error) {
-      return {
-        outcome: nothing,
-        done: 0,
-        failure: { error, size: to - from, position: this.#positionOf(error, run, from, to) },
+    const parts = partsByNulls(run, from, to, this.#context) ?? [
+      { rows: undefined, conflict: this.#context.conflict, variant: 0 },
+    ]
+    const returned: Record<string, unknown>[] = []
+    let changes = 0
+    for (const { rows, conflict, variant } of parts) {
+      const part =
+        rows === undefined ? run.values.slice(from, to) : rows.map((row) => run.values[row]!)
+      try {
+        const result = yield* this.#send(session, run, part, conflict, variant)
+        changes += result.changes
+        for (const row of result.rows) returned.push(row)
+      } catch (error) {
+        const place = this.#positionOf(error, { ...run, values: part })
+        const position = place === undefined || rows === undefined ? place : rows[place]! - from
+        return { outcome: nothing, done: 0, failure: { error, size: to - from, position } }
       }
     }
+    const inserted = updates(this.#context.conflict) ? undefined : changes
+    return { outcome: { changes, inserted, returned }, done: to - from, failure: undefined }
   }
 
-  duplicateIn(run: Run, from: number, to: number): number | undefined {
-    return duplicateAmong(run, from, to, this.#context.conflict?.target)
-  }
-
-  /** DuckDB does not go on after an error, so that its text has to tell which row it was. */
-  #positionOf(error: unknown, run: Run, from: number, to: number): number | undefined {
-    const index = (error as { readonly index?: unknown } | undefined)?.index
-    if (typeof index === 'number') return index < to - from ? index : undefined
-    const found = rowOfComplaint(error, run, from, to)
-    return found === undefined ? undefined : found - from
-  }
-
-  /** Whether rows of one key have to be told apart by their order. */
-  get #isRanked(): boolean {
-    const { conflict } = this.#context
-    return conflict?.target !== undefined && updates(conflict)
-  }
-
-  #statement(run: Run): CompiledInsert {
-    const { conflict, returning } = this.#context
-    return this.#statements.get(0, {
+  *#send(
+    session: HostSession,
+    run: Run,
+    rows: unknown[][],
+    conflict: Conflict | undefined,
+    variant: number,
+  ): Steps<{ readonly changes: number; readonly rows: readonly Record<string, unknown>[] }> {
+    const { target, returning } = this.#context
+    const { sql, tail } = this.#statements.get(variant, {
       keys: run.keys,
-      source: { query: [this.#source(run)] },
+      source: { query: [this.#source(run, conflict)] },
       conflict,
       returning,
     })
+    const result = yield* wait(
+      session.bulkIngest!({
+        table: target.table,
+        schema: target.schema,
+        columns: run.names,
+        rows,
+        ...(this.#ranks(run.names, conflict) && { ordinal: ordinalName }),
+        statement: (source) => sql.replace(placeholder, () => source),
+        parameters: tail,
+      }),
+    )
+    this.#name = result.method
+    // With RETURNING DuckDB counts nothing.
+    return {
+      changes: returning === undefined ? result.changes : result.rows.length,
+      rows: result.rows,
+    }
   }
 
-  #source({ names }: Run): string {
-    const { conflict, duplicates, target } = this.#context
+  duplicatesIn(run: Run, from: number, to: number): readonly number[] {
+    return duplicatesAmong(run, from, to, this.#context.conflict?.target)
+  }
+
+  /** DuckDB does not go on after an error, so that its text has to tell which row it was. */
+  #positionOf(error: unknown, part: Run): number | undefined {
+    const size = part.values.length
+    const index = (error as { readonly index?: unknown } | undefined)?.index
+    if (typeof index === 'number') return index < size ? index : undefined
+    return rowOfComplaint(error, part, 0, size)
+  }
+
+  /** Whether rows of one key have to be told apart by their order. */
+  #ranks(names: readonly string[], conflict: Conflict | undefined): boolean {
+    if (conflict?.target === undefined || !updates(conflict)) return false
+    // Of a key that is left to its default nothing is known before the row is in.
+    const key = this.#context.target.columnNames(conflict.target)
+    return key.every((name) => name !== undefined && names.includes(name))
+  }
+
+  #source({ names }: Run, conflict: Conflict | undefined): string {
+    const { duplicates, target } = this.#context
     const key = conflict?.target && target.columnNames(conflict.target).map((name) => name!)
-    if (key === undefined || !this.#isRanked) {
+    if (key === undefined || !this.#ranks(names, conflict)) {
       return `select ${names.map((name) => quoteIdentifier(name, 'duckdb')).join(', ')} from ${placeholder}`
     }
     return duplicates === 'error'

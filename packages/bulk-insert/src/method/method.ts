@@ -14,8 +14,8 @@ export interface Method {
   readonly countsTable: boolean
   /** Inserts the rows of a run from one position to another, and returns how far it came. */
   insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt>
-  /** The position of a row whose key another row before it has, for engines that cannot update one row twice. */
-  duplicateIn(run: Run, from: number, to: number): number | undefined
+  /** The positions of rows whose key another row before them has, for engines that cannot update one row twice. */
+  duplicatesIn(run: Run, from: number, to: number): readonly number[]
 }
 
 export interface Attempt {

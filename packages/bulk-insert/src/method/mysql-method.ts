@@ -44,9 +44,9 @@ export class MysqlMethod implements Method {
       }
       const { sql, tail } = this.#statements.get(size, shape)
       try {
-        if (conflict !== undefined) yield* wait(session.run(`set ${mysqlCounter} = 0`))
+        if (conflict !== undefined) yield* resetMysqlCounter(session)
         const affected = yield* wait(session.run(sql, flat(run.values, at, at + size, tail)))
-        const there = conflict === undefined ? 0 : yield* countOf(session)
+        const there = conflict === undefined ? 0 : yield* readMysqlCounter(session)
         const isNew = conflict === undefined ? (affected ?? size) : size - there
         inserted += isNew
         changes += updates(conflict) ? size : isNew
@@ -58,10 +58,18 @@ export class MysqlMethod implements Method {
     return { outcome: outcome(), done: to - from, failure: undefined }
   }
 
-  duplicateIn(): undefined {}
+  duplicatesIn(): readonly number[] {
+    return []
+  }
 }
 
-function* countOf(session: HostSession): Steps<number> {
+/** Before a statement whose conflicts are to be counted. */
+export function* resetMysqlCounter(session: HostSession): Steps<void> {
+  yield* wait(session.run(`set ${mysqlCounter} = 0`))
+}
+
+/** How many rows of the last statement were there already. */
+export function* readMysqlCounter(session: HostSession): Steps<number> {
   const rows = yield* wait(session.query(`select ${mysqlCounter} as n`))
   return Number(rows[0]!['n'])
 }

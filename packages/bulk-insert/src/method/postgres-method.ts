@@ -5,7 +5,7 @@ import type { CompiledInsert } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
-import { duplicateAmong } from './duplicate-among.ts'
+import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Failure, type Method, nothing, type Outcome } from './method.ts'
 import { arrayText, copyValue, type DateText, valueText } from './postgres-text.ts'
 import { ordinalName, rankedSource } from './ranked-source.ts'
@@ -34,8 +34,8 @@ export class PostgresMethod implements Method {
     this.#context = context
     this.#dates = dates
     this.#statements = new Statements(context.target)
-    // The system columns of a partitioned or foreign table cannot be read as the rows go in.
-    this.#splits = updates(conflict) && !table.isPartitioned
+    // The system columns of a partitioned or foreign table, or of a view, cannot be read as the rows go in.
+    this.#splits = updates(conflict) && !table.isPartitioned && !table.isView
     this.#copies = conflict === undefined && returning === undefined && !table.isView
   }
 
@@ -48,8 +48,10 @@ export class PostgresMethod implements Method {
     const copies = this.#copies && copyIn !== undefined
     try {
       // A failed statement would leave nothing of the transaction around it.
-      const outcome = yield* session.savepoint(() =>
-        copies ? this.#copy(copyIn, run, from, to) : this.#insert(session, run, from, to),
+      const outcome = yield* session.savepoint((inner) =>
+        copies
+          ? this.#copy(inner.copyIn ?? copyIn, run, from, to)
+          : this.#insert(inner, run, from, to),
       )
       this.#name = copies ? 'copy' : 'unnest'
       return { outcome, done: to - from, failure: undefined }
@@ -64,8 +66,11 @@ export class PostgresMethod implements Method {
   }
 
   /** `ON CONFLICT DO UPDATE command cannot affect row a second time`. */
-  duplicateIn(run: Run, from: number, to: number): number | undefined {
-    return duplicateAmong(run, from, to, this.#context.conflict?.target)
+  duplicatesIn(run: Run, from: number, to: number): readonly number[] {
+    const { conflict } = this.#context
+    // Which rows a partial index has, the engine alone can tell.
+    if (conflict?.targetWhere !== undefined) return []
+    return duplicatesAmong(run, from, to, conflict?.target)
   }
 
   *#copy(
@@ -191,16 +196,19 @@ export class PostgresMethod implements Method {
     const arrays = names.map(() => `${parameter}::text::text[]`).join(', ')
     const from = `unnest(${arrays}) with ordinality as keelson_rows(${unnested}, ${ordinalName})`
     // As it stands in the table the key decides, so that it is compared after the cast.
-    const query =
-      conflict?.target === undefined || duplicates === 'error' || !updates(conflict)
-        ? `select ${typed.join(', ')} from ${from}`
-        : rankedSource(
-            'postgresql',
-            `(select ${typed.join(', ')}, ${ordinalName} from ${from}) as keelson_typed`,
-            names,
-            conflict.target.map((key) => this.#nameOf(key)),
-            duplicates,
-          )
+    const key = conflict?.target?.map((each) => this.#nameOf(each)) ?? []
+    // Of a key that is left to its default nothing is known before the row is in.
+    const isDecided =
+      updates(conflict) && duplicates !== 'error' && key.every((name) => names.includes(name))
+    const query = isDecided
+      ? rankedSource(
+          'postgresql',
+          `(select ${typed.join(', ')}, ${ordinalName} from ${from}) as keelson_typed`,
+          names,
+          key,
+          duplicates,
+        )
+      : `select ${typed.join(', ')} from ${from}`
     return query.split(parameter)
   }
 

@@ -62,7 +62,7 @@ export function valueText(value: unknown, isJson: boolean, dates: DateText): str
 }
 
 interface SelfDescribing {
-  toPostgres?(prepare: (value: unknown) => unknown): unknown
+  readonly toPostgres?: (prepare: (value: unknown) => unknown) => unknown
 }
 
 function objectText(value: object, isJson: boolean, dates: DateText): string | null {

@@ -44,7 +44,9 @@ export class SqliteMethod implements Method {
       : this.#inBulk(session.bulkStatements, run, from, to, rows)
   }
 
-  duplicateIn(): undefined {}
+  duplicatesIn(): readonly number[] {
+    return []
+  }
 
   *#inBulk(
     send: NonNullable<HostSession['bulkStatements']>,

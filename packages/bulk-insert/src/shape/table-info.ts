@@ -13,6 +13,8 @@ export interface TableInfo {
   readonly isPartitioned: boolean
   /** The text of its triggers, where the engine keeps it. */
   readonly triggers: readonly string[]
+  /** Whether a statement on it that fails may undo more than itself, or less, so that nothing can be tried after it. */
+  readonly failsOtherwise: boolean
   /** The columns of its unique keys, where they are needed. */
   readonly uniqueKeys: readonly (readonly string[])[]
 }
@@ -23,6 +25,10 @@ export interface ColumnInfo {
   readonly type: string
   /** Not null, without a default, and not made by the engine. */
   readonly isRequired: boolean
+  /** The engine makes its value, so that it can be read and not written. */
+  readonly isGenerated: boolean
+  /** Whether it has a default, where that is needed. */
+  readonly hasDefault?: boolean
 }
 
 type Row = Readonly<Record<string, unknown>>
@@ -84,17 +90,31 @@ function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Tab
     keyColumns.length === 1 && Number(row['pk']) === 1 && /^integer$/i.test(String(row['type']))
   return {
     columns: columns(
-      // Generated columns are hidden 2 or 3, and take no value.
-      rows.filter(({ hidden }) => Number(hidden) === 0),
-      (row) => ({
-        type: String(row['type']),
-        isRequired:
-          !isView && Number(row['required']) === 1 && row['default'] === null && !isRowid(row),
-      }),
+      // Generated columns are hidden 2 or 3; 1 is one of a virtual table's own.
+      rows.filter(({ hidden }) => Number(hidden) !== 1),
+      (row) => {
+        const isGenerated = Number(row['hidden']) !== 0
+        return {
+          type: String(row['type']),
+          isGenerated,
+          isRequired:
+            !isView &&
+            !isGenerated &&
+            Number(row['required']) === 1 &&
+            row['default'] === null &&
+            !isRowid(row),
+        }
+      },
     ),
     isView,
     isPartitioned: false,
     triggers: triggers.map(({ sql }) => String(sql)),
+    // https://www.sqlite.org/lang_conflict.html
+    failsOtherwise: [...objects, ...triggers].some(({ sql }) =>
+      /raise\s*\(\s*(?:fail|rollback)|on\s+conflict\s+(?:fail|rollback)|or\s+(?:fail|rollback)/i.test(
+        String(sql),
+      ),
+    ),
     uniqueKeys: [],
   }
 }
@@ -108,12 +128,13 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
       `select a.attname::text as name, c.relkind::text as kind,
        quote_ident(n.nspname) || '.' || quote_ident(t.typname) as type,
        -- A trigger may still fill in what is missing.
-       a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required
+       a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required,
+       a.attgenerated <> '' as generated
      from pg_attribute a
        join pg_class c on c.oid = a.attrelid
        join pg_type t on t.oid = a.atttypid
        join pg_namespace n on n.oid = t.typnamespace
-     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
      order by a.attnum`,
       [name],
     ),
@@ -122,34 +143,71 @@ function* readPostgresql(session: HostSession, { table, schema }: Target): Steps
     columns: columns(rows, (row) => ({
       type: String(row['type']),
       isRequired: row['required'] === true,
+      isGenerated: row['generated'] === true,
     })),
     isView: rows[0]?.['kind'] === 'v',
     isPartitioned: rows[0]?.['kind'] === 'p' || rows[0]?.['kind'] === 'f',
     triggers: [],
+    failsOtherwise: false,
     uniqueKeys: [],
   }
 }
 
 function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+  const parameters = [table, schema ?? null]
   const rows = yield* wait(
     session.query(
-      `select column_name as name, data_type as type, not is_nullable and column_default is null as required
+      `select column_name as name, data_type as type, not is_nullable and column_default is null as required,
+       column_default is not null as has_default
      from duckdb_columns()
      where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema())
      order by column_index`,
-      [table, schema ?? null],
+      parameters,
     ),
   )
+  const keys = yield* wait(
+    session.query(
+      `select to_json(constraint_column_names)::varchar as key from duckdb_constraints()
+     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema())
+       and constraint_type in ('PRIMARY KEY', 'UNIQUE')
+     union all select expressions from duckdb_indexes()
+     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema()) and is_unique`,
+      parameters,
+    ),
+  )
+  const names = new Set(rows.map(({ name }) => String(name)))
   return {
     columns: columns(rows, (row) => ({
       type: String(row['type']),
       isRequired: row['required'] === true,
+      // Which it is DuckDB's catalogue does not tell; it refuses a value itself.
+      isGenerated: false,
+      hasDefault: row['has_default'] === true,
     })),
     isView: false,
     isPartitioned: false,
     triggers: [],
-    uniqueKeys: [],
+    failsOtherwise: false,
+    // An index on an expression is one of no column.
+    uniqueKeys: keys
+      .map(({ key }) => columnsIn(key))
+      .filter((key) => key.every((name) => names.has(name))),
   }
+}
+
+/** Of a list as DuckDB writes it: `["a","b"]` for a constraint, `[a, '"b c"']` for an index. */
+function columnsIn(list: unknown): string[] {
+  const text = typeof list === 'string' ? list : JSON.stringify(list)
+  return text
+    .slice(1, -1)
+    .split(/,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/)
+    .map((part) =>
+      part
+        .trim()
+        .replace(/^'(.*)'$/, '$1')
+        .replace(/^"(.*)"$/, '$1')
+        .replaceAll('""', '"'),
+    )
 }
 
 function* readMysql(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
@@ -176,16 +234,16 @@ function* readMysql(session: HostSession, { table, schema }: Target): Steps<Tabl
     uniqueKeys.set(key['name'], [...parts, String(key['part'])])
   }
   return {
-    columns: columns(
-      rows.filter(
-        ({ extra }) => !/generated/i.test(String(extra).replace('DEFAULT_GENERATED', '')),
-      ),
+    columns: columns(rows, ({ type, extra }) => ({
+      type: String(type),
       // What is missing a trigger may fill in, or a server that is not strict.
-      (row) => ({ type: String(row['type']), isRequired: false }),
-    ),
+      isRequired: false,
+      isGenerated: /generated/i.test(String(extra).replace('DEFAULT_GENERATED', '')),
+    })),
     isView: false,
     isPartitioned: false,
     triggers: [],
+    failsOtherwise: false,
     uniqueKeys: [...uniqueKeys.values()],
   }
 }

@@ -17,6 +17,10 @@ export class RowSource {
   readonly #inContext = AsyncLocalStorage.snapshot()
   #position = 0
   #isDone = false
+  /** What ends a stream of Node's, whose iterator does not end while its next row is waited for. */
+  readonly #destroy: (() => void) | undefined
+  #isWaiting = false
+  #thrown: { readonly error: unknown } | undefined
 
   constructor(where: string, rows: unknown) {
     const source = rows as Partial<Iterable<unknown> & AsyncIterable<unknown>>
@@ -25,6 +29,8 @@ export class RowSource {
       this.total = rows.length
     } else if (isObject(rows) && typeof source[Symbol.asyncIterator] === 'function') {
       this.#asyncIterator = source[Symbol.asyncIterator]!()
+      const { destroy } = rows as { readonly destroy?: unknown }
+      if (typeof destroy === 'function') this.#destroy = () => void destroy.call(rows)
     } else if (isObject(rows) && typeof source[Symbol.iterator] === 'function') {
       this.#iterator = source[Symbol.iterator]!()
     } else {
@@ -37,12 +43,9 @@ export class RowSource {
     }
   }
 
-  get isAsync(): boolean {
-    return this.#asyncIterator !== undefined
-  }
-
-  get isDone(): boolean {
-    return this.#isDone
+  /** Whether an error is what the input itself has thrown. */
+  hasThrown(error: unknown): boolean {
+    return this.#thrown !== undefined && this.#thrown.error === error
   }
 
   /**
@@ -59,28 +62,47 @@ export class RowSource {
       return rows
     }
     if (this.#iterator !== undefined) return this.#inContext(() => this.#nextSync(max))
+    this.#isWaiting = true
     return this.#inContext(() => this.#nextAsync(max))
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#isWaiting = false
+      })
   }
 
   /** Tells the input that no more is wanted, so that it can let go of what it holds. */
   async close(): Promise<void> {
     if (this.#isDone) return
     this.#isDone = true
+    const isWaiting = this.#isWaiting
     await this.#inContext(async () => {
+      if (isWaiting) this.#destroy?.()
       this.#iterator?.return?.()
-      await this.#asyncIterator?.return?.()
+      const returned = this.#asyncIterator?.return?.()
+      // A generator that waits for something takes notice when that has come, if ever.
+      if (isWaiting) returned?.catch(() => {})
+      else await returned
     })
+  }
+
+  #fail(error: unknown): never {
+    this.#thrown = { error }
+    throw error
   }
 
   #nextSync(max: number): unknown[] {
     const rows: unknown[] = []
-    while (rows.length < max) {
-      const { done, value } = this.#iterator!.next()
-      if (done === true) {
-        this.#isDone = true
-        break
+    try {
+      while (rows.length < max) {
+        const { done, value } = this.#iterator!.next()
+        if (done === true) {
+          this.#isDone = true
+          break
+        }
+        rows.push(value)
       }
-      rows.push(value)
+    } catch (error) {
+      this.#fail(error)
     }
     return rows
   }

@@ -1,26 +1,27 @@
 import type { Run } from '../shape/row-shaper.ts'
 
 /**
- * The position of the first row that has the key of one before it, as far as the values tell: an engine may find more
+ * The positions of the rows that have the key of one before them, as far as the values tell: an engine may find more
  * values equal.
  */
-export function duplicateAmong(
+export function duplicatesAmong(
   { keys, values }: Run,
   from: number,
   to: number,
   target: readonly string[] | undefined,
-): number | undefined {
+): number[] {
   const places = target?.map((key) => keys.indexOf(key))
-  if (places === undefined || places.includes(-1)) return undefined
+  if (places === undefined || places.includes(-1)) return []
+  const found: number[] = []
   const seen = new Set<string>()
   for (let row = from; row < to; row++) {
     const key = places.map((place) => values[row]![place])
     if (key.some((part) => part === null || part === undefined)) continue
     const text = JSON.stringify(key.map(textOf))
-    if (seen.has(text)) return row
-    seen.add(text)
+    if (seen.has(text)) found.push(row)
+    else seen.add(text)
   }
-  return undefined
+  return found
 }
 
 function textOf(value: unknown): string {

@@ -1,0 +1,347 @@
+import { expect, test } from 'vitest'
+import { rejection } from '../support/rejection.ts'
+import { type Database, describeOn, pairs, type Row, traits } from './engines.ts'
+
+const columns = { id: 'int primary key', name: 'text', n: 'int' }
+
+function rows(from: number, to: number, more: (id: number) => Row = () => ({})): Row[] {
+  return Array.from({ length: to - from }, (_, at) => {
+    const id = from + at
+    return { id, name: `name ${id}`, n: id * 2, ...more(id) }
+  })
+}
+
+/** Creates the table `t` with 10 rows, of which the keys are 0 to 9. */
+async function filled(database: Database, constraints: readonly string[] = []): Promise<any> {
+  const table = await database.create('t', { columns, constraints })
+  await database.bulk(table, rows(0, 10))
+  return table
+}
+
+describeOn(pairs, 'what became of each row', (db, pair) => {
+  const { hasTarget, asSet, hasReturning } = traits[pair.kind]
+
+  test('inserts all of them', async () => {
+    const table = await db().create('t', { columns })
+    const report = await db().bulk(table, rows(0, 2_500))
+    expect(report).toMatchObject({
+      attempted: 2_500,
+      inserted: 2_500,
+      updated: 0,
+      skipped: 0,
+      rejected: 0,
+      rejections: [],
+      durableRows: 2_500,
+    })
+    expect(report.batches).toBeGreaterThan(0)
+    expect(report.elapsedMs).toBeGreaterThan(0)
+    expect(await db().count('t')).toBe(2_500)
+    expect((await db().all('t')).slice(0, 2)).toEqual([
+      [0, 'name 0', 0],
+      [1, 'name 1', 2],
+    ])
+  })
+
+  test('inserts nothing, and opens no transaction, for an empty input', async () => {
+    const table = await db().create('t', { columns })
+    const report = await db().bulk(table, [])
+    expect(report).toMatchObject({ attempted: 0, inserted: 0, updated: 0, skipped: 0, rejected: 0 })
+    expect(report).toMatchObject({ batches: 0, method: undefined, durableRows: 0 })
+  })
+
+  test('names a row whose key is there, and writes nothing', async () => {
+    const table = await filled(db())
+    const error = await rejection(db().bulk(table, rows(5, 15).toReversed()))
+    expect(error).toMatchObject({ name: 'BulkInsertError', code: 'BULK_INSERT', rowIndex: 5 })
+    expect(error.message).toMatch(/^Row 5 of the input was refused: .*Nothing was written\.$/)
+    expect(error['report']).toMatchObject({ inserted: 0, updated: 0, skipped: 0, durableRows: 0 })
+    expect(await db().count('t')).toBe(10)
+  })
+
+  test('skips rows whose key is there', async () => {
+    const table = await filled(db())
+    const report = await db().bulk(
+      table,
+      rows(5, 15, () => ({ n: -1 })),
+      { onConflict: 'skip' },
+    )
+    expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 0, skipped: 5 })
+    expect((await db().all('t')).map(([, , n]) => n)).toEqual([
+      0, 2, 4, 6, 8, 10, 12, 14, 16, 18, -1, -1, -1, -1, -1,
+    ])
+  })
+
+  test('skips rows of any unique key, and no other error', async () => {
+    const table = await filled(db(), ['unique (name)'])
+    const input = [
+      { id: 100, name: 'name 3', n: 1 },
+      { id: 3, name: 'other', n: 1 },
+      { id: 101, name: 'new', n: 1 },
+    ]
+    const report = await db().bulk(table, input, { onConflict: 'skip' })
+    expect(report).toMatchObject({ attempted: 3, inserted: 1, updated: 0, skipped: 2 })
+  })
+
+  test('does not skip a row that breaks a check', async () => {
+    const table = await db().create('t', { columns, constraints: ['check (n >= 0)'] })
+    await db().bulk(table, rows(0, 3))
+    const input = rows(2, 5, (id) => ({ n: 3 - id }))
+    const error = await rejection(db().bulk(table, input, { onConflict: 'skip' }))
+    // DuckDB does not say which row it was, and nothing more can be tried in the transaction.
+    expect(error).toMatchObject({ rowIndex: pair.kind === 'duckdb' ? undefined : 2 })
+    expect(await db().count('t')).toBe(3)
+  })
+
+  test('updates the columns that are named, and leaves the others', async () => {
+    const table = await filled(db())
+    const input = rows(5, 15, () => ({ name: 'changed', n: -1 }))
+    const report = await db().bulk(table, input, { onConflict: { target: 'id', update: ['n'] } })
+    expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 5, skipped: 0 })
+    expect((await db().all('t')).slice(4, 12)).toEqual([
+      [4, 'name 4', 8],
+      ...[5, 6, 7, 8, 9].map((id) => [id, `name ${id}`, -1]),
+      [10, 'changed', -1],
+      [11, 'changed', -1],
+    ])
+  })
+
+  test("updates all columns that the row has, with 'all'", async () => {
+    const table = await filled(db())
+    const input = [{ id: 9, name: 'nine' }, { id: 8, n: 88 }, { id: 7 }, { id: 10, name: 'ten' }]
+    const onConflict = { target: 'id', update: 'all' }
+    const report = await db().bulk(table, input, { onConflict })
+    expect(report).toMatchObject({ attempted: 4, inserted: 1, updated: 3, skipped: 0 })
+    expect((await db().all('t')).slice(7)).toEqual([
+      [7, 'name 7', 14],
+      [8, 'name 8', 88],
+      [9, 'nine', 18],
+      [10, 'ten', null],
+    ])
+  })
+
+  test('updates by an expression of both rows', async () => {
+    const table = await filled(db())
+    const text = pair.kind === 'mysql' ? 't.n + values(n)' : 't.n + excluded.n'
+    const onConflict = { target: ['id'], update: { n: db().sql(text), name: 'sum' } }
+    const report = await db().bulk(table, rows(8, 12), { onConflict })
+    expect(report).toMatchObject({ attempted: 4, inserted: 2, updated: 2, skipped: 0 })
+    expect((await db().all('t')).slice(8)).toEqual([
+      [8, 'sum', 32],
+      [9, 'sum', 36],
+      [10, 'name 10', 20],
+      [11, 'name 11', 22],
+    ])
+  })
+
+  test.skipIf(!hasTarget)('updates by a function of the new row', async () => {
+    const table = await filled(db())
+    const update =
+      pair.orm === 'kysely'
+        ? (eb: any) => ({ n: eb('t.n', '-', eb.ref('excluded.n')), name: eb.ref('excluded.name') })
+        : (excluded: any) => ({ n: (db().sql('t.n - ') as any).append(excluded.n), name: 'x' })
+    const report = await db().bulk(table, rows(8, 12), { onConflict: { target: 'id', update } })
+    expect(report).toMatchObject({ attempted: 4, inserted: 2, updated: 2, skipped: 0 })
+    expect((await db().all('t'))[8]![2]).toBe(0)
+  })
+
+  test.skipIf(!hasTarget)('skips the rows that `where` leaves as they are', async () => {
+    const table = await filled(db())
+    const where = db().condition('t.n > 15')
+    const onConflict = { target: 'id', update: ['name'], where }
+    const report = await db().bulk(
+      table,
+      rows(5, 15, () => ({ name: 'new' })),
+      { onConflict },
+    )
+    expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 2, skipped: 3 })
+    const changed = (await db().all('t')).filter(([id, name]) => Number(id) < 10 && name === 'new')
+    expect(changed.map(([id]) => id)).toEqual([8, 9])
+  })
+
+  test.skipIf(!hasTarget)('takes a conflict on another key for an error', async () => {
+    const table = await filled(db(), ['unique (name)'])
+    const input = [
+      { id: 20, name: 'new' },
+      { id: 21, name: 'name 3' },
+      { id: 4, name: 'four' },
+    ]
+    const update = { target: 'id', update: 'all' }
+    const error = await rejection(db().bulk(table, input, { onConflict: update }))
+    expect(error).toMatchObject({ name: 'BulkInsertError', rowIndex: 1 })
+    const skip = { target: 'id', skip: true }
+    expect(await rejection(db().bulk(table, input, { onConflict: skip }))).toMatchObject({
+      rowIndex: 1,
+    })
+    expect(await db().count('t')).toBe(10)
+    const onName = { target: 'name', update: ['n'] }
+    const report = await db()
+      .bulk(table, input, { onConflict: onName })
+      .catch((error) => error)
+    expect(report).toMatchObject({ rowIndex: 2 })
+  })
+
+  test('has keys of several columns', async () => {
+    const spec = { columns: { a: 'int', b: 'text', n: 'int' }, constraints: ['unique (a, b)'] }
+    const table = await db().create('t', spec)
+    const grid = (n: number, to: number): Row[] =>
+      Array.from({ length: to }, (_, at) => ({ a: at % 3, b: `b${at % 4}`, n }))
+    await db().bulk(table, grid(0, 6))
+    const onConflict = { target: ['b', 'a'], update: ['n'] }
+    const report = await db().bulk(table, grid(1, 12), { onConflict })
+    expect(report).toMatchObject({ attempted: 12, inserted: 6, updated: 6, skipped: 0 })
+    expect(await db().count('t')).toBe(12)
+  })
+
+  test('takes NULLs in a unique key for different', async () => {
+    const table = await db().create('t', {
+      columns: { name: 'text', n: 'int' },
+      constraints: ['unique (name)'],
+    })
+    const input = [{ name: null, n: 1 }, { name: null, n: 2 }, { n: 3 }]
+    const onConflict = { target: 'name', update: ['n'] }
+    const report = await db().bulk(table, input, { onConflict })
+    expect(report).toMatchObject({ attempted: 3, inserted: 3, updated: 0, skipped: 0 })
+  })
+
+  test('skips by the keys that have no NULL, the first of the input staying', async () => {
+    const table = await filled(db(), ['unique (name)', 'unique (n)'])
+    const input = [
+      { id: 20, name: null, n: null },
+      { id: 21, name: null, n: null },
+      { id: 22, n: 4 },
+      { id: 23, n: 1_000 },
+      { id: 20, name: 'late', n: 7_000 },
+      { id: 24, name: 'name 1' },
+      { id: 25, name: 'new' },
+      { id: 26, name: 'new', n: null },
+      { id: 27, name: null, n: 1_000 },
+      { id: 28, name: null, n: 2_000 },
+    ]
+    const report = await db().bulk(table, input, { onConflict: 'skip' })
+    expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 0, skipped: 5 })
+    expect((await db().all('t')).slice(10).map(([id]) => id)).toEqual([20, 21, 23, 25, 28])
+  })
+
+  test.skipIf(!hasReturning)('hands over what RETURNING gives, with the position', async () => {
+    const table = await filled(db())
+    const got: [number, number][] = []
+    const report = await db().bulk(table, rows(5, 1_505), {
+      batchRows: 700,
+      onConflict: 'skip',
+      returning: ['id'],
+      onReturned: (rows, { firstIndex }) =>
+        void got.push(...rows.map(({ id }) => [firstIndex, id] as [number, number])),
+    })
+    expect(report).toMatchObject({ attempted: 1_500, inserted: 1_495, skipped: 5 })
+    expect(got).toHaveLength(1_495)
+    expect(got.every(([first, id]) => id - 5 >= first && id - 5 < first + 1_000)).toBe(true)
+    expect(got[0]![0]).toBe(0)
+  })
+
+  test.skipIf(!hasReturning)('counts updates and skips with RETURNING as well', async () => {
+    const table = await filled(db())
+    const got: Row[] = []
+    const report = await db().bulk(table, rows(5, 15), {
+      onConflict: { target: 'id', update: ['name'], where: db().condition('t.n > 15') },
+      returning: ['n', 'id'],
+      onReturned: (rows) => void got.push(...rows),
+    })
+    expect(report).toMatchObject({ attempted: 10, inserted: 5, updated: 2, skipped: 3 })
+    expect(got.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual([8, 9, 10, 11, 12, 13, 14])
+    expect(Object.keys(got[0]!).toSorted()).toEqual(['id', 'n'])
+  })
+
+  test.skipIf(asSet)('takes row after row, so that the last one of a key wins', async () => {
+    const table = await filled(db())
+    const input = [
+      [20, 1],
+      [9, 2],
+      [20, 3],
+      [9, 4],
+      [20, 5],
+    ].map(([id, n]) => ({ id, n }))
+    const report = await db().bulk(table, input, { onConflict: { target: 'id', update: ['n'] } })
+    expect(report).toMatchObject({ attempted: 5, inserted: 1, updated: 4, skipped: 0 })
+    expect((await db().all('t')).slice(9)).toEqual([
+      [9, 'name 9', 4],
+      [20, null, 5],
+    ])
+    for (const duplicatesInInput of ['error', 'first'] as const)
+      expect(await rejection(db().bulk(table, input, { duplicatesInInput }))).toMatchObject({
+        code: 'INVALID_OPTION',
+      })
+  })
+
+  test('keeps the first of several rows of one key, with `skip`', async () => {
+    const table = await filled(db())
+    const input = [
+      [20, 1],
+      [9, 2],
+      [20, 3],
+      [9, 4],
+      [20, 5],
+    ].map(([id, n]) => ({ id, n }))
+    const report = await db().bulk(table, input, { onConflict: 'skip' })
+    expect(report).toMatchObject({ attempted: 5, inserted: 1, updated: 0, skipped: 4 })
+    expect((await db().all('t')).slice(9)).toEqual([
+      [9, 'name 9', 18],
+      [20, null, 1],
+    ])
+  })
+
+  test.skipIf(!asSet)(
+    'refuses two rows of one key, unless it is told which one counts',
+    async () => {
+      const table = await filled(db())
+      const input = [
+        [20, 1],
+        [9, 2],
+        [21, 3],
+        [20, 4],
+        [9, 5],
+        [20, 6],
+      ].map(([id, n]) => ({ id, n }))
+      const onConflict = { target: 'id', update: ['n'] }
+      const error = await rejection(db().bulk(table, input, { onConflict }))
+      expect(error).toMatchObject({ rowIndex: 3, cause: { code: 'DUPLICATE_IN_INPUT' } })
+      expect(await db().count('t')).toBe(10)
+      const options = { onConflict, duplicatesInInput: 'first' } as const
+      const first = await db().bulk(table, input, options)
+      expect(first).toMatchObject({ attempted: 6, inserted: 2, updated: 1, skipped: 3 })
+      expect((await db().all('t')).slice(9).map(([, , n]) => n)).toEqual([2, 1, 3])
+      const last = await db().bulk(table, input, { ...options, duplicatesInInput: 'last' })
+      expect(last).toMatchObject({ attempted: 6, inserted: 0, updated: 3, skipped: 3 })
+      expect((await db().all('t')).slice(9).map(([, , n]) => n)).toEqual([5, 6, 3])
+    },
+  )
+
+  test.skipIf(!asSet)('rejects every further row of one key when they are collected', async () => {
+    const table = await filled(db())
+    const input = [20, 9, 21, 20, 9, 20, 22].map((id, n) => ({ id, n }))
+    const report = await db().bulk(table, input, {
+      onConflict: { target: 'id', update: ['n'] },
+      onRejected: 'collect',
+      atomic: pair.kind !== 'duckdb',
+    })
+    expect(report.rejections.map(({ rowIndex }) => rowIndex)).toEqual([3, 4, 5])
+    expect(report).toMatchObject({ attempted: 7, inserted: 3, updated: 1, skipped: 0, rejected: 3 })
+    expect((await db().all('t')).slice(9).map(([, , n]) => n)).toEqual([1, 0, 2, 6])
+  })
+
+  test.skipIf(!asSet)(
+    'takes NULL keys of the input for different, whatever `duplicatesInInput` says',
+    async () => {
+      const table = await db().create('t', {
+        columns: { name: 'text', n: 'int' },
+        constraints: ['unique (name)'],
+      })
+      const input = [null, 'a', null, 'a', null].map((name, n) => ({ name, n }))
+      for (const duplicatesInInput of ['first', 'last'] as const) {
+        const onConflict = { target: 'name', update: ['n'] }
+        const report = await db().bulk(table, input, { onConflict, duplicatesInInput })
+        expect(report.skipped).toBe(1)
+      }
+      expect(await db().count('t')).toBe(7)
+    },
+  )
+})
