@@ -299,6 +299,8 @@ export function sqliteBulkContenders(
   ]
 }
 
+export const duckdbValues = '@duckdb/node-api, multi-row VALUES by hand'
+
 /** Everybody on DuckDB, in files of their own. */
 export async function duckdbBulkContenders(
   file: (name: string) => string,
@@ -321,6 +323,7 @@ export async function duckdbBulkContenders(
       valuesInChunks(table),
       'duckdb',
     ),
+    await valuesOnDuckDB(file('raw-values.duckdb'), table),
   ]
 }
 
@@ -372,6 +375,46 @@ async function rawDuckDB(path: string, table: BulkTable): Promise<BulkContender>
   }
   return {
     name: '@duckdb/node-api, table function by hand',
+    async prepare(given, unique) {
+      await connection.run('drop table if exists person')
+      await connection.run(table.ddl('duckdb'))
+      if (unique) await connection.run('create unique index person_email on person (email)')
+      if (given.length > 0) await insert(given, 'insert')
+    },
+    insert,
+    async count() {
+      const reader = await connection.runAndReadAll('select count(*)::int from person')
+      return Number(reader.getRows()[0]![0])
+    },
+    close() {
+      connection.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+/** What people write with the client alone: many rows of parameters in one statement. */
+async function valuesOnDuckDB(path: string, table: BulkTable): Promise<BulkContender> {
+  const instance = await duckdb.DuckDBInstance.create(path)
+  const connection = await instance.connect()
+  const { columns } = table
+  const insert = async (rows: readonly BulkRow[], mode: Mode): Promise<void> => {
+    await connection.run('begin')
+    for (const some of chunks(rows, chunk)) {
+      const values = some.flatMap((row) => columns.map((name) => row[name]!))
+      const tuples = some.map(
+        (_, row) =>
+          `(${columns.map((__, column) => `$${row * columns.length + column + 1}`).join(', ')})`,
+      )
+      await connection.run(
+        `insert into person (${columns.join(', ')}) values ${tuples.join(', ')}${conflictClause(table, mode)}`,
+        values,
+      )
+    }
+    await connection.run('commit')
+  }
+  return {
+    name: duckdbValues,
     async prepare(given, unique) {
       await connection.run('drop table if exists person')
       await connection.run(table.ddl('duckdb'))

@@ -11,7 +11,7 @@ export interface CommonOptions<Row> {
    * @default true
    */
   readonly atomic?: boolean | undefined
-  /** Rows that are sent together, from 1. @default what is fastest on the engine: 1,000 to 20,480 */
+  /** Rows that are sent together, from 1. @default what is fastest on the engine: 1,000 to 10,000 */
   readonly batchRows?: number | undefined
   /**
    * What happens to a row that cannot be inserted. `'abort'`: the insert fails with a `BulkInsertError` that names it.

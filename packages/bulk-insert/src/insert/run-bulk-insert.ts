@@ -199,17 +199,23 @@ class BulkRun {
   *#insertBatch(rows: readonly unknown[], session: HostSession | undefined): Steps<void> {
     const first = this.#position
     this.#position += rows.length
+    const shaper = this.#shaper!
     const runs: Run[] = []
-    for (let at = 0; at < rows.length; at++) {
+    for (let at = 0; at < rows.length;) {
       try {
-        const row =
-          this.#validation === undefined ? rows[at] : yield* wait(this.#validation.check(rows[at]))
-        this.#shaper!.add(runs, row, first + at)
+        if (this.#validation === undefined) {
+          shaper.addAll(runs, rows, at, first)
+          break
+        }
+        shaper.add(runs, yield* wait(this.#validation.check(rows[at])), first + at)
+        at++
       } catch (error) {
         if (!(error instanceof RowError)) throw error
+        if (this.#validation === undefined) at = shaper.position - first
         // What came before it goes first, so that the first row that is to blame is the one that is named.
         for (const run of runs.splice(0)) yield* this.#insertRun(run, session)
         yield* this.#reject(first + at, rows[at], error)
+        at++
       }
     }
     for (const run of runs) yield* this.#insertRun(run, session)

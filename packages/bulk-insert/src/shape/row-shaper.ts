@@ -30,6 +30,8 @@ interface Column {
 
 interface KnownShape extends Shape {
   readonly columns: readonly Column[]
+  /** No column of it is filled in or encoded. */
+  readonly isBare: boolean
   /** How many of the columns the row itself has to have. */
   readonly required: number
   /** No key of it is one that every object has, so that reading it tells whether it is there. */
@@ -49,6 +51,23 @@ export class RowShaper {
   constructor(target: Target, table: TableInfo) {
     this.#target = target
     this.#table = table
+  }
+
+  /** Position in the input of the row that was added last, or could not be. */
+  position = 0
+
+  /**
+   * Adds rows to the runs.
+   *
+   * @param at the first one that is to be added
+   * @param first the position in the input of `rows[0]`
+   * @throws {RowError} when one of them cannot be inserted, which `position` tells
+   */
+  addAll(runs: Run[], rows: readonly unknown[], at: number, first: number): void {
+    for (let row = at; row < rows.length; row++) {
+      this.position = first + row
+      this.add(runs, rows[row], first + row)
+    }
   }
 
   /**
@@ -83,8 +102,23 @@ export class RowShaper {
     let keys = 0
     for (const _ in row) keys++
     if (keys !== shape.required) return undefined
-    const { columns } = shape
-    const values: unknown[] = []
+    return shape.isBare ? this.#bareValues(row, shape.keys) : this.#values(row, shape.columns)
+  }
+
+  /** Where nothing is filled in and nothing encoded. */
+  #bareValues(row: Record<string, unknown>, keys: readonly string[]): unknown[] | undefined {
+    // Of its size from the beginning: one that grows takes three times as much.
+    const values = Array<unknown>(keys.length)
+    for (let at = 0; at < keys.length; at++) {
+      const value = row[keys[at]!]
+      if (value === undefined || this.#isExpression(value)) return undefined
+      values[at] = value
+    }
+    return values
+  }
+
+  #values(row: Record<string, unknown>, columns: readonly Column[]): unknown[] | undefined {
+    const values = Array<unknown>(columns.length)
     for (let at = 0; at < columns.length; at++) {
       const { key, fill, encode } = columns[at]!
       let value = row[key]
@@ -95,7 +129,7 @@ export class RowShaper {
       if (encode !== undefined && value !== null && !this.#isExpression(value))
         value = encoded(value, encode, key)
       if (this.#isExpression(value)) return undefined
-      values.push(value)
+      values[at] = value
     }
     return values
   }
@@ -149,14 +183,16 @@ export class RowShaper {
     const keys = [...given, ...filled]
     const names = this.#namesOf(keys)
     this.#refuseMissing(names)
+    const columns = keys.map((key) => ({
+      key,
+      fill: filled.includes(key) ? this.#target.fillOf(key) : undefined,
+      encode: this.#target.encoderOf(key),
+    }))
     const shape: KnownShape = {
       keys,
       names,
-      columns: keys.map((key) => ({
-        key,
-        fill: filled.includes(key) ? this.#target.fillOf(key) : undefined,
-        encode: this.#target.encoderOf(key),
-      })),
+      columns,
+      isBare: columns.every(({ fill, encode }) => fill === undefined && encode === undefined),
       required: given.length,
       isOwn: !keys.some((key) => key in Object.prototype),
     }

@@ -4,7 +4,7 @@ import {
   upsertedFunction,
 } from '@keelson/core'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
-import { bindableParameters } from '../values/parameters.ts'
+import { bindableParameters, bindsAsIs } from '../values/parameters.ts'
 import type { PreparedStatement } from './prepared-statement.ts'
 
 /** What bulk statements need of the engine of a connection. */
@@ -50,7 +50,8 @@ export class BulkRun {
       if (countsUpserts) this.#upserted = 0
       try {
         const prepared = this.#engine.prepare(statement(count))
-        changes += this.#runOne(prepared, flat(rows, done, count, tail), returned)
+        const parameters = flat(rows, done, count, tail, prepared.sql)
+        changes += this.#runOne(prepared, parameters, returned)
       } catch (error) {
         return { changes, upserted, rows: returned, done, failure: { error } }
       }
@@ -71,7 +72,7 @@ export class BulkRun {
       return result.changes ?? 0
     }
     // Spread, since binding an array costs a tenth more.
-    return prepared.forRun().run(...bindableParameters(parameters, prepared.sql)).changes
+    return prepared.forRun().run(...parameters).changes
   }
 
   #countUpserts(): void {
@@ -89,12 +90,24 @@ function flat(
   from: number,
   count: number,
   tail: readonly unknown[],
-): unknown[] {
-  const values: unknown[] = []
+  sql: string,
+): readonly unknown[] {
+  const width = rows[from]!.length
+  // Of its size from the beginning, which is felt.
+  const values = Array<unknown>(count * width + tail.length)
+  let at = 0
+  let bind = true
   for (let row = from; row < from + count; row++) {
     const each = rows[row]!
-    for (let column = 0; column < each.length; column++) values.push(each[column])
+    for (let column = 0; column < width; column++) {
+      const value = each[column]
+      if (!bindsAsIs(value)) bind = false
+      values[at++] = value
+    }
   }
-  for (const value of tail) values.push(value)
-  return values
+  for (const value of tail) {
+    if (!bindsAsIs(value)) bind = false
+    values[at++] = value
+  }
+  return bind ? values : bindableParameters(values, sql)
 }

@@ -18,7 +18,8 @@ export function bindableParameters(
   return parameters
 }
 
-function bindsAsIs(value: unknown): boolean {
+/** Whether better-sqlite3 binds a value as it is, and as what it is. */
+export function bindsAsIs(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
       return true
