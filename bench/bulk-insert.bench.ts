@@ -250,7 +250,6 @@ const targets = {
   'SQLite: the updates of an upsert counted, times not counted in cost (target <= 1.10)': ratio(
     `${six}, half of them updated`,
     countedByHand,
-    duckdbValues,
     sqliteFloor,
   ),
   'SQLite: Keelson, an upsert with exact counts, times the best loop by hand in cost': ratio(
