@@ -30,8 +30,10 @@ test(
       )
       const ready = await program.line()
       if (ready !== 'ready') throw new Error((await program.end()).stderr)
-      const killed = sleep(20 + Math.random() * 250).then(() => program.kill())
       const told: number[] = []
+      // Every second one some time after it has told of a row, the others at any time.
+      if (kill % 2 === 1) told.push(Number(await program.line()))
+      const killed = sleep(20 + Math.random() * 250).then(() => program.kill())
       for (let line = await program.line(); line !== undefined; line = await program.line())
         told.push(Number(line))
       await killed
@@ -61,7 +63,7 @@ test(
       // Ids of rows that nobody was told of may be in the table, too.
       next = Math.max(next, ...present.slice(-1), ...told.slice(-1)) + 1_000
     }
-    expect(acknowledged).toBeGreaterThan(kills)
+    expect(acknowledged).toBeGreaterThanOrEqual(Math.floor(kills / 2))
     record('kill-write-buffer', {
       kills,
       acknowledged,
@@ -77,8 +79,8 @@ test('B16: without a spill kill -9 loses nothing that was acknowledged', async (
   const path = join(temporaryDirectory(), 'test.db')
   const program = startProgram(new URL('../programs/spilling.ts', import.meta.url), path, '', '1')
   expect(await program.line()).toBe('ready')
-  const killed = sleep(150).then(() => program.kill())
-  const told: number[] = []
+  const told: number[] = [Number(await program.line())]
+  const killed = sleep(Math.random() * 150).then(() => program.kill())
   for (let line = await program.line(); line !== undefined; line = await program.line())
     told.push(Number(line))
   await killed
@@ -86,6 +88,5 @@ test('B16: without a spill kill -9 loses nothing that was acknowledged', async (
   const rows = await db.selectFrom('event').select('id').execute()
   await db.destroy()
   const there = new Set(rows.map(({ id }) => id))
-  expect(told.length).toBeGreaterThan(0)
   expect(told.filter((id) => !there.has(id))).toEqual([])
 })
