@@ -1,6 +1,6 @@
-import { inTransaction, transaction } from '@keelson/transactions/kysely'
-import type { Kysely } from 'kysely'
-import { expect, test } from 'vitest'
+import { inTransaction, transaction, withTransactions } from '@keelson/transactions/kysely'
+import { Kysely, sql } from 'kysely'
+import { expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { describeOn, engines, open, outcomes, sqliteOurs, type Tables, turn } from './engines.ts'
 
@@ -329,4 +329,28 @@ test('many transactions begun at once run one after the other where one can writ
   )
   await Promise.allSettled(all)
   expect((await names()).split(',')).toHaveLength(10)
+})
+
+describeOn(engines, 'an existing Kysely instance', (engine) => {
+  test('is wrapped as a whole, over the same connections', async () => {
+    const plain = new Kysely<Tables>({ dialect: await engine.dialect() })
+    const db = withTransactions(
+      plain,
+      engine.hasSavepoints ? {} : { defaults: { propagation: 'required' } },
+    )
+    onTestFinished(() => plain.destroy())
+    await sql`drop table if exists item`.execute(plain)
+    await sql`create table item (name varchar(100))`.execute(plain)
+    const add = (name: string): Promise<unknown> => db.insertInto('item').values({ name }).execute()
+    await transaction(db, async () => {
+      await add('kept')
+      await transaction(db, () => add('nested'))
+    })
+    await transaction(db, async () => {
+      await add('undone')
+      throw new Error('no')
+    }).catch(() => {})
+    const rows = await db.selectFrom('item').select('name').orderBy('name').execute()
+    expect(rows.map(({ name }) => name)).toEqual(['kept', 'nested'])
+  })
 })

@@ -1,4 +1,4 @@
-import { engineTraits, type EngineTraits } from '@keelson/core'
+import { type EngineName, engineOfAdapter, engineTraits, type EngineTraits } from '@keelson/core'
 import type { DialectInstance } from '@keelson/core/kysely'
 import {
   MysqlAdapter,
@@ -11,9 +11,15 @@ import {
 import { TransactionOptionsError } from '../errors.ts'
 import { engineNameOf } from './session-capabilities.ts'
 
+interface AdapterOfOurs {
+  readonly [engineOfAdapter]?: EngineName
+}
+
 /** The traits of the engine below a dialect, told by its driver, its adapter or its SQL. */
 export function engineOf({ baseDriver, adapter, compiler }: DialectInstance): EngineTraits {
-  const named = engineNameOf(baseDriver)
+  // A Kysely that is wrapped as a whole has our adapter below its own.
+  const named =
+    engineNameOf(baseDriver) ?? (adapter as AdapterOfOurs | undefined)?.[engineOfAdapter]
   if (named !== undefined) return engineTraits[named]
   if (adapter instanceof SqliteAdapter) return engineTraits.sqlite
   if (adapter instanceof MysqlAdapter) return engineTraits.mysql

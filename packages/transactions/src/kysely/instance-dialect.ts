@@ -43,7 +43,7 @@ interface Kept {
   transaction?: ControlledTransaction<any, any[]>
 }
 
-class InstanceDriver implements Driver {
+export class InstanceDriver implements Driver {
   readonly #db: Kysely<any>
   readonly #kept = new WeakMap<DatabaseConnection, Kept>()
 

@@ -8,6 +8,7 @@ import {
   type RootOperationNode,
   type TransactionSettings,
 } from 'kysely'
+import { TransactionOptionsError } from '../errors.ts'
 import { checkBegin } from '../scope/begin-check.ts'
 import { foreignKeyError, rolledBackError } from '../scope/commit-errors.ts'
 import type { BeginSettings, EngineState, Line } from '../scope/line.ts'
@@ -48,7 +49,9 @@ export class KyselyLine implements Line {
     checkBegin(this.traits, settings, this.host.database.suspendedRoot)
     this.#wasSent = true
     await this.#control(() =>
-      this.host.isForeignSqlite ? this.#beginSqlite(settings) : this.#beginByDriver(settings),
+      this.host.isForeignSqlite && this.engineSession === undefined
+        ? this.#beginSqlite(settings)
+        : this.#beginByDriver(settings),
     )
     // What a query is cancelled by has to be known before.
     if (this.connection.collectSessionInfo !== undefined)
@@ -58,7 +61,7 @@ export class KyselyLine implements Line {
   async commit(): Promise<void> {
     try {
       await this.#control<unknown>(() =>
-        this.host.isForeignSqlite
+        this.host.sendsControl
           ? this.#send('commit')
           : this.host.instance.baseDriver.commitTransaction(this.connection),
       )
@@ -69,9 +72,9 @@ export class KyselyLine implements Line {
   }
 
   async rollback(isLost: boolean): Promise<void> {
-    if (isLost && this.host.isForeignSqlite) return
+    if (isLost && this.host.sendsControl) return
     await this.#control<unknown>(() =>
-      this.host.isForeignSqlite
+      this.host.sendsControl
         ? this.#send('rollback')
         : this.host.instance.baseDriver.rollbackTransaction(this.connection),
     )
@@ -131,7 +134,7 @@ export class KyselyLine implements Line {
       await this.#control(() => this.#send('pragma query_only = off'))
     }
     if (broken === undefined || !this.#wasSent || this.host.isOwnDriver) return
-    if (this.host.isForeignSqlite) this.host.noteBroken(this.connection)
+    if (this.host.sendsControl) this.host.noteBroken(this.connection)
     // A driver throws a connection away when it cannot roll back on it.
     else
       await this.#control(() =>
@@ -159,7 +162,18 @@ export class KyselyLine implements Line {
       await this.#send('pragma query_only = on')
       this.#isQueryOnly = true
     }
-    await this.#send(begin.behavior![behavior ?? (isReadOnly ? 'deferred' : 'immediate')])
+    if (this.host.sendsControl) {
+      await this.#send(begin.behavior![behavior ?? (isReadOnly ? 'deferred' : 'immediate')])
+      return
+    }
+    if (behavior !== undefined) {
+      throw new TransactionOptionsError(
+        'behavior',
+        'transaction() cannot choose `behavior` on an existing Kysely, which begins its transactions itself. Give ' +
+          'withTransactions() the dialect. Nothing was sent.',
+      )
+    }
+    await this.host.instance.baseDriver.beginTransaction(this.connection, {})
   }
 
   async #savepointCommand(

@@ -11,6 +11,7 @@ import { NotWrappedError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import type { Root } from '../scope/root.ts'
 import { engineOf } from './engine-of.ts'
+import { InstanceDriver } from './instance-dialect.ts'
 import { KyselyLine } from './kysely-line.ts'
 import type { Loan } from './loan.ts'
 import { type PostgresWatch, watchPostgres } from './postgres-watch.ts'
@@ -52,6 +53,16 @@ export class KyselyTransactions {
 
   get isForeignSqlite(): boolean {
     return !this.isOwnDriver && this.traits.engine === 'sqlite'
+  }
+
+  /** BEGIN, COMMIT and ROLLBACK are sent as text. */
+  get sendsControl(): boolean {
+    return this.isForeignSqlite && !this.isInstance
+  }
+
+  /** Its transactions are those of another Kysely, which begins and ends them itself. */
+  get isInstance(): boolean {
+    return this.instance.baseDriver instanceof InstanceDriver
   }
 
   get isPGlite(): boolean {
