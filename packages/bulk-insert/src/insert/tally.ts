@@ -105,11 +105,6 @@ export class Tally {
       method: this.#method,
     }
   }
-
-  /** Rows decided so far, of which the last transaction is committed. */
-  get decided(): number {
-    return this.#committed.attempted
-  }
 }
 
 function zero(): Counts {
