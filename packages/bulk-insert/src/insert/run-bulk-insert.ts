@@ -1,9 +1,10 @@
 /** Over 300 lines, being one subject: the course of one bulk insert, batch after batch. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { KeelsonError, quoteIdentifier } from '@keelson/core'
+import { KeelsonError } from '@keelson/core'
 import { RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
+import { qualifiedName } from '../host/qualified-name.ts'
 import type { Target } from '../host/target.ts'
 import { batchRows } from '../method/batch-rows.ts'
 import { methodFor } from '../method/method-for.ts'
@@ -341,11 +342,7 @@ class BulkRun {
 
   *#count(session: HostSession): Steps<number | undefined> {
     if (!this.#method!.countsTable) return undefined
-    const { engine } = this.#host.traits
-    const { schema, table } = this.#target
-    const name = [...(schema === undefined ? [] : [schema]), table]
-      .map((part) => quoteIdentifier(part, engine))
-      .join('.')
+    const name = qualifiedName(this.#target, this.#host.traits.engine)
     const rows = yield* wait(session.query(`select count(*) as n from ${name}`))
     return Number(rows[0]!['n'])
   }

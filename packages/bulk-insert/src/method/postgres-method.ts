@@ -1,6 +1,7 @@
 import { describeError, quoteIdentifier } from '@keelson/core'
 import { RowError } from '../errors.ts'
 import type { HostSession } from '../host/host.ts'
+import { qualifiedName } from '../host/qualified-name.ts'
 import type { CompiledInsert } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
 import { type Steps, wait } from '../steps.ts'
@@ -79,10 +80,9 @@ export class PostgresMethod implements Method {
     from: number,
     to: number,
   ): Steps<Outcome> {
-    const { schema, table } = this.#context.target
-    const quote = (name: string): string => quoteIdentifier(name, 'postgresql')
-    const into = [...(schema === undefined ? [] : [schema]), table].map(quote).join('.')
-    const sql = `copy ${into} (${run.names.map(quote).join(', ')}) from stdin`
+    const into = qualifiedName(this.#context.target, 'postgresql')
+    const names = run.names.map((name) => quoteIdentifier(name, 'postgresql'))
+    const sql = `copy ${into} (${names.join(', ')}) from stdin`
     const changes = yield* wait(copyIn(sql, this.#lines(run, from, to)))
     return { changes, inserted: changes, returned: [] }
   }

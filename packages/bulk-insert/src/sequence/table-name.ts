@@ -1,4 +1,5 @@
 import { checkIdentifier, type EngineName, quoteIdentifier } from '@keelson/core'
+import { qualifiedName } from '../host/qualified-name.ts'
 
 /** A table as statements name it. */
 export interface TableName {
@@ -19,9 +20,5 @@ export function tableName(
   engine: EngineName,
 ): TableName {
   checkIdentifier(table, { engine })
-  const row = quoteIdentifier(table, engine)
-  return {
-    row,
-    full: schema === undefined ? row : `${quoteIdentifier(schema, engine)}.${row}`,
-  }
+  return { row: quoteIdentifier(table, engine), full: qualifiedName({ schema, table }, engine) }
 }

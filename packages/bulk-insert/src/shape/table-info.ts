@@ -1,5 +1,6 @@
 import { type EngineName, KeelsonError, quoteIdentifier } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
+import { qualifiedName } from '../host/qualified-name.ts'
 import type { Target } from '../host/target.ts'
 import { type Steps, wait } from '../steps.ts'
 
@@ -119,10 +120,8 @@ function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Tab
   }
 }
 
-function* readPostgresql(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
-  const name = [...(schema === undefined ? [] : [schema]), table]
-    .map((part) => quoteIdentifier(part, 'postgresql'))
-    .join('.')
+function* readPostgresql(session: HostSession, target: Target): Steps<TableInfo> {
+  const name = qualifiedName(target, 'postgresql')
   const rows = yield* wait(
     session.query(
       `select a.attname::text as name, c.relkind::text as kind,
