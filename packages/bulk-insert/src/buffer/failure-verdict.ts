@@ -1,5 +1,6 @@
 import { describeError, type ErrorCategory, type ErrorDescription } from '@keelson/core'
 import { RowError } from '../errors.ts'
+import { rowFaults } from '../insert/row-fault.ts'
 import { RunAgain } from './outside-host.ts'
 
 /**
@@ -12,13 +13,6 @@ import { RunAgain } from './outside-host.ts'
  */
 export type FailureVerdict = 'row' | 'retry' | 'unknown' | 'stop'
 
-const ofRows: ReadonlySet<ErrorCategory> = new Set([
-  'unique',
-  'foreignKey',
-  'notNull',
-  'check',
-  'value',
-])
 const passing: ReadonlySet<ErrorCategory> = new Set([
   'busy',
   'serialization',
@@ -41,7 +35,7 @@ export function failureVerdict(error: unknown, atCommit: boolean): FailureVerdic
   if (error instanceof RowError) return 'row'
   if (error instanceof RunAgain) return 'retry'
   const description = describeError(error)
-  if (ofRows.has(description.category)) return 'row'
+  if (rowFaults.has(description.category)) return 'row'
   if (atCommit && !isDefinite(description)) return 'unknown'
   const { category, code, engine, retryable } = description
   if (closedCodes.has(String(code))) return 'stop'

@@ -4,7 +4,7 @@ import { isMarkedDuplicate } from '../method/duckdb-method.ts'
 import { isDuplicateComplaint } from '../method/postgres-method.ts'
 
 /** What a row can be to blame for. Everything else would fail for every row: a table that is missing, a full disk. */
-const categories: ReadonlySet<ErrorCategory> = new Set([
+export const rowFaults: ReadonlySet<ErrorCategory> = new Set([
   'unique',
   'foreignKey',
   'notNull',
@@ -19,7 +19,7 @@ export function isRowFault(error: unknown): boolean {
   if (error instanceof KeelsonError) return false
   // What a driver refuses to bind has no code: better-sqlite3, DuckDB's client.
   if (error instanceof TypeError || error instanceof RangeError) return true
-  return categories.has(describeError(error).category)
+  return rowFaults.has(describeError(error).category)
 }
 
 /** Whether two rows of one statement have one key, which an engine refuses that takes them as a set. */
