@@ -6,7 +6,7 @@ import { type MethodContext, Statements, updates } from './context.ts'
 import { type Attempt, flat, type Method, type Outcome } from './method.ts'
 
 /** The least that a server takes in one packet by default is four times as much: `max_allowed_packet`. */
-const maxStatementBytes = 1_000_000
+export const maxStatementBytes = 1_000_000
 
 const maxRows = 1_000
 

@@ -1,5 +1,6 @@
 import type { EngineTraits } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
+import { maxStatementBytes } from '../method/mysql-method.ts'
 import type { EventRow } from './append-options.ts'
 import type { EventTables } from './event-tables.ts'
 import { type Steps, wait } from '../steps.ts'
@@ -15,8 +16,6 @@ export interface KnownEvent {
 
 const maxIdsPerStatement = 500
 const maxRowsPerStatement = 500
-/** The least that MySQL takes in one packet by default is four times as much: `max_allowed_packet`. */
-const maxStatementBytes = 1_000_000
 
 /**
  * Finds the events that are there, by their ids.
