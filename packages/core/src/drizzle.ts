@@ -6,8 +6,10 @@ export {
   decoderOf,
   DrizzleQueryError,
   isIdentity,
+  kindOf,
   orAbsent,
   preparedFrom,
+  rowsOf,
   sessionOf,
   setEntityKind,
 } from './drizzle/internals.ts'

@@ -1,3 +1,4 @@
+export { engineNameOfAdapter } from './kysely/adapter-engine.ts'
 export {
   type ConnectionInterceptor,
   interceptConnection,

@@ -6,10 +6,11 @@ import {
   type BulkStatementsCapable,
   type EngineTraits,
 } from '@keelson/core'
+import { kindOf, rowsOf } from '@keelson/core/drizzle'
 import type { HostSession } from '../host/host.ts'
 import { CopyIn, WireProbe } from '../method/copy-in.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
-import { type DrizzleDatabase, type DrizzleSession, kindOf, type Prepared } from './internals.ts'
+import { type DrizzleDatabase, type DrizzleSession, type Prepared } from './internals.ts'
 
 type Rows = readonly Record<string, unknown>[]
 
@@ -79,12 +80,6 @@ function copyInOn(session: DrizzleSession): HostSession['copyIn'] {
     client.query(copy)
     return (await copy).rowCount
   }
-}
-
-/** The rows of a raw statement's result, of whichever driver. */
-function rowsOf(result: unknown): Rows {
-  if (Array.isArray(result)) return (Array.isArray(result[0]) ? result[0] : result) as Rows
-  return ((result as { readonly rows?: unknown } | undefined)?.rows ?? []) as Rows
 }
 
 /** How many rows a statement has changed, as the drivers call it. */

@@ -1,9 +1,10 @@
 import { type EngineName, type EngineTraits, engineTraits, OptionError } from '@keelson/core'
+import { kindOf } from '@keelson/core/drizzle'
 import { is } from 'drizzle-orm'
 import { MySqlDatabase } from 'drizzle-orm/mysql-core'
 import { PgDatabase } from 'drizzle-orm/pg-core'
 import { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
-import { type DrizzleDatabase, kindOf } from './internals.ts'
+import type { DrizzleDatabase } from './internals.ts'
 
 /** The traits of the engine below a Drizzle database. */
 export function engineOf(db: DrizzleDatabase, where: string): EngineTraits {

@@ -2,7 +2,7 @@
  * All that this package uses of Drizzle without finding it in Drizzle's published types, and the checks that it is there.
  */
 import { checkFound, checkVersion, sessionOf } from '@keelson/core/drizzle'
-import { type Column, entityKind, sql, type SQL } from 'drizzle-orm'
+import { type Column, sql, type SQL } from 'drizzle-orm'
 
 const feature = '@keelson/bulk-insert/drizzle'
 
@@ -47,12 +47,6 @@ export interface DrizzleDatabase {
 export function drizzleSession(db: unknown): DrizzleSession | undefined {
   const session = sessionOf(db) as DrizzleSession | undefined
   return typeof session?.dialect === 'object' ? session : undefined
-}
-
-/** The name of a driver's session class, which bundlers do not change. */
-export function kindOf(session: object): string {
-  const kind = (session.constructor as unknown as Record<symbol, unknown>)[entityKind]
-  return typeof kind === 'string' ? kind : 'unknown'
 }
 
 /** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */

@@ -1,19 +1,11 @@
-import {
-  type EngineName,
-  engineOfAdapter,
-  type EngineTraits,
-  engineTraits,
-  OptionError,
-} from '@keelson/core'
-import { type DialectAdapter, MysqlAdapter, PostgresAdapter, SqliteAdapter } from 'kysely'
+import { type EngineTraits, engineTraits, OptionError } from '@keelson/core'
+import { engineNameOfAdapter } from '@keelson/core/kysely'
+import type { DialectAdapter } from 'kysely'
 
 /** The traits of the engine below a Kysely, told by its adapter. */
 export function engineOf(adapter: DialectAdapter, where: string): EngineTraits {
-  const named = (adapter as { readonly [engineOfAdapter]?: EngineName })[engineOfAdapter]
-  if (named !== undefined) return engineTraits[named]
-  if (adapter instanceof SqliteAdapter) return engineTraits.sqlite
-  if (adapter instanceof MysqlAdapter) return engineTraits.mysql
-  if (adapter instanceof PostgresAdapter) return engineTraits.postgresql
+  const name = engineNameOfAdapter(adapter)
+  if (name !== undefined) return engineTraits[name]
   throw new OptionError(
     'INVALID_OPTION',
     'db',

@@ -35,6 +35,18 @@ export function sessionOf(database: unknown): unknown {
   return (database as { session?: unknown } | null | undefined)?.session
 }
 
+/** The name of a session's class, which tells its driver and which bundlers do not change. */
+export function kindOf(session: object): string {
+  const kind = (session.constructor as unknown as Record<symbol, unknown>)[drizzleOrm.entityKind]
+  return typeof kind === 'string' ? kind : 'unknown'
+}
+
+/** The rows of a raw statement's result, of whichever driver. */
+export function rowsOf(result: unknown): readonly Record<string, unknown>[] {
+  if (Array.isArray(result)) return (Array.isArray(result[0]) ? result[0] : result) as never
+  return ((result as { rows?: unknown } | undefined)?.rows ?? []) as never
+}
+
 /**
  * What a query builder prepares to: a prepared query, or for raw SQL the builder itself.
  *

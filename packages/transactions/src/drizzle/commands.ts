@@ -1,6 +1,7 @@
 import { engineTraits, type EngineTraits, quoteIdentifier } from '@keelson/core'
+import { rowsOf } from '@keelson/core/drizzle'
 import { foreignKeyError } from '../scope/commit-errors.ts'
-import { type DrizzleSession, prepareCommand, rowsOf } from './internals.ts'
+import { type DrizzleSession, prepareCommand } from './internals.ts'
 
 /** What every transaction sends in the same words: through its session, so that Drizzle's logger is told of it. */
 export class Commands {

@@ -9,7 +9,7 @@ import {
   type PatchableSession,
   sessionOf,
 } from '@keelson/core/drizzle'
-import { entityKind, type SQL, sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 
 const feature = '@keelson/transactions/drizzle'
 
@@ -69,12 +69,6 @@ export type HandleKind = 'pg' | 'mysql' | 'sqlite' | 'sqlite-sync'
 export function drizzleSession(db: unknown): DrizzleSession | undefined {
   const session = sessionOf(db) as DrizzleSession | undefined
   return typeof session?.dialect === 'object' ? session : undefined
-}
-
-/** The name of a driver's session class, which bundlers do not change. */
-export function kindOf(session: DrizzleSession): string {
-  const kind = (session.constructor as unknown as Record<symbol, unknown>)[entityKind]
-  return typeof kind === 'string' ? kind : 'unknown'
 }
 
 /** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */
@@ -165,10 +159,4 @@ export function prepareAgain(
   if (joinsNotNullableMap !== undefined) again.joinsNotNullableMap = joinsNotNullableMap
   if (authToken !== undefined) again.authToken = authToken
   return again
-}
-
-/** The rows of a raw statement's result, of whichever driver. */
-export function rowsOf(result: unknown): readonly Record<string, unknown>[] {
-  if (Array.isArray(result)) return (Array.isArray(result[0]) ? result[0] : result) as never
-  return ((result as { rows?: unknown } | undefined)?.rows ?? []) as never
 }
