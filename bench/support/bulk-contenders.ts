@@ -373,24 +373,7 @@ async function rawDuckDB(path: string, table: BulkTable): Promise<BulkContender>
     }
     await connection.run('commit')
   }
-  return {
-    name: '@duckdb/node-api, table function by hand',
-    async prepare(given, unique) {
-      await connection.run('drop table if exists person')
-      await connection.run(table.ddl('duckdb'))
-      if (unique) await connection.run('create unique index person_email on person (email)')
-      if (given.length > 0) await insert(given, 'insert')
-    },
-    insert,
-    async count() {
-      const reader = await connection.runAndReadAll('select count(*)::int from person')
-      return Number(reader.getRows()[0]![0])
-    },
-    close() {
-      connection.closeSync()
-      instance.closeSync()
-    },
-  }
+  return onDuckDB('@duckdb/node-api, table function by hand', instance, connection, table, insert)
 }
 
 /** What people write with the client alone: many rows of parameters in one statement. */
@@ -413,8 +396,19 @@ async function valuesOnDuckDB(path: string, table: BulkTable): Promise<BulkConte
     }
     await connection.run('commit')
   }
+  return onDuckDB(duckdbValues, instance, connection, table, insert)
+}
+
+/** A contender that has a client of its own, told by how it inserts. */
+function onDuckDB(
+  name: string,
+  instance: duckdb.DuckDBInstance,
+  connection: duckdb.DuckDBConnection,
+  table: BulkTable,
+  insert: (rows: readonly BulkRow[], mode: Mode) => Promise<void>,
+): BulkContender {
   return {
-    name: duckdbValues,
+    name,
     async prepare(given, unique) {
       await connection.run('drop table if exists person')
       await connection.run(table.ddl('duckdb'))
