@@ -25,6 +25,9 @@ import { Validation } from './validation.ts'
 /** How long rows are prepared and sent before others get a turn, in milliseconds. */
 const sliceMs = 8
 
+/** After this many rows that are made ready the driver, which sends others meanwhile, gets its turn. */
+const rowsBeside = 512
+
 /** Inserts all rows of an input. */
 export async function runBulkInsert(
   host: Host,
@@ -105,11 +108,44 @@ class BulkRun {
   *#insertAll(first: readonly unknown[], session: HostSession): Steps<void> {
     yield* this.#prepare(session)
     const before = yield* this.#count(session)
-    for (let rows = first; rows.length > 0; rows = yield* this.#read()) {
-      yield* this.#insertBatch(rows, session)
-      if (this.#isOverdue && !this.#host.isSynchronous) yield* wait(this.#pause())
-    }
+    const { isSynchronous } = this.#host
+    if (this.#method!.isBeside && !isSynchronous) yield* this.#insertBeside(first, session)
+    else
+      for (let rows = first; rows.length > 0; rows = yield* this.#read()) {
+        yield* this.#insertBatch(rows, session)
+        if (this.#isOverdue && !isSynchronous) yield* wait(this.#pause())
+      }
     yield* this.#noteCount(session, before)
+  }
+
+  /** While one batch is sent, the next one is read and made ready. */
+  *#insertBeside(first: readonly unknown[], session: HostSession): Steps<void> {
+    let sending: Promise<void> | undefined
+    for (let rows = first; rows.length > 0; rows = yield* this.#readBeside(sending)) {
+      const before = sending
+      sending = takeSteps(this.#insertBatch(rows, session, before))
+      // It is heard of when it is its turn.
+      sending.catch(() => {})
+      if (before !== undefined) yield* wait(before)
+      // What is ready goes on its way before the next rows are worked on.
+      yield* wait(this.#pause())
+    }
+    if (sending !== undefined) yield* wait(sending)
+  }
+
+  /** Reads on, unless the rows that are being sent fail. */
+  *#readBeside(sending: Promise<void> | undefined): Steps<unknown[]> {
+    const reading = takeSteps(this.#read())
+    reading.catch(() => {})
+    try {
+      return yield* wait(
+        sending === undefined ? reading : Promise.race([reading, sending.then(() => reading)]),
+      )
+    } catch (error) {
+      // Those come before it in the input, and nothing may be under way when the transaction ends.
+      if (sending !== undefined) yield* wait(sending)
+      throw error
+    }
   }
 
   async #runInBatches(): Promise<void> {
@@ -197,7 +233,12 @@ class BulkRun {
     )
   }
 
-  *#insertBatch(rows: readonly unknown[], session: HostSession | undefined): Steps<void> {
+  /** @param before what has to be over before anything of these rows is sent or told */
+  *#insertBatch(
+    rows: readonly unknown[],
+    session: HostSession | undefined,
+    before?: Promise<unknown>,
+  ): Steps<void> {
     const first = this.#position
     this.#position += rows.length
     const shaper = this.#shaper!
@@ -205,8 +246,11 @@ class BulkRun {
     for (let at = 0; at < rows.length;) {
       try {
         if (this.#validation === undefined) {
-          shaper.addAll(runs, rows, at, first)
-          break
+          const end = before === undefined ? rows.length : Math.min(at + rowsBeside, rows.length)
+          shaper.addAll(runs, rows, at, end, first)
+          at = end
+          if (at < rows.length) yield* wait(nextTurn())
+          continue
         }
         shaper.add(runs, yield* wait(this.#validation.check(rows[at])), first + at)
         at++
@@ -214,12 +258,13 @@ class BulkRun {
         if (!(error instanceof RowError)) throw error
         if (this.#validation === undefined) at = shaper.position - first
         // What came before it goes first, so that the first row that is to blame is the one that is named.
-        for (const run of runs.splice(0)) yield* this.#insertRun(run, session)
+        for (const run of runs.splice(0)) yield* this.#insertRun(run, session, before)
+        if (before !== undefined) yield* wait(before)
         yield* this.#reject(first + at, rows[at], error)
         at++
       }
     }
-    for (const run of runs) yield* this.#insertRun(run, session)
+    for (const run of runs) yield* this.#insertRun(run, session, before)
     this.#tally.sent(this.#method!.name)
     this.#tellProgress()
   }
@@ -244,13 +289,13 @@ class BulkRun {
     }
   }
 
-  *#insertRun(run: Run, session: HostSession | undefined): Steps<void> {
-    const method = this.#method!
-    const target = this.#target
+  *#insertRun(
+    run: Run,
+    session: HostSession | undefined,
+    before: Promise<unknown> | undefined,
+  ): Steps<void> {
     const insertOn = (on: HostSession, from: number, to: number): Steps<Attempt> =>
-      run.isPlain || target.changesValues
-        ? insertPlain(on, target, this.#table!, run, from, to, this.#options, this.#host.traits)
-        : method.insert(on, run, from, to)
+      this.#insertRows(on, run, from, to, before)
     yield* insertIsolated(run, {
       signal: this.#options.signal,
       canGoOn:
@@ -260,10 +305,29 @@ class BulkRun {
         session === undefined
           ? this.#inOwnTransaction((own) => insertOn(own, from, to), to - from)
           : insertOn(session, from, to),
-      duplicatesIn: (from, to) => method.duplicatesIn(run, from, to),
+      duplicatesIn: (from, to) => this.#method!.duplicatesIn(run, from, to),
       done: (from, to, outcome) => this.#done(run, from, to, outcome, session !== undefined),
       reject: (position, error) => this.#reject(run.indexes[position]!, run.rows[position]!, error),
     })
+  }
+
+  *#insertRows(
+    session: HostSession,
+    run: Run,
+    from: number,
+    to: number,
+    before: Promise<unknown> | undefined,
+  ): Steps<Attempt> {
+    const target = this.#target
+    if (run.isPlain || target.changesValues) {
+      if (before !== undefined) yield* wait(before)
+      const { traits } = this.#host
+      return yield* insertPlain(session, target, this.#table!, run, from, to, this.#options, traits)
+    }
+    const attempt = yield* this.#method!.insert(session, run, from, to, before)
+    // Where that has failed, this has failed with it, and no row of it is to blame.
+    if (before !== undefined) yield* wait(before)
+    return attempt
   }
 
   *#done(run: Run, from: number, to: number, outcome: Outcome, counts: boolean): Steps<void> {

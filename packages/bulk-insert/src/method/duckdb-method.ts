@@ -20,6 +20,7 @@ const placeholder = 'keelson_source_of_rows'
  */
 export class DuckDBMethod implements Method {
   readonly countsTable: boolean
+  readonly isBeside: boolean = true
   readonly #context: MethodContext
   readonly #statements: Statements
   #name: 'table-function' | 'staging' = 'table-function'
@@ -34,7 +35,13 @@ export class DuckDBMethod implements Method {
     return this.#name
   }
 
-  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
+  *insert(
+    session: HostSession,
+    run: Run,
+    from: number,
+    to: number,
+    before?: Promise<unknown>,
+  ): Steps<Attempt> {
     const parts = partsByNulls(run, from, to, this.#context) ?? [
       { rows: undefined, conflict: this.#context.conflict, variant: 0 },
     ]
@@ -44,7 +51,7 @@ export class DuckDBMethod implements Method {
       const part =
         rows === undefined ? run.values.slice(from, to) : rows.map((row) => run.values[row]!)
       try {
-        const result = yield* this.#send(session, run, part, conflict, variant)
+        const result = yield* this.#send(session, run, part, conflict, variant, before)
         changes += result.changes
         for (const row of result.rows) returned.push(row)
       } catch (error) {
@@ -63,6 +70,7 @@ export class DuckDBMethod implements Method {
     rows: unknown[][],
     conflict: Conflict | undefined,
     variant: number,
+    before: Promise<unknown> | undefined,
   ): Steps<{ readonly changes: number; readonly rows: readonly Record<string, unknown>[] }> {
     const { target, returning } = this.#context
     const { sql, tail } = this.#statements.get(variant, {
@@ -80,6 +88,7 @@ export class DuckDBMethod implements Method {
         ...(this.#ranks(run.names, conflict) && { ordinal: ordinalName }),
         statement: (source) => sql.replace(placeholder, () => source),
         parameters: tail,
+        after: before,
       }),
     )
     this.#name = result.method

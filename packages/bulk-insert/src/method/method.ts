@@ -12,8 +12,21 @@ export interface Method {
    * nobody else writes to it meanwhile, as far as the transaction sees.
    */
   readonly countsTable: boolean
-  /** Inserts the rows of a run from one position to another, and returns how far it came. */
-  insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt>
+  /** Whether the engine works beside this thread, which can make other rows ready meanwhile. */
+  readonly isBeside: boolean
+  /**
+   * Inserts the rows of a run from one position to another, and returns how far it came.
+   *
+   * @param before what has to be over before anything is sent; until then the rows can be made ready. What comes of it
+   *   once that has failed is of no interest.
+   */
+  insert(
+    session: HostSession,
+    run: Run,
+    from: number,
+    to: number,
+    before?: Promise<unknown>,
+  ): Steps<Attempt>
   /** The positions of rows whose key another row before them has, for engines that cannot update one row twice. */
   duplicatesIn(run: Run, from: number, to: number): readonly number[]
 }

@@ -21,6 +21,7 @@ export const mysqlCounter = '@keelson_upserted'
 export class MysqlMethod implements Method {
   readonly name = 'multi-row-values'
   readonly countsTable: boolean = false
+  readonly isBeside: boolean = true
   readonly #context: MethodContext
   readonly #statements: Statements
 
@@ -29,7 +30,14 @@ export class MysqlMethod implements Method {
     this.#statements = new Statements(context.target)
   }
 
-  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
+  *insert(
+    session: HostSession,
+    run: Run,
+    from: number,
+    to: number,
+    before?: Promise<unknown>,
+  ): Steps<Attempt> {
+    if (before !== undefined) yield* wait(before)
     const { conflict } = this.#context
     let changes = 0
     let inserted = 0

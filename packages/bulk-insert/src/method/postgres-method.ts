@@ -23,6 +23,7 @@ const notSupported = '0A000'
  */
 export class PostgresMethod implements Method {
   readonly countsTable: boolean = false
+  readonly isBeside: boolean = true
   readonly #context: MethodContext
   readonly #dates: DateText
   readonly #statements: Statements
@@ -44,25 +45,35 @@ export class PostgresMethod implements Method {
     return this.#name
   }
 
-  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
-    const { copyIn } = session
-    const copies = this.#copies && copyIn !== undefined
+  *insert(
+    session: HostSession,
+    run: Run,
+    from: number,
+    to: number,
+    before?: Promise<unknown>,
+  ): Steps<Attempt> {
+    const copies = this.#copies && session.copyIn !== undefined
+    let send: (inner: HostSession) => Steps<Outcome>
+    try {
+      send = copies
+        ? this.#copying(session.copyIn, run, from, to, before !== undefined)
+        : this.#inserting(run, from, to)
+    } catch (error) {
+      if (before !== undefined) yield* wait(before)
+      return this.#failed(error, to - from, false)
+    }
+    if (before !== undefined) yield* wait(before)
     try {
       // A failed statement would leave nothing of the transaction around it.
-      const outcome = yield* session.savepoint((inner) =>
-        copies
-          ? this.#copy(inner.copyIn ?? copyIn, run, from, to)
-          : this.#insert(inner, run, from, to),
-      )
+      const outcome = yield* session.savepoint(send)
       this.#name = copies ? 'copy' : 'unnest'
       return { outcome, done: to - from, failure: undefined }
     } catch (error) {
-      if (error instanceof ValueError) return failed(error.error, to - from, error.position)
       if (copies && describeError(error).code === notSupported) {
         this.#copies = false
         return yield* this.insert(session, run, from, to)
       }
-      return failed(error, to - from, copies ? lineOf(error) : undefined)
+      return this.#failed(error, to - from, copies)
     }
   }
 
@@ -74,23 +85,35 @@ export class PostgresMethod implements Method {
     return duplicatesAmong(run, from, to, conflict?.target)
   }
 
-  *#copy(
-    copyIn: NonNullable<HostSession['copyIn']>,
+  /** @param ahead whether all of what is to be sent is made now */
+  #copying(
+    copyIn: HostSession['copyIn'],
     run: Run,
     from: number,
     to: number,
-  ): Steps<Outcome> {
+    ahead: boolean,
+  ): (inner: HostSession) => Steps<Outcome> {
     const into = qualifiedName(this.#context.target, 'postgresql')
     const names = run.names.map((name) => quoteIdentifier(name, 'postgresql'))
     const sql = `copy ${into} (${names.join(', ')}) from stdin`
-    const changes = yield* wait(copyIn(sql, this.#lines(run, from, to)))
-    return { changes, inserted: changes, returned: [] }
+    const lines = ahead ? [...this.#lines(run, from, to)] : undefined
+    const send = function* (inner: HostSession, data: Iterable<Uint8Array>): Steps<Outcome> {
+      const changes = yield* wait((inner.copyIn ?? copyIn!)(sql, data))
+      return { changes, inserted: changes, returned: [] }
+    }
+    return (inner) => send(inner, lines ?? this.#lines(run, from, to))
   }
 
-  *#insert(session: HostSession, run: Run, from: number, to: number): Steps<Outcome> {
+  #inserting(run: Run, from: number, to: number): (inner: HostSession) => Steps<Outcome> {
     const { sql, tail } = this.#statement(run)
     const columns = run.names.map((_, column) => this.#array(run, column, from, to))
-    return yield* this.#send(session, sql, [...columns, ...tail])
+    return (inner) => this.#send(inner, sql, [...columns, ...tail])
+  }
+
+  #failed(error: unknown, size: number, hasCopied: boolean): Attempt {
+    return error instanceof ValueError
+      ? failed(error.error, size, error.position)
+      : failed(error, size, hasCopied ? lineOf(error) : undefined)
   }
 
   /** What COPY reads, in parts. */

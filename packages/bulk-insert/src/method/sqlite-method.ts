@@ -18,6 +18,7 @@ const bestParametersUnprepared = 3_000
 export class SqliteMethod implements Method {
   readonly name = 'multi-row-statement'
   readonly countsTable: boolean
+  readonly isBeside: boolean = false
   readonly #context: MethodContext
   readonly #statements: Statements
   readonly #countsUpserts: boolean
@@ -35,7 +36,14 @@ export class SqliteMethod implements Method {
     this.#isKnown = !table.isView
   }
 
-  *insert(session: HostSession, run: Run, from: number, to: number): Steps<Attempt> {
+  *insert(
+    session: HostSession,
+    run: Run,
+    from: number,
+    to: number,
+    before?: Promise<unknown>,
+  ): Steps<Attempt> {
+    if (before !== undefined) yield* wait(before)
     const isPrepared = session.bulkStatements !== undefined || session.preparesOnce === true
     const parameters = isPrepared ? bestParameters : bestParametersUnprepared
     const rows = Math.max(1, Math.floor(parameters / run.keys.length))

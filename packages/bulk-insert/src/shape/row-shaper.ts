@@ -59,12 +59,13 @@ export class RowShaper {
   /**
    * Adds rows to the runs.
    *
-   * @param at the first one that is to be added
+   * @param from the first one that is to be added
+   * @param to the first one that is not
    * @param first the position in the input of `rows[0]`
    * @throws {RowError} when one of them cannot be inserted, which `position` tells
    */
-  addAll(runs: Run[], rows: readonly unknown[], at: number, first: number): void {
-    for (let row = at; row < rows.length; row++) {
+  addAll(runs: Run[], rows: readonly unknown[], from: number, to: number, first: number): void {
+    for (let row = from; row < to; row++) {
       this.position = first + row
       this.add(runs, rows[row], first + row)
     }

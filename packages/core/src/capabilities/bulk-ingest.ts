@@ -24,6 +24,11 @@ export interface BulkIngestRequest {
   readonly statement: (source: string) => string
   /** What the statement's own placeholders stand for, from `$1`. */
   readonly parameters?: readonly unknown[] | undefined
+  /**
+   * What has to be over before the statement runs, such as the ingest before it: in a transaction that has taken such
+   * rows before, these are converted meanwhile. Where it rejects, so does this, and nothing was sent.
+   */
+  readonly after?: Promise<unknown> | undefined
   /** Interrupts it. */
   readonly signal?: AbortSignal | undefined
 }

@@ -41,6 +41,8 @@ export class Connection {
   #hasChangedDefinitions = false
   /** Whether DuckDB may use the plan of a statement again, once that was found out. */
   #keepsPlans: boolean | undefined
+  /** Statements that have run once since the definitions changed, and are not kept yet. */
+  readonly #hasRun = new Set<string>()
 
   constructor(
     id: number,
@@ -68,6 +70,11 @@ export class Connection {
 
   changed(reason: string): void {
     this.#changedBy ??= reason
+  }
+
+  /** Changes whenever a name may mean something else than before. */
+  get definitionsVersion(): number {
+    return this.#definitions.version
   }
 
   /** Waits for what was asked for before. Work on one connection is done in the order of the calls. */
@@ -195,10 +202,19 @@ export class Connection {
     if (!statement.takesParameters) return true
     if (!isReusable(statement)) return false
     if (this.#keepsPlans === undefined) {
+      // Finding out takes some 15 ms, most of it for DuckDB's list of macros: too much for what runs but once.
+      if (!this.#runsAgain(statement.sql)) return false
       const isEarly = await this.call(() => mayEvaluateEarly(this.raw), interruption)
       this.#keepsPlans = !isEarly
     }
     return this.#keepsPlans
+  }
+
+  #runsAgain(sql: string): boolean {
+    if (this.#hasRun.has(sql)) return true
+    if (this.#hasRun.size >= this.#cache.size) this.#hasRun.clear()
+    this.#hasRun.add(sql)
+    return false
   }
 
   /** Plans in a transaction that holds until the last row: see `Statement.run()`. */
@@ -237,6 +253,7 @@ export class Connection {
 
   #forget(): void {
     this.#cache.clear()
+    this.#hasRun.clear()
     this.#keepsPlans = undefined
     this.#version = this.#definitions.version
   }

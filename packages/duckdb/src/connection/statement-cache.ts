@@ -2,11 +2,12 @@ import type { Statement } from './statement.ts'
 
 /** Prepared statements of one connection by SQL text; the least recently used go first. */
 export class StatementCache {
-  readonly #size: number
+  /** How many it keeps. */
+  readonly size: number
   readonly #statements = new Map<string, Statement>()
 
   constructor(size: number) {
-    this.#size = size
+    this.size = size
   }
 
   get(sql: string): Statement | undefined {
@@ -19,7 +20,7 @@ export class StatementCache {
 
   add(statement: Statement): void {
     this.#statements.set(statement.sql, statement)
-    if (this.#statements.size <= this.#size) return
+    if (this.#statements.size <= this.size) return
     const [oldest] = this.#statements.values()
     this.remove(oldest!)
   }

@@ -19,21 +19,34 @@ export class Statement {
   /** How its last result was read; most results of a statement look alike. */
   shape: RowShape | undefined
 
-  private constructor(sql: string, type: StatementType, raw?: DuckDBPreparedStatement) {
+  private constructor(
+    sql: string,
+    type: StatementType,
+    raw: DuckDBPreparedStatement | undefined,
+    isExpanded: boolean,
+  ) {
     this.sql = sql
     this.type = type
-    this.isExpanded = raw === undefined
+    this.isExpanded = isExpanded
     this.#raw = raw
     this.#targets = raw === undefined ? [] : parameterTargets(raw)
   }
 
   static async prepare(connection: DuckDBConnection, sql: string): Promise<Statement> {
     const raw = await connection.prepare(sql)
-    return new Statement(sql, raw.statementType, raw)
+    return new Statement(sql, raw.statementType, raw, false)
   }
 
   static expanded(sql: string): Statement {
-    return new Statement(sql, /\bpivot/i.test(sql) ? StatementType.SELECT : StatementType.INVALID)
+    const type = /\bpivot/i.test(sql) ? StatementType.SELECT : StatementType.INVALID
+    return new Statement(sql, type, undefined, true)
+  }
+
+  /** The same statement with another source of its rows, where it takes no parameters: its text is all that it needs. */
+  withText(sql: string): Statement {
+    const other = new Statement(sql, this.type, undefined, false)
+    other.shape = this.shape
+    return other
   }
 
   /** As DuckDB has prepared it. */

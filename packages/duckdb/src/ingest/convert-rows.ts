@@ -1,32 +1,42 @@
-import type { DuckDBValue } from '@duckdb/node-api'
+import { DuckDBTypeId, type DuckDBValue } from '@duckdb/node-api'
 import { type BulkIngestRequest, describeValue, ParameterError } from '@keelson/core'
-import type { Interruption } from '../connection/interruption.ts'
 import { Slices } from '../result/read-result.ts'
 import { toDuckDBValue } from '../values/parameter.ts'
+import { isWellFormed } from '../values/write/well-formed.ts'
 import { exactScalar } from '../values/write/exact-value.ts'
 import type { IngestColumn } from './ingest-source.ts'
 
 const rowsPerLook = 256
 
-/** Turns rows into columns of DuckDB's values, with turns of the event loop in between. */
+/** DuckDB asks for other rows meanwhile, and should not wait for these: a turn after each look. */
+const besideMs = 0
+
+/**
+ * Turns rows into columns of DuckDB's values, with turns of the event loop in between.
+ *
+ * @param interruption ends it
+ * @param isBeside whether DuckDB is at work on other rows
+ */
 export async function convertRows(
   columns: readonly IngestColumn[],
   { rows, ordinal }: BulkIngestRequest,
-  interruption: Interruption,
+  interruption: { throwIfAborted(): void } | undefined,
+  isBeside = false,
 ): Promise<readonly (readonly DuckDBValue[])[]> {
   const width = columns.length - (ordinal === undefined ? 0 : 1)
-  const values: DuckDBValue[][] = columns.map(() => [])
-  const slices = new Slices()
+  // Of their size from the beginning: arrays that grow take three times as much.
+  const values = columns.map(() => Array<DuckDBValue>(rows.length))
+  const slices = new Slices(isBeside ? besideMs : undefined)
   for (let start = 0; start < rows.length; start += rowsPerLook) {
     const end = Math.min(start + rowsPerLook, rows.length)
     for (let row = start; row < end; row++) checkRow(rows[row], row, width)
     for (let column = 0; column < width; column++)
       convertColumn(values[column]!, rows, column, columns[column]!, start, end)
     if (ordinal !== undefined)
-      for (let row = start; row < end; row++) values[width]!.push(BigInt(row))
+      for (let row = start; row < end; row++) values[width]![row] = BigInt(row)
     if (!slices.isOver) continue
     await slices.next()
-    interruption.throwIfAborted()
+    interruption?.throwIfAborted()
   }
   return values
 }
@@ -50,15 +60,27 @@ function convertColumn(
   end: number,
 ): void {
   const { type } = target
+  const isSame = sameTests.get(type.typeId)
   // JSON is checked, as text too.
   const isScalar = type.alias !== 'JSON'
   for (let row = start; row < end; row++) {
     const value = rows[row]![column]
+    if (isScalar && isSame !== undefined && isSame(value)) {
+      values[row] = value as DuckDBValue
+      continue
+    }
     // Nearly every value is one of these, and needs no place for an error.
     const scalar = isScalar && value !== undefined ? exactScalar(value, type) : undefined
-    values.push(scalar === undefined ? convert(value, row, target) : scalar)
+    values[row] = scalar === undefined ? convert(value, row, target) : scalar
   }
 }
+
+/** Tells of the values of common types whether they are the client's own. */
+const sameTests: ReadonlyMap<DuckDBTypeId, (value: unknown) => boolean> = new Map([
+  [DuckDBTypeId.INTEGER, (value) => typeof value === 'number' && (value | 0) === value],
+  [DuckDBTypeId.DOUBLE, (value) => typeof value === 'number'],
+  [DuckDBTypeId.VARCHAR, (value) => typeof value === 'string' && isWellFormed(value)],
+])
 
 function convert(value: unknown, row: number, { name, type }: IngestColumn): DuckDBValue {
   if (value === null || value === undefined) return null

@@ -15,6 +15,7 @@ import type { ValuePolicies } from '../contract.ts'
 import { readResult } from '../result/read-result.ts'
 import { convertRows } from './convert-rows.ts'
 import type { IngestColumn, IngestSource } from './ingest-source.ts'
+import type { KnownIngests } from './known-ingests.ts'
 import { fillStaging } from './staging.ts'
 import { offerRows, takesOffers } from './table-function.ts'
 
@@ -22,6 +23,10 @@ export interface IngestContext {
   readonly method: 'auto' | 'table-function' | 'staging'
   readonly policies: ValuePolicies
   readonly interruption: Interruption
+  /** What the open transaction knows already; undefined where none is open. */
+  readonly known: KnownIngests | undefined
+  /** The rows, where they were converted before it was this one's turn. */
+  readonly source: IngestSource | undefined
 }
 
 /** Throws what can be seen to be wrong with a request. */
@@ -35,6 +40,7 @@ export function checkIngest(request: BulkIngestRequest): void {
     'ordinal',
     'statement',
     'parameters',
+    'after',
     'signal',
   ]
   checkOptionNames(where, request, names)
@@ -60,42 +66,70 @@ export async function ingestRows(
 ): Promise<BulkIngestResult> {
   const { interruption } = context
   const method = methodOf(connection, context.method)
-  const columns = await columnsOf(connection, request, interruption)
-  const values = await convertRows(columns, request, interruption)
-  const source: IngestSource = { columns, values, rowCount: request.rows.length }
+  const source = context.source ?? (await sourceOf(connection, request, context))
   const offered =
     method === 'table-function'
       ? offerRows(source)
       : await fillStaging(connection, source, interruption)
   try {
-    const sql = request.statement(offered.name)
-    const result = await run(connection, sql, request.parameters ?? [], context)
+    const result = await run(connection, request, offered.name, context)
     return { ...result, method }
   } finally {
     await offered.withdraw()
   }
 }
 
+/**
+ * Converts rows before it is their turn, where the types of their columns are known.
+ *
+ * @throws {ParameterError} for a value that its column cannot hold
+ */
+export async function convertBeside(
+  connection: Connection,
+  request: BulkIngestRequest,
+  known: KnownIngests,
+): Promise<IngestSource | undefined> {
+  const columns = known.columns(columnsQuery(request), connection.definitionsVersion)
+  if (columns === undefined) return undefined
+  const values = await convertRows(columns, request, request.signal, true)
+  return { columns, values, rowCount: request.rows.length }
+}
+
+async function sourceOf(
+  connection: Connection,
+  request: BulkIngestRequest,
+  context: IngestContext,
+): Promise<IngestSource> {
+  const columns = await columnsOf(connection, request, context)
+  const values = await convertRows(columns, request, context.interruption)
+  return { columns, values, rowCount: request.rows.length }
+}
+
 async function run(
   connection: Connection,
-  sql: string,
-  parameters: readonly unknown[],
-  { policies, interruption }: IngestContext,
+  request: BulkIngestRequest,
+  source: string,
+  { policies, interruption, known }: IngestContext,
 ): Promise<Omit<BulkIngestResult, 'method'>> {
-  const statement = await connection.call(
-    () => Statement.prepare(connection.raw, sql),
-    interruption,
-  )
+  const sql = request.statement(source)
+  const text = request.statement(anySource)
+  const statement =
+    known?.statement(text)?.withText(sql) ??
+    (await connection.call(() => Statement.prepare(connection.raw, sql), interruption))
   try {
     checkStatement(statement)
-    statement.bind(parameters)
+    statement.bind(request.parameters ?? [])
     const result = await connection.call(() => statement.run(connection.raw), interruption)
     const read = await readResult(statement, result, { policies, rows: 'objects', interruption })
+    if (!statement.takesParameters) known?.addStatement(text, statement)
     return { rows: read.rows, changes: read.changes ?? 0 }
   } finally {
     statement.destroy()
   }
 }
+
+/** Stands for what the rows come from in a statement that is recognized. */
+const anySource = 'keelson_rows'
 
 const takers: ReadonlySet<StatementType> = new Set([
   StatementType.INSERT,
@@ -117,24 +151,33 @@ function checkStatement(statement: Statement): void {
   )
 }
 
-async function columnsOf(
-  connection: Connection,
-  { table, schema, columns, ordinal }: BulkIngestRequest,
-  interruption: Interruption,
-): Promise<readonly IngestColumn[]> {
+/** A query that has the columns of the rows. */
+function columnsQuery({ table, schema, columns, ordinal }: BulkIngestRequest): string {
   const quoted = (name: string): string => quoteIdentifier(name, 'duckdb')
   const target = schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`
   // A number of its own gives the ordinal the type that row numbers have.
   const list = columns.map(quoted).concat(ordinal === undefined ? [] : '0::bigint')
-  const prepared = await connection.call(
-    () => connection.raw.prepare(`select ${list.join(', ')} from ${target}`),
-    interruption,
-  )
+  return `select ${list.join(', ')} from ${target}`
+}
+
+async function columnsOf(
+  connection: Connection,
+  request: BulkIngestRequest,
+  { interruption, known }: IngestContext,
+): Promise<readonly IngestColumn[]> {
+  const { columns, ordinal } = request
+  const sql = columnsQuery(request)
+  const version = connection.definitionsVersion
+  const found = known?.columns(sql, version)
+  if (found !== undefined) return found
+  const prepared = await connection.call(() => connection.raw.prepare(sql), interruption)
   try {
-    return [...columns, ...(ordinal === undefined ? [] : [ordinal])].map((name, index) => ({
+    const read = [...columns, ...(ordinal === undefined ? [] : [ordinal])].map((name, index) => ({
       name,
       type: prepared.columnType(index) as DuckDBType,
     }))
+    known?.addColumns(sql, version, read)
+    return read
   } finally {
     prepared.destroySync()
   }

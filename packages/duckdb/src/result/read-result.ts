@@ -88,7 +88,14 @@ export function shapeOf(
 
 /** Divides the time of the JavaScript thread. */
 export class Slices {
-  #end = performance.now() + sliceMs
+  readonly #ms: number
+  #end: number
+
+  /** @param ms how long a slice is, in milliseconds */
+  constructor(ms: number = sliceMs) {
+    this.#ms = ms
+    this.#end = performance.now() + ms
+  }
 
   get isOver(): boolean {
     return performance.now() > this.#end
@@ -96,7 +103,7 @@ export class Slices {
 
   async next(): Promise<void> {
     await nextTurn()
-    this.#end = performance.now() + sliceMs
+    this.#end = performance.now() + this.#ms
   }
 }
 

@@ -28,7 +28,8 @@ import type {
   StreamOptions,
 } from '../contract.ts'
 import { DuckDBStatementError } from '../errors.ts'
-import { checkIngest, ingestRows } from '../ingest/ingest-rows.ts'
+import { checkIngest, convertBeside, ingestRows } from '../ingest/ingest-rows.ts'
+import type { IngestSource } from '../ingest/ingest-source.ts'
 import { faultOf } from './connection-fault.ts'
 import type { Endable, Engine } from './engine.ts'
 import { execute, type Read, workOnPool } from './execution.ts'
@@ -141,11 +142,13 @@ export class PooledSession implements DuckDBSession, Endable {
       // What is in the array when it is called goes in, whatever becomes of the array while this waits.
       const request = { ...given, rows: [...given.rows] }
       const sql = request.statement('rows')
-      if (!queryChannel.hasSubscribers) return this.#ingest(sql, request)
+      const ingest = (): Promise<BulkIngestResult> =>
+        request.after === undefined ? this.#ingest(sql, request) : this.#ingestAfter(sql, request)
+      if (!queryChannel.hasSubscribers) return ingest()
       const event = this.#newEvent(sql, 0)
       event.kind = 'bulk'
       event.bulkRows = request.rows.length
-      return traceQuery(event, () => this.#ingest(sql, request))
+      return traceQuery(event, ingest)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -313,14 +316,30 @@ export class PooledSession implements DuckDBSession, Endable {
     )
   }
 
-  #ingest(sql: string, request: BulkIngestRequest): Promise<BulkIngestResult> {
+  #ingest(
+    sql: string,
+    request: BulkIngestRequest,
+    source?: IngestSource,
+  ): Promise<BulkIngestResult> {
     const { options } = this.#engine
     const owned = this.#ownedFor(sql)
+    const known = owned && this.#transaction?.ingests
     return this.#perform(owned, sql, request.signal, async (connection, interruption) => {
-      const context = { method: options.ingest, policies: options, interruption }
+      const context = { method: options.ingest, policies: options, interruption, known, source }
       const result = await ingestRows(connection, request, context)
       return () => result
     })
+  }
+
+  async #ingestAfter(sql: string, request: BulkIngestRequest): Promise<BulkIngestResult> {
+    const owned = this.#ownedFor(sql)
+    const known = owned && this.#transaction?.ingests
+    const converting =
+      known === undefined ? undefined : convertBeside(owned!.connection, request, known)
+    // What came before it is told first.
+    converting?.catch(() => {})
+    await request.after
+    return this.#ingest(sql, request, await converting)
   }
 
   /** Does work on the connection of this session, or on one of the pool. */

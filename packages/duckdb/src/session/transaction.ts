@@ -6,6 +6,7 @@ import {
 } from '@keelson/core'
 import type { Connection } from '../connection/connection.ts'
 import { Interruption } from '../connection/interruption.ts'
+import { KnownIngests } from '../ingest/known-ingests.ts'
 import { faultOf } from './connection-fault.ts'
 import { leavesTransactionOpen } from './local-refusal.ts'
 
@@ -14,6 +15,7 @@ export class Transaction {
   readonly connection: Connection
   readonly #holder: Holder
   readonly #trace: TransactionTrace | undefined
+  readonly ingests: KnownIngests = new KnownIngests()
   /** The first failure: DuckDB keeps nothing of the transaction from then on. */
   #doomedBy: { readonly error: unknown } | undefined
 
