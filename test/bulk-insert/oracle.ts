@@ -50,63 +50,70 @@ export function expected(kind: Kind, { existing, input, ...each }: Case): Expect
     const kept = table.rows.map((row) => ({ ...row }))
     const outcomes = playBatch(kind, table, batch, each)
     if (outcomes === undefined) return undefined
-    for (const [at, outcome] of outcomes.entries()) {
+    const { stopsAt } = outcomes
+    for (const [at, outcome] of outcomes.of.entries()) {
+      if (outcome === undefined) continue
       counts.attempted++
       counts[outcome]++
-      if (outcome !== 'rejected') continue
-      rejected.push(from + at)
-      if (each.onRejected === 'collect') continue
-      const rows = each.atomic ? before : kept
-      const durableRows = each.atomic ? 0 : from
-      return { existing: before, rows, counts, rejected, failsAt: from + at, durableRows }
+      if (outcome === 'rejected') rejected.push(from + at)
     }
+    if (stopsAt === undefined) continue
+    const rows = each.atomic ? before : kept
+    const durableRows = each.atomic ? 0 : from
+    return { existing: before, rows, counts, rejected, failsAt: from + stopsAt, durableRows }
   }
   const durableRows = input.length
   return { existing: before, rows: table.rows, counts, rejected, failsAt: undefined, durableRows }
+}
+
+interface Outcomes {
+  /** Undefined for rows after the one that it stops at. */
+  readonly of: readonly (Outcome | undefined)[]
+  readonly stopsAt: number | undefined
 }
 
 function playBatch(
   kind: Kind,
   table: Memory,
   batch: readonly unknown[],
-  { onConflict, duplicatesInInput }: Omit<Case, 'existing' | 'input'>,
-): Outcome[] | undefined {
+  { onConflict, duplicatesInInput = 'error', onRejected }: Omit<Case, 'existing' | 'input'>,
+): Outcomes | undefined {
   const isUpdate = typeof onConflict === 'object' && 'update' in onConflict
   const isSet = traits[kind].asSet && isUpdate
-  const dropped = isSet ? duplicatesOf(batch, duplicatesInInput) : new Set<number>()
-  // Rows of different keys are sent apart, and so are those around one that is rejected: they follow each other.
-  if (dropped.size > 0 && shapesOf(batch) > 1) return undefined
-  const outcomes: Outcome[] = []
+  const outcomes = Array<Outcome | undefined>(batch.length).fill(undefined)
+  const taken = new Set<unknown>()
+  const passedBy = new Map<unknown, number[]>()
+  // A row that follows the others whatever its key is has one of its own.
+  const keyOf = (row: unknown, at: number): unknown =>
+    isSet && table.isRow(row) ? row['id'] : `row ${at}`
+  const last = new Map(batch.map((row, at) => [keyOf(row, at), at]))
   for (const [at, row] of batch.entries()) {
-    if (dropped.has(at)) {
-      outcomes.push(
-        duplicatesInInput === 'error' || duplicatesInInput === undefined ? 'rejected' : 'skipped',
-      )
+    const id = keyOf(row, at)
+    if (taken.has(id)) {
+      outcomes[at] = duplicatesInInput === 'error' ? 'rejected' : 'skipped'
+      if (outcomes[at] === 'rejected' && onRejected === 'abort')
+        return { of: outcomes, stopsAt: at }
       continue
     }
-    const outcome = table.insert(row, onConflict)
-    if (outcome === undefined) return undefined
-    if (outcome === 'rejected' && dropped.size > 0) return undefined
-    outcomes.push(outcome)
+    if (isSet && duplicatesInInput === 'last' && last.get(id) !== at) {
+      passedBy.set(id, [...(passedBy.get(id) ?? []), at])
+      continue
+    }
+    // Where the last one is rejected, the one before takes its place.
+    const candidates = [...(passedBy.get(id) ?? []), at]
+    while (candidates.length > 0) {
+      const candidate = candidates.pop()!
+      const outcome = table.insert(batch[candidate], onConflict)
+      if (outcome === undefined) return undefined
+      outcomes[candidate] = outcome
+      if (outcome === 'rejected' && onRejected === 'abort')
+        return { of: outcomes, stopsAt: candidate }
+      if (outcome === 'rejected') continue
+      if (isSet) taken.add(id)
+      for (const other of candidates.splice(0)) outcomes[other] = 'skipped'
+    }
   }
-  return outcomes
-}
-
-function duplicatesOf(batch: readonly unknown[], keep: Case['duplicatesInInput']): Set<number> {
-  const seen = new Map<unknown, number>()
-  const dropped = new Set<number>()
-  for (const [at, row] of batch.entries()) {
-    const id = (row as Row | null)?.['id']
-    if (id === undefined) continue
-    const other = seen.get(id)
-    if (other !== undefined) dropped.add(keep === 'last' ? other : at)
-    if (other === undefined || keep === 'last') seen.set(id, at)
-  }
-  return dropped
-}
-
-function shapesOf(batch: readonly unknown[]): number {
-  return new Set(batch.map((row) => JSON.stringify(Object.keys(Object(row)).toSorted()))).size
+  return { of: outcomes, stopsAt: undefined }
 }
 
 /** A table in memory: `id` is its key, `n` is not null and below 1,000, `u` may be unique, `d` has the default 7. */
@@ -122,11 +129,16 @@ class Memory {
     this.#columns = ['id', 'n', ...(hasUnique ? ['u'] : []), ...columns]
   }
 
+  /** Whether it can be sent. */
+  isRow(given: unknown): given is Row {
+    if (typeof given !== 'object' || given === null) return false
+    return Object.keys(given).every((key) => this.#columns.includes(key))
+  }
+
   /** Inserts a row; undefined where the engines differ in which key they look at first. */
   insert(given: unknown, onConflict: Case['onConflict']): Outcome | undefined {
-    if (typeof given !== 'object' || given === null) return 'rejected'
-    const row = given as Row
-    if (Object.keys(row).some((key) => !this.#columns.includes(key))) return 'rejected'
+    if (!this.isRow(given)) return 'rejected'
+    const row = given
     const same = this.rows.find(({ id }) => id === row['id'])
     const sameUnique = this.#withUnique(row['u'])
     if (row['n'] === null || row['n'] >= 1_000) {

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import type { BulkInsertReport } from '@keelson/bulk-insert/kysely'
+import { describe, expect, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 import { type Database, describeOn, pairs, type Row, traits } from './engines.ts'
 
@@ -327,6 +328,149 @@ describeOn(pairs, 'what became of each row', (db, pair) => {
     expect(report).toMatchObject({ attempted: 7, inserted: 3, updated: 1, skipped: 0, rejected: 3 })
     expect((await db().all('t')).slice(9).map(([, , n]) => n)).toEqual([1, 0, 2, 6])
   })
+
+  describe.skipIf(!asSet)('of rows of one key, beside a row that cannot be inserted', () => {
+    const onConflict = { target: 'id', update: 'all' }
+    const collect = { onConflict, onRejected: 'collect', atomic: pair.kind !== 'duckdb' } as const
+    const indexes = ({ rejections }: BulkInsertReport): number[] =>
+      rejections.map(({ rowIndex }) => rowIndex)
+    const stored = async (): Promise<unknown[]> =>
+      (await db().all('t')).slice(9).map(([id, , n]) => [id, n])
+
+    describe.each<[string, unknown]>([
+      ['breaks a check', { id: 30, n: 1_000 }],
+      ['has no value for a column that has to have one', { id: 30, n: null }],
+      ['has a key that is no column', { id: 30, n: 1, zzz: 1 }],
+      ['is no row', null],
+      ['has a value that its column cannot hold', { id: 30, n: 'many' }],
+      ['has a key that its column cannot hold', { id: 'many', n: 3 }],
+    ])('which %s', (_, bad) => {
+      const input = [
+        { id: 20, n: 1 },
+        { id: 9, n: 2 },
+        bad,
+        { id: 20, n: 3 },
+        { id: 9, n: 4 },
+        { id: 31, n: 5 },
+      ]
+
+      test.each([
+        ['first', [2], { inserted: 2, updated: 1, skipped: 2, rejected: 1 }, [2, 1, 5]],
+        ['last', [2], { inserted: 2, updated: 1, skipped: 2, rejected: 1 }, [4, 3, 5]],
+        ['error', [2, 3, 4], { inserted: 2, updated: 1, skipped: 0, rejected: 3 }, [2, 1, 5]],
+      ] as const)(
+        'obeys `%s`',
+        async (duplicatesInInput, rejected, counts, [nine, twenty, more]) => {
+          const table = await filled(db(), ['check (n < 1000 and n is not null)'])
+          const report = await db().bulk(table, input, { ...collect, duplicatesInInput })
+          expect(indexes(report)).toEqual(rejected)
+          expect(report).toMatchObject({ attempted: 6, durableRows: 6, ...counts })
+          expect(await stored()).toEqual([
+            [9, nine],
+            [20, twenty],
+            [31, more],
+          ])
+          const causes = report.rejections.map(({ error }) => (error as { code?: unknown }).code)
+          expect(causes.slice(1)).toEqual(rejected.slice(1).map(() => 'DUPLICATE_IN_INPUT'))
+        },
+      )
+    })
+
+    test('takes the next one where that row would have been the one that counts', async () => {
+      const table = await filled(db(), ['check (n < 1000)'])
+      const input = [
+        [20, 1_000],
+        [20, 1],
+        [21, 2],
+        [20, 3],
+        [22, 4],
+        [20, 5_000],
+      ].map(([id, n]) => ({ id, n }))
+      const first = await db().bulk(table, input, { ...collect, duplicatesInInput: 'first' })
+      expect(first).toMatchObject({ attempted: 6, inserted: 3, skipped: 2, rejected: 1 })
+      expect(indexes(first)).toEqual([0])
+      expect((await stored()).slice(1)).toEqual([
+        [20, 1],
+        [21, 2],
+        [22, 4],
+      ])
+      const last = await db().bulk(table, input, { ...collect, duplicatesInInput: 'last' })
+      expect(last).toMatchObject({ attempted: 6, updated: 3, skipped: 2, rejected: 1 })
+      expect(indexes(last)).toEqual([5])
+      expect((await stored())[1]).toEqual([20, 3])
+      const error = await db().bulk(table, input, collect)
+      expect(error).toMatchObject({ attempted: 6, updated: 3, skipped: 0, rejected: 3 })
+      expect(indexes(error)).toEqual([0, 3, 5])
+    })
+
+    test('decides in each batch for itself', async () => {
+      const table = await filled(db(), ['check (n < 1000)'])
+      const input = [1, 2, 1_000, 3, 4, 2_000].map((n) => ({ id: 20, n }))
+      const options = { ...collect, duplicatesInInput: 'first', batchRows: 3 } as const
+      const report = await db().bulk(table, input, options)
+      expect(report).toMatchObject({ inserted: 1, updated: 1, skipped: 4, rejected: 0 })
+      expect((await stored())[1]).toEqual([20, 3])
+    })
+
+    test('hands rejections to a function in the order of the input', async () => {
+      const table = await filled(db(), ['check (n < 1000)'])
+      const seen: number[] = []
+      const input = [
+        { id: 20, n: 1 },
+        null,
+        { id: 20, n: 2 },
+        { id: 21, n: 1_000 },
+        { id: 22, zzz: 1 },
+      ]
+      const report = await db().bulk(table, input, {
+        ...collect,
+        onRejected: ({ rowIndex }) => void seen.push(rowIndex),
+      })
+      expect(seen).toEqual([1, 2, 3, 4])
+      expect(report).toMatchObject({ attempted: 5, inserted: 1, rejected: 4, rejections: [] })
+    })
+  })
+
+  test.skipIf(!asSet)('decides between rows of one key that have other columns', async () => {
+    const input = [
+      { id: 20, n: 1 },
+      { id: 20, name: 'x' },
+      { id: 9, n: db().sql('1 + 1') },
+    ]
+    const onConflict = { target: 'id', update: 'all' }
+    const bulk = async (duplicatesInInput: 'first' | 'last'): Promise<unknown> => {
+      const table = await filled(db())
+      await db().bulk(table, [...input, { id: 9, n: 7 }], { onConflict, duplicatesInInput })
+      return (await db().all('t')).slice(9)
+    }
+    expect(await bulk('first')).toEqual([
+      [9, 'name 9', 2],
+      [20, null, 1],
+    ])
+    expect(await bulk('last')).toEqual([
+      [9, 'name 9', 7],
+      [20, 'x', null],
+    ])
+    const table = await filled(db())
+    expect(await rejection(db().bulk(table, input, { onConflict }))).toMatchObject({
+      rowIndex: 1,
+      cause: { code: 'DUPLICATE_IN_INPUT' },
+    })
+    expect(await db().count('t')).toBe(10)
+  })
+
+  test.runIf(pair.kind === 'postgresql')(
+    'takes for one key what the engine takes for one',
+    async () => {
+      const table = await filled(db(), ['check (n < 1000)'])
+      const input = [20, '020', 21, ' 20'].map((id, n) => ({ id, n: id === 21 ? 1_000 : n }))
+      const report = await db().bulk(table, input, {
+        onConflict: { target: 'id', update: ['n'] },
+        onRejected: 'collect',
+      })
+      expect(report.rejections.map(({ rowIndex }) => rowIndex)).toEqual([1, 2, 3])
+    },
+  )
 
   test.skipIf(!asSet)(
     'takes NULL keys of the input for different, whatever `duplicatesInInput` says',

@@ -24,8 +24,10 @@ export interface CommonOptions<Row> {
   readonly maxRejections?: number | undefined
   /**
    * Which of several rows with one key counts, for an `onConflict` that updates, on engines that take the rows of a
-   * statement as a set (PostgreSQL, DuckDB). It decides among the rows of one batch; over batches they follow each other.
-   * The others are `skipped`. SQLite and MySQL take row after row, so that the last one wins.
+   * statement as a set (PostgreSQL, DuckDB). It decides among the rows of one batch (`batchRows`), whatever columns they
+   * have, and by the engine's word for which keys are equal; over batches they follow each other. A row that is rejected
+   * does not count, as if it were not there. The others are `skipped`, with `'error'` rejected. SQLite and MySQL take row
+   * after row, so that the last one wins.
    * @default 'error'
    */
   readonly duplicatesInInput?: 'error' | 'first' | 'last' | undefined

@@ -10,15 +10,18 @@ import { batchRows } from '../method/batch-rows.ts'
 import { methodFor } from '../method/method-for.ts'
 import { type Attempt, type Method, nothing, type Outcome } from '../method/method.ts'
 import { type BulkOptions, checkForEngine } from '../options.ts'
-import type { BulkInsertReport } from '../report.ts'
+import type { BulkInsertReport, Rejection } from '../report.ts'
 import { type Run, RowShaper } from '../shape/row-shaper.ts'
 import { readTableInfo, type TableInfo } from '../shape/table-info.ts'
 import { RowSource } from '../source/row-source.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { checkKeys } from './check-keys.ts'
+import { DecidedRows } from './decided-rows.ts'
 import { columnNamed, failureOf, RowRejected } from './failure.ts'
 import { insertIsolated } from './isolation.ts'
+import { KeyChoice } from './key-choice.ts'
 import { insertPlain } from './plain-row.ts'
+import { sameKeys } from './same-keys.ts'
 import { Tally } from './tally.ts'
 import { Validation } from './validation.ts'
 
@@ -57,6 +60,7 @@ class BulkRun {
   /** Position in the input of the next row to be read. */
   #position = 0
   #durableRows = 0
+  #decided: DecidedRows | undefined
   /** Of the one transaction that everything goes into. */
   #begun: { failure: unknown } | undefined
   #sliceStart = performance.now()
@@ -187,9 +191,7 @@ class BulkRun {
 
   /** DuckDB undoes the transaction around a failed statement: each attempt has one of its own. */
   get #isolatesByTransaction(): boolean {
-    return (
-      this.#host.traits.engine === 'duckdb' && (this.#options.onRejected ?? 'abort') !== 'abort'
-    )
+    return this.#host.traits.engine === 'duckdb' && !this.#aborts
   }
 
   *#read(): Steps<unknown[]> {
@@ -243,6 +245,7 @@ class BulkRun {
     this.#position += rows.length
     const shaper = this.#shaper!
     const runs: Run[] = []
+    const refused: Refusal[] = []
     for (let at = 0; at < rows.length;) {
       try {
         if (this.#validation === undefined) {
@@ -257,14 +260,12 @@ class BulkRun {
       } catch (error) {
         if (!(error instanceof RowError)) throw error
         if (this.#validation === undefined) at = shaper.position - first
-        // What came before it goes first, so that the first row that is to blame is the one that is named.
-        for (const run of runs.splice(0)) yield* this.#insertRun(run, session, before)
-        if (before !== undefined) yield* wait(before)
-        yield* this.#reject(first + at, rows[at], error)
+        refused.push({ rowIndex: first + at, row: rows[at], error })
+        if (this.#aborts) break
         at++
       }
     }
-    for (const run of runs) yield* this.#insertRun(run, session, before)
+    yield* this.#insertRuns(runs, refused, session, before)
     this.#tally.sent(this.#method!.name)
     this.#tellProgress()
   }
@@ -289,26 +290,60 @@ class BulkRun {
     }
   }
 
-  *#insertRun(
-    run: Run,
+  /** @param refused rows that cannot be sent, in their order */
+  *#insertRuns(
+    runs: readonly Run[],
+    refused: Refusal[],
     session: HostSession | undefined,
     before: Promise<unknown> | undefined,
   ): Steps<void> {
-    const insertOn = (on: HostSession, from: number, to: number): Steps<Attempt> =>
-      this.#insertRows(on, run, from, to, before)
-    yield* insertIsolated(run, {
+    const isOwn = session === undefined
+    const canGoOn = !this.#table!.failsOtherwise && (isOwn || this.#host.traits.engine !== 'duckdb')
+    yield* insertIsolated(runs, {
       signal: this.#options.signal,
-      canGoOn:
-        !this.#table!.failsOtherwise &&
-        (session === undefined || this.#host.traits.engine !== 'duckdb'),
-      insert: (from, to) =>
-        session === undefined
-          ? this.#inOwnTransaction((own) => insertOn(own, from, to), to - from)
-          : insertOn(session, from, to),
-      duplicatesIn: (from, to) => this.#method!.duplicatesIn(run, from, to),
-      done: (from, to, outcome) => this.#done(run, from, to, outcome, session !== undefined),
-      reject: (position, error) => this.#reject(run.indexes[position]!, run.rows[position]!, error),
+      canGoOn,
+      isApart: runs.length > 1 || runs[0]?.isPlain === true || this.#target.changesValues,
+      choose: () => this.#choose(runs, session, before, canGoOn),
+      insert: (run, from, to) => {
+        const insertOn = (on: HostSession): Steps<Attempt> =>
+          this.#insertRows(on, run, from, to, before)
+        return isOwn ? this.#inOwnTransaction(insertOn, to - from) : insertOn(session)
+      },
+      duplicatesIn: (run, from, to) => this.#method!.duplicatesIn?.(run, from, to) ?? [],
+      done: (run, from, to, outcome) => this.#done(run, from, to, outcome, isOwn),
+      passOver: ({ run, position }) => this.#passOver(run.indexes[position]!, isOwn),
+      reject: ({ run, position }, error) => {
+        const rowIndex = run.indexes[position]!
+        return this.#rejectUpTo(refused, { rowIndex, row: run.rows[position]!, error })
+      },
     })
+    if (refused.length === 0) return
+    if (before !== undefined) yield* wait(before)
+    yield* this.#rejectUpTo(refused, undefined)
+  }
+
+  /** Asks the engine which rows of a batch have one key, before they are sent apart. */
+  *#choose(
+    runs: readonly Run[],
+    session: HostSession | undefined,
+    before: Promise<unknown> | undefined,
+    canGoOn: boolean,
+  ): Steps<KeyChoice | undefined> {
+    const { conflict, duplicatesInInput = 'error' } = this.#options
+    const method = this.#method!
+    if (method.sameKeys === undefined || conflict?.target === undefined) return undefined
+    if (before !== undefined) yield* wait(before)
+    const groups = yield* sameKeys(runs, {
+      key: this.#target.columnNames(conflict.target).map((name) => name!),
+      canGoOn,
+      isExpression: (value) =>
+        typeof value === 'object' && value !== null && this.#target.isExpression(value),
+      ask: (keys) =>
+        session === undefined
+          ? this.#host.atomically((own) => method.sameKeys!(own, keys))
+          : method.sameKeys!(session, keys),
+    })
+    return new KeyChoice(duplicatesInInput, groups)
   }
 
   *#insertRows(
@@ -330,18 +365,35 @@ class BulkRun {
     return attempt
   }
 
-  *#done(run: Run, from: number, to: number, outcome: Outcome, counts: boolean): Steps<void> {
-    if (counts) this.#tally.add(to - from, outcome)
-    else {
-      this.#durableRows = run.indexes[to - 1]! + 1
-      this.#options.onKept?.(run.indexes.slice(from, to))
-    }
+  /** @param isOwn whether they were counted and committed in a transaction of their own */
+  *#done(run: Run, from: number, to: number, outcome: Outcome, isOwn: boolean): Steps<void> {
+    if (isOwn) this.#noteKept(run.indexes.slice(from, to))
+    else this.#tally.add(to - from, outcome)
     const { onReturned } = this.#options
     if (onReturned === undefined) return
     const rows = yield* wait(this.#target.deliver(outcome.returned))
     yield* wait(
       this.#inContext(() => onReturned(rows, { firstIndex: run.indexes[from]! })) as Later<unknown>,
     )
+  }
+
+  /** As the engine counts it that leaves out a row for another one of its statement. */
+  #passOver(index: number, isOwn: boolean): void {
+    this.#tally.add(1, nothing)
+    if (!isOwn) return
+    this.#tally.kept()
+    this.#noteKept([index])
+  }
+
+  #noteKept(indexes: readonly number[]): void {
+    for (const index of indexes) this.#noteDecided(index)
+    this.#options.onKept?.(indexes)
+  }
+
+  #noteDecided(index: number): void {
+    this.#decided ??= new DecidedRows(this.#durableRows)
+    this.#decided.add(index)
+    this.#durableRows = this.#decided.end
   }
 
   *#inOwnTransaction(
@@ -392,16 +444,27 @@ class BulkRun {
     return attempt
   }
 
-  *#reject(rowIndex: number, row: unknown, error: unknown): Steps<void> {
+  /** Rejects a row, after those of others that come before it; undefined for all of those. */
+  *#rejectUpTo(refused: Refusal[], rejection: Refusal | undefined): Steps<void> {
+    const end = rejection?.rowIndex ?? Number.POSITIVE_INFINITY
+    while (refused.length > 0 && refused[0]!.rowIndex < end) yield* this.#reject(refused.shift()!)
+    if (rejection !== undefined) yield* this.#reject(rejection)
+  }
+
+  *#reject({ rowIndex, row, error }: Refusal): Steps<void> {
     const { onRejected = 'abort', maxRejections = 1_000 } = this.#options
     this.#tally.reject()
-    if (this.#isolatesByTransaction) this.#durableRows = rowIndex + 1
-    if (onRejected === 'abort') throw new RowRejected(rowIndex, row, error)
+    if (this.#isolatesByTransaction) this.#noteDecided(rowIndex)
+    if (this.#aborts) throw new RowRejected(rowIndex, row, error)
     const rejection = { rowIndex, row, column: columnNamed(error, this.#shaper), error }
-    if (onRejected === 'collect') this.#tally.rejections.push(rejection)
+    if (typeof onRejected !== 'function') this.#tally.collect(rejection)
     else yield* wait(this.#inContext(() => onRejected(rejection)) as Later<unknown>)
     if (this.#tally.rejected > maxRejections)
       throw new RowRejected(rowIndex, row, tooMany(maxRejections))
+  }
+
+  get #aborts(): boolean {
+    return (this.#options.onRejected ?? 'abort') === 'abort'
   }
 
   *#count(session: HostSession): Steps<number | undefined> {
@@ -438,6 +501,8 @@ class BulkRun {
     })
   }
 }
+
+type Refusal = Omit<Rejection, 'column'>
 
 /** A retry or a policy that the database has for every transaction cannot have the rows a second time. */
 function notAgainError(cause: unknown): KeelsonError {

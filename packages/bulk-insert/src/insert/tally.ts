@@ -17,6 +17,7 @@ interface Counts {
 
 /** What a bulk insert has done so far: what is committed, and what the open transaction adds to it. */
 export class Tally {
+  /** In the order of the input. */
   readonly rejections: Rejection[] = []
   readonly #start = performance.now()
   readonly #total: number | undefined
@@ -41,6 +42,13 @@ export class Tally {
   reject(): void {
     this.#open.attempted += 1
     this.#open.rejected += 1
+  }
+
+  /** Keeps a rejection for the report. */
+  collect(rejection: Rejection): void {
+    let at = this.rejections.length
+    while (at > 0 && this.rejections[at - 1]!.rowIndex > rejection.rowIndex) at--
+    this.rejections.splice(at, 0, rejection)
   }
 
   sent(method: BulkInsertMethod): void {

@@ -8,7 +8,14 @@ import { partsByNulls } from './duckdb-null-keys.ts'
 import { rowOfComplaint } from './duckdb-complaint.ts'
 import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Method, nothing } from './method.ts'
-import { duplicateMark, ordinalName, rankedSource, refusingSource } from './ranked-source.ts'
+import {
+  duplicateMark,
+  groupsOf,
+  ordinalName,
+  rankedSource,
+  refusingSource,
+  sameKeysQuery,
+} from './ranked-source.ts'
 
 /** Stands in the compiled text for what the rows come from. */
 const placeholder = 'keelson_source_of_rows'
@@ -97,6 +104,26 @@ export class DuckDBMethod implements Method {
       changes: returning === undefined ? result.changes : result.rows.length,
       rows: result.rows,
     }
+  }
+
+  *sameKeys(
+    session: HostSession,
+    keys: readonly (readonly unknown[])[],
+  ): Steps<readonly (readonly number[])[]> {
+    const { target, conflict } = this.#context
+    if (!updates(conflict)) return []
+    const names = target.columnNames(conflict!.target!).map((name) => name!)
+    const { rows } = yield* wait(
+      session.bulkIngest!({
+        table: target.table,
+        schema: target.schema,
+        columns: names,
+        rows: keys,
+        ordinal: ordinalName,
+        statement: (source) => sameKeysQuery('duckdb', source, names),
+      }),
+    )
+    return groupsOf(rows)
   }
 
   duplicatesIn(run: Run, from: number, to: number): readonly number[] {

@@ -27,8 +27,18 @@ export interface Method {
     to: number,
     before?: Promise<unknown>,
   ): Steps<Attempt>
-  /** The positions of rows whose key another row before them has, for engines that cannot update one row twice. */
-  duplicatesIn(run: Run, from: number, to: number): readonly number[]
+  /**
+   * Where the engine takes the rows of a statement as a set, and updates those that are there: asks it which keys are equal.
+   *
+   * @param keys values of the columns of the conflict target, none of them a NULL
+   * @returns positions of equal ones, in their order, at least two of each
+   */
+  sameKeys?(
+    session: HostSession,
+    keys: readonly (readonly unknown[])[],
+  ): Steps<readonly (readonly number[])[]>
+  /** The same without asking, as far as the values tell: the positions of rows whose key another row before them has. */
+  duplicatesIn?(run: Run, from: number, to: number): readonly number[]
 }
 
 export interface Attempt {

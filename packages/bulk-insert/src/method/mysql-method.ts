@@ -65,10 +65,6 @@ export class MysqlMethod implements Method {
     }
     return { outcome: outcome(), done: to - from, failure: undefined }
   }
-
-  duplicatesIn(): readonly number[] {
-    return []
-  }
 }
 
 /** Before a statement whose conflicts are to be counted. */

@@ -6,10 +6,9 @@ import type { CompiledInsert } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
-import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Failure, type Method, nothing, type Outcome } from './method.ts'
 import { arrayText, copyValue, type DateText, valueText } from './postgres-text.ts'
-import { ordinalName, rankedSource } from './ranked-source.ts'
+import { groupsOf, ordinalName, rankedSource, sameKeysQuery } from './ranked-source.ts'
 
 const insertedName = 'keelson_inserted'
 
@@ -77,12 +76,27 @@ export class PostgresMethod implements Method {
     }
   }
 
-  /** `ON CONFLICT DO UPDATE command cannot affect row a second time`. */
-  duplicatesIn(run: Run, from: number, to: number): readonly number[] {
+  /** In one statement they would be `ON CONFLICT DO UPDATE command cannot affect row a second time`. */
+  *sameKeys(
+    session: HostSession,
+    keys: readonly (readonly unknown[])[],
+  ): Steps<readonly (readonly number[])[]> {
     const { conflict } = this.#context
     // Which rows a partial index has, the engine alone can tell.
-    if (conflict?.targetWhere !== undefined) return []
-    return duplicatesAmong(run, from, to, conflict?.target)
+    if (!updates(conflict) || conflict!.targetWhere !== undefined) return []
+    const key = conflict!.target!.map((each) => this.#nameOf(each))
+    const run = { keys: key, names: key, values: keys }
+    let arrays: string[]
+    try {
+      arrays = key.map((_, column) => this.#array(run, column, 0, keys.length))
+    } catch (error) {
+      throw error instanceof ValueError ? error.error : error
+    }
+    const sql = sameKeysQuery('postgresql', `(${this.#typedSource(key)}) as keelson_typed`, key)
+    let parameters = 0
+    const text = sql.replaceAll(parameterMark, () => `$${++parameters}`)
+    const rows = yield* session.savepoint((inner) => wait(inner.query(text, arrays)))
+    return groupsOf(rows).map((group) => group.map((ordinal) => ordinal - 1))
   }
 
   /** @param ahead whether all of what is to be sent is made now */
@@ -136,7 +150,7 @@ export class PostgresMethod implements Method {
   }
 
   /** The values of a column as the text of an array. */
-  #array(run: Run, column: number, from: number, to: number): string {
+  #array(run: Columns, column: number, from: number, to: number): string {
     const isJson = this.#isJson(run)[column]!
     const texts: (string | null)[] = []
     for (let row = from; row < to; row++)
@@ -144,13 +158,13 @@ export class PostgresMethod implements Method {
     return arrayText(texts)
   }
 
-  #isJson({ names }: Run): readonly boolean[] {
+  #isJson({ names }: Columns): readonly boolean[] {
     const { columns } = this.#context.table
     return names.map((name) => jsonTypes.has(columns.get(name)!.type))
   }
 
   #text(
-    { keys }: Run,
+    { keys }: Columns,
     value: unknown,
     column: number,
     position: number,
@@ -209,15 +223,7 @@ export class PostgresMethod implements Method {
 
   /** The text of the query, cut where a parameter stands. */
   #source({ names }: Run): readonly string[] {
-    const { table, duplicates, conflict } = this.#context
-    const quote = (name: string): string => quoteIdentifier(name, 'postgresql')
-    const typed = names.map(
-      (name, at) => `c${at}::${table.columns.get(name)!.type} as ${quote(name)}`,
-    )
-    const unnested = names.map((_, at) => `c${at}`).join(', ')
-    const parameter = '\u0000'
-    const arrays = names.map(() => `${parameter}::text::text[]`).join(', ')
-    const from = `unnest(${arrays}) with ordinality as keelson_rows(${unnested}, ${ordinalName})`
+    const { duplicates, conflict } = this.#context
     // As it stands in the table the key decides, so that it is compared after the cast.
     const key = conflict?.target?.map((each) => this.#nameOf(each)) ?? []
     // Of a key that is left to its default nothing is known before the row is in.
@@ -226,19 +232,36 @@ export class PostgresMethod implements Method {
     const query = isDecided
       ? rankedSource(
           'postgresql',
-          `(select ${typed.join(', ')}, ${ordinalName} from ${from}) as keelson_typed`,
+          `(${this.#typedSource(names)}) as keelson_typed`,
           names,
           key,
           duplicates,
         )
-      : `select ${typed.join(', ')} from ${from}`
-    return query.split(parameter)
+      : this.#typedSource(names, false)
+    return query.split(parameterMark)
+  }
+
+  #typedSource(names: readonly string[], isNumbered = true): string {
+    const { columns } = this.#context.table
+    const typed = names.map(
+      (name, at) => `c${at}::${columns.get(name)!.type} as ${quoteIdentifier(name, 'postgresql')}`,
+    )
+    const unnested = names.map((_, at) => `c${at}`).join(', ')
+    const arrays = names.map(() => `${parameterMark}::text::text[]`).join(', ')
+    const list = isNumbered ? [...typed, ordinalName] : typed
+    return `select ${list.join(', ')} from unnest(${arrays}) with ordinality as keelson_rows(${unnested}, ${ordinalName})`
   }
 
   #nameOf(key: string): string {
     return this.#context.target.columnNames([key])[0] ?? key
   }
 }
+
+/** Stands for a parameter in a text that is cut there. */
+const parameterMark = '\u0000'
+
+/** Some columns of rows. */
+type Columns = Pick<Run, 'keys' | 'names'> & { readonly values: readonly (readonly unknown[])[] }
 
 /** Rows that are sent to COPY at once. */
 const rowsPerPart = 500

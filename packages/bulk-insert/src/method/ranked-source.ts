@@ -42,6 +42,33 @@ export function refusingSource(
   )
 }
 
+/**
+ * A query for the rows whose key another one has, each by its number with that of the first one of them.
+ *
+ * @param source a query or table, with the columns and `keelson_ordinal`
+ */
+export function sameKeysQuery(engine: EngineName, source: string, key: readonly string[]): string {
+  const parts = key.map((name) => quoteIdentifier(name, engine)).join(', ')
+  return (
+    `select cast(${ordinalName} as integer) as keelson_row, cast(keelson_first as integer) as keelson_first from (` +
+    `select ${ordinalName}, min(${ordinalName}) over (partition by ${parts}) as keelson_first, ` +
+    `count(*) over (partition by ${parts}) as keelson_count from ${source}) as keelson_keys ` +
+    `where keelson_count > 1 order by ${ordinalName}`
+  )
+}
+
+/** What the query has found, as groups of positions in what was asked about. */
+export function groupsOf(rows: readonly Readonly<Record<string, unknown>>[]): number[][] {
+  const groups = new Map<number, number[]>()
+  for (const row of rows) {
+    const first = Number(row['keelson_first'])
+    const group = groups.get(first)
+    if (group === undefined) groups.set(first, [Number(row['keelson_row'])])
+    else group.push(Number(row['keelson_row']))
+  }
+  return [...groups.values()]
+}
+
 function partition(quote: (name: string) => string, key: readonly string[]): string {
   const parts = key.map(quote)
   const isNull = parts.map((part) => `${part} is null`).join(' or ')

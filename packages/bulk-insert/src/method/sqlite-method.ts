@@ -52,10 +52,6 @@ export class SqliteMethod implements Method {
       : this.#inBulk(session.bulkStatements, run, from, to, rows)
   }
 
-  duplicatesIn(): readonly number[] {
-    return []
-  }
-
   *#inBulk(
     send: NonNullable<HostSession['bulkStatements']>,
     run: Run,
