@@ -74,6 +74,11 @@ describeOn(
       if (hasReturning) expect(got).toContainEqual({ fullName: 'three', isOdd: 7 })
       const error = await rejection(bulkInsert(camel, 'myTable', [{ id: 5, fulName: 'x' }]))
       expect(error).toMatchObject({ column: 'fulName' })
+      const twice = [{ id: 5, fullName: 'x', full_name: 'y' }]
+      expect(await rejection(bulkInsert(camel, 'myTable', twice))).toMatchObject({
+        column: 'full_name',
+        cause: { code: 'REPEATED_COLUMN' },
+      })
     })
 
     test('names the column of an error as the rows do', async () => {

@@ -110,6 +110,112 @@ describeOn(pairs, 'rows', (db, pair) => {
     expect(Object.values(stored[3]!).filter((value) => value !== null)).toEqual([4, 1])
   })
 
+  describe('whose keys are written otherwise than the columns', () => {
+    const isOne = pair.kind !== 'postgresql'
+    const spec = { columns: { id: 'int primary key', name: 'text not null', n: 'int default 7' } }
+    const other = { ID: 'int', Name: 'text', N: 'int' }
+    const options = (target: string, update: unknown) => ({ onConflict: { target, update } })
+
+    test.runIf(isOne)('takes them for those that the engine means', async () => {
+      await db().create('t', spec)
+      const table = db().table('t', other)
+      const rows = [
+        { ID: 1, Name: 'a', N: 1 },
+        { ID: 2, Name: 'b' },
+      ]
+      expect(await db().bulk(table, rows)).toMatchObject({ inserted: 2 })
+      const again = [
+        { ID: 1, Name: 'c', N: 2 },
+        { ID: 3, Name: 'd', N: 3 },
+      ]
+      const all = await db().bulk(table, again, options('ID', 'all'))
+      expect(all).toMatchObject({ inserted: 1, updated: 1 })
+      const named = await db().bulk(table, [{ ID: 2, Name: 'e', N: 4 }], options('ID', ['N']))
+      expect(named).toMatchObject({ inserted: 0, updated: 1 })
+      expect(await db().all('t')).toEqual([
+        [1, 'c', 2],
+        [2, 'b', 4],
+        [3, 'd', 3],
+      ])
+    })
+
+    test.runIf(isOne && hasReturning)('returns what is asked for so', async () => {
+      await db().create('t', spec)
+      const got: Row[] = []
+      await db().bulk(db().table('t', other), [{ ID: 1, Name: 'a' }], {
+        returning: ['ID', 'N'],
+        onReturned: (rows) => void got.push(...rows),
+      })
+      // Kysely's rows have the names that the engine gives.
+      const [row] = got.map((each) =>
+        Object.entries(each).map(([key, value]) => [key.toUpperCase(), value]),
+      )
+      expect(row).toEqual([
+        ['ID', 1],
+        ['N', 7],
+      ])
+      if (pair.orm === 'drizzle') expect(Object.keys(got[0]!)).toEqual(['ID', 'N'])
+    })
+
+    test.runIf(isOne && pair.orm === 'kysely')(
+      'has options that write them otherwise',
+      async () => {
+        const table = await db().create('t', spec)
+        const rows = [
+          { id: 1, Name: 'a', n: 1 },
+          { ID: 2, name: 'b', N: 2 },
+          { Id: 1, NAME: 'c', n: 3 },
+        ]
+        expect(await db().bulk(table, rows.slice(0, 2))).toMatchObject({ inserted: 2 })
+        const list = await db().bulk(table, rows.slice(1), options('Id', ['N']))
+        expect(list).toMatchObject({ inserted: 0, updated: 2 })
+        const all = await db().bulk(table, [{ ID: 2, name: 'x' }, rows[2]], options('iD', 'all'))
+        expect(all).toMatchObject({ inserted: 0, updated: 2 })
+        expect(await db().all('t')).toEqual([
+          [1, 'c', 3],
+          [2, 'x', 2],
+        ])
+      },
+    )
+
+    test.runIf(isOne)('names the column that is to blame as the row does', async () => {
+      await db().create('t', spec)
+      const rows = [
+        { ID: 1, Name: 'a' },
+        { ID: 2, Name: null },
+      ]
+      const error = await rejection(db().bulk(db().table('t', other), rows))
+      expect(error).toMatchObject({ rowIndex: 1, ...(pair.kind !== 'mysql' && { column: 'Name' }) })
+    })
+
+    test.runIf(pair.orm === 'kysely')('refuses two keys that are the same column', async () => {
+      const table = await db().create('t', spec)
+      const rows = [
+        { id: 1, name: 'a', n: 1 },
+        { id: 2, name: 'b', NAME: 'c' },
+      ]
+      const error = await rejection(db().bulk(table, rows))
+      const code = isOne ? 'REPEATED_COLUMN' : 'UNKNOWN_COLUMN'
+      expect(error).toMatchObject({ rowIndex: 1, column: 'NAME', cause: { code } })
+      if (isOne) {
+        expect(error.message).toBe(
+          'Row 1 of the input has the keys "name" and "NAME", which are the same column. Leave one out. Nothing was written.',
+        )
+      }
+      expect(await db().count('t')).toBe(0)
+    })
+
+    test.runIf(pair.kind === 'sqlite' || pair.kind === 'duckdb')(
+      'tells letters apart that are not of ASCII, as the engine does',
+      async () => {
+        await db().create('t', { columns: { id: 'int primary key', über: 'int', Über: 'int' } })
+        const table = db().table('t', { id: 'int', über: 'int', Über: 'int' })
+        expect(await db().bulk(table, [{ id: 1, über: 2, Über: 3 }])).toMatchObject({ inserted: 1 })
+        expect(await db().all('t')).toEqual([[1, 2, 3]])
+      },
+    )
+  })
+
   test('takes no value that every object has for one of the row', async () => {
     const columns = { id: 'int primary key', constructor: 'int', n: 'int' }
     const table = await db().create('t', { columns })

@@ -35,6 +35,7 @@ export class RowError extends KeelsonError {
   declare readonly code:
     | 'NOT_A_ROW'
     | 'UNKNOWN_COLUMN'
+    | 'REPEATED_COLUMN'
     | 'MISSING_COLUMN'
     | 'VALUE'
     | 'INVALID_ROW'

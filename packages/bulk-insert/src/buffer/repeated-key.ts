@@ -21,11 +21,18 @@ export function repeatedKey(
   const seen = new Set<string>()
   for (let at = 0; at < entries.length; at++) {
     const row = entries[at]!.row as Readonly<Record<string, unknown>>
-    const key = JSON.stringify(target.map((column) => textOf(row[column])))
+    const key = JSON.stringify(target.map((column) => textOf(valueOf(row, column))))
     if (seen.has(key)) return at
     seen.add(key)
   }
   return undefined
+}
+
+/** DuckDB takes a key for the column however it is written. */
+function valueOf(row: Readonly<Record<string, unknown>>, column: string): unknown {
+  if (Object.hasOwn(row, column)) return row[column]
+  const name = Object.keys(row).find((key) => key.toLowerCase() === column.toLowerCase())
+  return name === undefined ? undefined : row[name]
 }
 
 function textOf(value: unknown): unknown {

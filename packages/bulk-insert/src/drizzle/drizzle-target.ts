@@ -1,4 +1,4 @@
-import { OptionError } from '@keelson/core'
+import { type EngineName, OptionError } from '@keelson/core'
 import { type Column, getTableColumns, getTableName, is, Param, SQL, sql, Table } from 'drizzle-orm'
 import type { Conflict } from '../conflict.ts'
 import type { HostSession } from '../host/host.ts'
@@ -10,6 +10,7 @@ import type {
   Target,
 } from '../host/target.ts'
 import { mysqlCounter } from '../method/mysql-method.ts'
+import { byColumnName } from '../shape/column-names.ts'
 import { type Steps, wait } from '../steps.ts'
 import type { DrizzleDialect } from './internals.ts'
 
@@ -31,9 +32,9 @@ export class DrizzleTarget implements Target {
   readonly #table: Table
   readonly #dialect: DrizzleDialect
   readonly #columns: Readonly<Record<string, Column>>
-  readonly #engine: string
+  readonly #engine: EngineName
 
-  constructor(table: Table, dialect: DrizzleDialect, engine: string) {
+  constructor(table: Table, dialect: DrizzleDialect, engine: EngineName) {
     if (!is(table, Table)) {
       throw new OptionError(
         'INVALID_OPTION',
@@ -128,7 +129,8 @@ export class DrizzleTarget implements Target {
 
   /** Drizzle's names for the columns, and its types for their values. */
   deliver(rows: readonly Record<string, unknown>[]): readonly Record<string, unknown>[] {
-    const keys = new Map(
+    const keyOf = byColumnName(
+      this.#engine,
       Object.entries(this.#columns).map(([key, column]) => [
         this.#dialect.casing.getColumnCasing(column),
         { key, column },
@@ -137,7 +139,7 @@ export class DrizzleTarget implements Target {
     return rows.map((row) =>
       Object.fromEntries(
         Object.entries(row).map(([name, value]) => {
-          const found = keys.get(name)
+          const found = keyOf(name)
           if (found === undefined) return [name, value]
           const { key, column } = found
           return [key, value === null ? null : column.mapFromDriverValue(value)]

@@ -23,7 +23,7 @@ export function checkKeys(
     const names = target.columnNames(keys)
     for (const [at, key] of keys.entries()) {
       const name = names[at]
-      if (name !== undefined && table.columns.has(name)) continue
+      if (name !== undefined && table.column(name) !== undefined) continue
       throw new OptionError(
         'INVALID_OPTION',
         option,
@@ -37,8 +37,9 @@ export function checkKeys(
 }
 
 /** MySQL cannot be told of a key: a row that is there by any other would be taken for the same. */
-function refuseOtherKeys(target: Target, { uniqueKeys }: TableInfo, keys: readonly string[]): void {
-  const names = target.columnNames(keys).map(String).toSorted()
+function refuseOtherKeys(target: Target, table: TableInfo, keys: readonly string[]): void {
+  const { uniqueKeys } = table
+  const names = columnsOf(target, table, keys).toSorted()
   const others = uniqueKeys.filter((key) => key.toSorted().join('\0') !== names.join('\0'))
   if (others.length === 0 && uniqueKeys.length > 0) return
   const why =
@@ -50,4 +51,9 @@ function refuseOtherKeys(target: Target, { uniqueKeys }: TableInfo, keys: readon
     'onConflict.target',
     `bulkInsert(): \`onConflict.target\` cannot be (${names.join(', ')}): ${why}. Nothing was written.`,
   )
+}
+
+/** What the database calls the columns that options name, which are checked. */
+export function columnsOf(target: Target, table: TableInfo, keys: readonly string[]): string[] {
+  return target.columnNames(keys).map((name) => table.column(name!)!.name)
 }

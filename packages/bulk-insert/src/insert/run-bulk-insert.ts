@@ -15,7 +15,7 @@ import { type Run, RowShaper } from '../shape/row-shaper.ts'
 import { readTableInfo, type TableInfo } from '../shape/table-info.ts'
 import { RowSource } from '../source/row-source.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
-import { checkKeys } from './check-keys.ts'
+import { checkKeys, columnsOf } from './check-keys.ts'
 import { DecidedRows } from './decided-rows.ts'
 import { columnNamed, failureOf, RowRejected } from './failure.ts'
 import { insertIsolated } from './isolation.ts'
@@ -57,6 +57,8 @@ class BulkRun {
   #shaper: RowShaper | undefined
   readonly #batchRows: number
   #table: TableInfo | undefined
+  /** The columns of the conflict's target. */
+  #key: readonly string[] | undefined
   /** Position in the input of the next row to be read. */
   #position = 0
   #durableRows = 0
@@ -220,7 +222,9 @@ class BulkRun {
     const table = yield* readTableInfo(traits.engine, session, this.#target)
     checkKeys(this.#target, table, this.#options, traits.engine)
     this.#table = table
-    this.#shaper = new RowShaper(this.#target, table)
+    const key = conflict?.target && columnsOf(this.#target, table, conflict.target)
+    this.#key = key
+    this.#shaper = new RowShaper(this.#target, table, this.#keysOfOptions(table))
     this.#method = methodFor(
       {
         traits,
@@ -228,11 +232,19 @@ class BulkRun {
         target: this.#target,
         table,
         conflict,
+        key,
         duplicates: this.#options.duplicatesInInput ?? 'error',
         returning,
       },
       this.#host.dates,
     )
+  }
+
+  /** What the options call columns, by their names in the database. */
+  #keysOfOptions(table: TableInfo): ReadonlyMap<string, string> {
+    const { target = [], update } = this.#options.conflict ?? {}
+    const keys = [...(Array.isArray(update) ? (update as readonly string[]) : []), ...target]
+    return new Map(columnsOf(this.#target, table, keys).map((name, at) => [name, keys[at]!]))
   }
 
   /** @param before what has to be over before anything of these rows is sent or told */
@@ -329,12 +341,13 @@ class BulkRun {
     before: Promise<unknown> | undefined,
     canGoOn: boolean,
   ): Steps<KeyChoice | undefined> {
-    const { conflict, duplicatesInInput = 'error' } = this.#options
+    const { duplicatesInInput = 'error' } = this.#options
     const method = this.#method!
-    if (method.sameKeys === undefined || conflict?.target === undefined) return undefined
+    const key = this.#key
+    if (method.sameKeys === undefined || key === undefined) return undefined
     if (before !== undefined) yield* wait(before)
     const groups = yield* sameKeys(runs, {
-      key: this.#target.columnNames(conflict.target).map((name) => name!),
+      key,
       canGoOn,
       isExpression: (value) =>
         typeof value === 'object' && value !== null && this.#target.isExpression(value),

@@ -10,6 +10,8 @@ export interface MethodContext {
   readonly target: Target
   readonly table: TableInfo
   readonly conflict: Conflict | undefined
+  /** What the database calls the columns of the conflict's target. */
+  readonly key: readonly string[] | undefined
   readonly duplicates: 'error' | 'first' | 'last'
   readonly returning: readonly string[] | undefined
 }

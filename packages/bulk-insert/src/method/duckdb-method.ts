@@ -110,17 +110,16 @@ export class DuckDBMethod implements Method {
     session: HostSession,
     keys: readonly (readonly unknown[])[],
   ): Steps<readonly (readonly number[])[]> {
-    const { target, conflict } = this.#context
+    const { target, conflict, key } = this.#context
     if (!updates(conflict)) return []
-    const names = target.columnNames(conflict!.target!).map((name) => name!)
     const { rows } = yield* wait(
       session.bulkIngest!({
         table: target.table,
         schema: target.schema,
-        columns: names,
+        columns: key!,
         rows: keys,
         ordinal: ordinalName,
-        statement: (source) => sameKeysQuery('duckdb', source, names),
+        statement: (source) => sameKeysQuery('duckdb', source, key!),
       }),
     )
     return groupsOf(rows)
@@ -142,13 +141,11 @@ export class DuckDBMethod implements Method {
   #ranks(names: readonly string[], conflict: Conflict | undefined): boolean {
     if (conflict?.target === undefined || !updates(conflict)) return false
     // Of a key that is left to its default nothing is known before the row is in.
-    const key = this.#context.target.columnNames(conflict.target)
-    return key.every((name) => name !== undefined && names.includes(name))
+    return this.#context.key!.every((name) => names.includes(name))
   }
 
   #source({ names }: Run, conflict: Conflict | undefined): string {
-    const { duplicates, target } = this.#context
-    const key = conflict?.target && target.columnNames(conflict.target).map((name) => name!)
+    const { duplicates, key } = this.#context
     if (key === undefined || !this.#ranks(names, conflict)) {
       return `select ${names.map((name) => quoteIdentifier(name, 'duckdb')).join(', ')} from ${placeholder}`
     }

@@ -23,13 +23,10 @@ export function partsByNulls(
   run: Run,
   from: number,
   to: number,
-  { conflict, table, target }: MethodContext,
+  { conflict, table, key: target }: MethodContext,
 ): readonly Part[] | undefined {
   if (conflict === undefined) return undefined
-  const keys =
-    conflict.target === undefined
-      ? table.uniqueKeys
-      : [target.columnNames(conflict.target).map((name) => name!)]
+  const keys = target === undefined ? table.uniqueKeys : [target]
   const tests = keys.map((key) => hasNull(run, key, table))
   if (tests.every((test) => test === undefined)) return undefined
   const patterns: string[] = []

@@ -81,10 +81,9 @@ export class PostgresMethod implements Method {
     session: HostSession,
     keys: readonly (readonly unknown[])[],
   ): Steps<readonly (readonly number[])[]> {
-    const { conflict } = this.#context
+    const { conflict, key } = this.#context
     // Which rows a partial index has, the engine alone can tell.
-    if (!updates(conflict) || conflict!.targetWhere !== undefined) return []
-    const key = conflict!.target!.map((each) => this.#nameOf(each))
+    if (!updates(conflict) || key === undefined || conflict!.targetWhere !== undefined) return []
     const run = { keys: key, names: key, values: keys }
     let arrays: string[]
     try {
@@ -223,9 +222,8 @@ export class PostgresMethod implements Method {
 
   /** The text of the query, cut where a parameter stands. */
   #source({ names }: Run): readonly string[] {
-    const { duplicates, conflict } = this.#context
     // As it stands in the table the key decides, so that it is compared after the cast.
-    const key = conflict?.target?.map((each) => this.#nameOf(each)) ?? []
+    const { duplicates, conflict, key = [] } = this.#context
     // Of a key that is left to its default nothing is known before the row is in.
     const isDecided =
       updates(conflict) && duplicates !== 'error' && key.every((name) => names.includes(name))
@@ -250,10 +248,6 @@ export class PostgresMethod implements Method {
     const arrays = names.map(() => `${parameterMark}::text::text[]`).join(', ')
     const list = isNumbered ? [...typed, ordinalName] : typed
     return `select ${list.join(', ')} from unnest(${arrays}) with ordinality as keelson_rows(${unnested}, ${ordinalName})`
-  }
-
-  #nameOf(key: string): string {
-    return this.#context.target.columnNames([key])[0] ?? key
   }
 }
 

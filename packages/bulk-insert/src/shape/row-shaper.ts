@@ -4,7 +4,7 @@ import type { TableInfo } from './table-info.ts'
 
 /** The columns that some rows have in common. */
 export interface Shape {
-  /** As the rows call them. */
+  /** As the rows call them, or the options. */
   readonly keys: readonly string[]
   /** As the database calls them. */
   readonly names: readonly string[]
@@ -29,6 +29,8 @@ interface Column {
 }
 
 interface KnownShape extends Shape {
+  /** As the rows call them. */
+  readonly rowKeys: readonly string[]
   readonly columns: readonly Column[]
   /** No column of it is filled in or encoded. */
   readonly isBare: boolean
@@ -45,12 +47,22 @@ interface KnownShape extends Shape {
 export class RowShaper {
   readonly #target: Target
   readonly #table: TableInfo
+  readonly #keysOfOptions: ReadonlyMap<string, string>
   readonly #shapes = new Map<string, KnownShape>()
   #current: KnownShape | undefined
 
-  constructor(target: Target, table: TableInfo) {
+  /**
+   * @param keysOfOptions what the options call columns, by their names in the database: a statement has one key for each,
+   *   also where the engine takes another one for the same
+   */
+  constructor(
+    target: Target,
+    table: TableInfo,
+    keysOfOptions: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.#target = target
     this.#table = table
+    this.#keysOfOptions = keysOfOptions
   }
 
   /** Position in the input of the row that was added last, or could not be. */
@@ -91,9 +103,9 @@ export class RowShaper {
 
   /** What the rows call a column of the database. */
   keyOf(name: string): string {
-    for (const { keys, names } of this.#shapes.values()) {
+    for (const { rowKeys, names } of this.#shapes.values()) {
       const at = names.indexOf(name)
-      if (at !== -1) return keys[at]!
+      if (at !== -1) return rowKeys[at]!
     }
     return name
   }
@@ -103,7 +115,7 @@ export class RowShaper {
     let keys = 0
     for (const _ in row) keys++
     if (keys !== shape.required) return undefined
-    return shape.isBare ? this.#bareValues(row, shape.keys) : this.#values(row, shape.columns)
+    return shape.isBare ? this.#bareValues(row, shape.rowKeys) : this.#values(row, shape.columns)
   }
 
   /** Where nothing is filled in and nothing encoded. */
@@ -181,21 +193,22 @@ export class RowShaper {
     const known = this.#shapes.get(id)
     if (known !== undefined) return known
     const filled = this.#target.filled.filter((key) => !given.includes(key))
-    const keys = [...given, ...filled]
-    const names = this.#namesOf(keys)
+    const rowKeys = [...given, ...filled]
+    const names = this.#namesOf(rowKeys)
     this.#refuseMissing(names)
-    const columns = keys.map((key) => ({
+    const columns = rowKeys.map((key) => ({
       key,
       fill: filled.includes(key) ? this.#target.fillOf(key) : undefined,
       encode: this.#target.encoderOf(key),
     }))
     const shape: KnownShape = {
-      keys,
+      keys: rowKeys.map((key, at) => this.#keysOfOptions.get(names[at]!) ?? key),
+      rowKeys,
       names,
       columns,
       isBare: columns.every(({ fill, encode }) => fill === undefined && encode === undefined),
       required: given.length,
-      isOwn: !keys.some((key) => key in Object.prototype),
+      isOwn: !rowKeys.some((key) => key in Object.prototype),
     }
     this.#shapes.set(id, shape)
     return shape
@@ -203,9 +216,10 @@ export class RowShaper {
 
   #namesOf(keys: readonly string[]): string[] {
     const names = this.#target.columnNames(keys)
+    const seen = new Map<string, string>()
     return keys.map((key, at) => {
       const name = names[at]
-      const column = name === undefined ? undefined : this.#table.columns.get(name)
+      const column = name === undefined ? undefined : this.#table.column(name)
       if (column?.isGenerated === true || this.#target.isGenerated(key)) {
         throw new RowError(
           'UNKNOWN_COLUMN',
@@ -213,7 +227,16 @@ export class RowShaper {
           key,
         )
       }
-      if (column !== undefined) return column.name
+      if (column !== undefined) {
+        const other = seen.get(column.name)
+        seen.set(column.name, key)
+        if (other === undefined) return column.name
+        throw new RowError(
+          'REPEATED_COLUMN',
+          `has the keys ${JSON.stringify(other)} and ${JSON.stringify(key)}, which are the same column. Leave one out.`,
+          key,
+        )
+      }
       throw new RowError(
         'UNKNOWN_COLUMN',
         `has the key ${JSON.stringify(key)}, and ${JSON.stringify(this.#target.table)} has no such column. ` +

@@ -3,11 +3,14 @@ import type { HostSession } from '../host/host.ts'
 import { qualifiedName } from '../host/qualified-name.ts'
 import type { Target } from '../host/target.ts'
 import { type Steps, wait } from '../steps.ts'
+import { byColumnName } from './column-names.ts'
 
 /** What has to be known of a table before rows are sent to it. */
 export interface TableInfo {
   /** By their names in the database. */
   readonly columns: ReadonlyMap<string, ColumnInfo>
+  /** The column that the engine means by a name, which may be written otherwise. */
+  column(name: string): ColumnInfo | undefined
   /** Whether it is a view, whose triggers decide what becomes of a row. */
   readonly isView: boolean
   /** Whether the engine's own mark of a new row cannot be read from it. */
@@ -33,7 +36,8 @@ export interface ColumnInfo {
 }
 
 type Row = Readonly<Record<string, unknown>>
-type Reader = (session: HostSession, target: Target) => Steps<TableInfo>
+type Found = Omit<TableInfo, 'column'>
+type Reader = (session: HostSession, target: Target) => Steps<Found>
 
 const readers: Readonly<Record<EngineName, Reader>> = {
   sqlite: readSqlite,
@@ -52,8 +56,8 @@ export function* readTableInfo(
   session: HostSession,
   target: Target,
 ): Steps<TableInfo> {
-  const info = yield* readers[engine](session, target)
-  if (info.columns.size > 0) return info
+  const found = yield* readers[engine](session, target)
+  if (found.columns.size > 0) return { ...found, column: byColumnName(engine, found.columns) }
   const name = target.schema === undefined ? target.table : `${target.schema}.${target.table}`
   throw new KeelsonError(
     'NO_TABLE',
@@ -61,7 +65,7 @@ export function* readTableInfo(
   )
 }
 
-function* readSqlite(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Found> {
   const quoted = (name: string): string => quoteIdentifier(name, 'sqlite')
   const [rows, objects, triggers] = [
     yield* wait(
@@ -120,7 +124,7 @@ function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Tab
   }
 }
 
-function* readPostgresql(session: HostSession, target: Target): Steps<TableInfo> {
+function* readPostgresql(session: HostSession, target: Target): Steps<Found> {
   const name = qualifiedName(target, 'postgresql')
   const rows = yield* wait(
     session.query(
@@ -152,7 +156,7 @@ function* readPostgresql(session: HostSession, target: Target): Steps<TableInfo>
   }
 }
 
-function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Found> {
   const parameters = [table, schema ?? null]
   const rows = yield* wait(
     session.query(
@@ -174,7 +178,11 @@ function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Tab
       parameters,
     ),
   )
-  const names = new Set(rows.map(({ name }) => String(name)))
+  // Within an index they may be written otherwise than in the table.
+  const nameOf = byColumnName(
+    'duckdb',
+    rows.map(({ name }) => [String(name), String(name)] as const),
+  )
   return {
     columns: columns(rows, (row) => ({
       type: String(row['type']),
@@ -189,8 +197,8 @@ function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Tab
     failsOtherwise: false,
     // An index on an expression is one of no column.
     uniqueKeys: keys
-      .map(({ key }) => columnsIn(key))
-      .filter((key) => key.every((name) => names.has(name))),
+      .map(({ key }) => columnsIn(key).map((name) => nameOf(name)))
+      .filter((key) => key.every((name) => name !== undefined)),
   }
 }
 
@@ -209,7 +217,7 @@ function columnsIn(list: unknown): string[] {
     )
 }
 
-function* readMysql(session: HostSession, { table, schema }: Target): Steps<TableInfo> {
+function* readMysql(session: HostSession, { table, schema }: Target): Steps<Found> {
   const rows = yield* wait(
     session.query(
       `select column_name as name, data_type as type, extra
