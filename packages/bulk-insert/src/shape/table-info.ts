@@ -157,25 +157,31 @@ function* readPostgresql(session: HostSession, target: Target): Steps<Found> {
 }
 
 function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Found> {
-  const parameters = [table, schema ?? null]
-  const rows = yield* wait(
+  const found = yield* wait(
     session.query(
       `select column_name as name, data_type as type, not is_nullable and column_default is null as required,
-       column_default is not null as has_default
+       column_default is not null as has_default, database_name, schema_name, table_name
      from duckdb_columns()
-     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema())
-     order by column_index`,
-      parameters,
+     where lower(table_name) = lower($1) and ${placesOf(schema)}
+     order by case database_name when 'temp' then 0 when current_database() then 1 else 2 end, column_index`,
+      schema === undefined ? [table] : [table, schema],
     ),
   )
+  const place = ({ database_name, schema_name, table_name }: Row): unknown[] => [
+    database_name,
+    schema_name,
+    table_name,
+  ]
+  const [first] = found
+  const rows = found.filter((row) => String(place(row)) === String(place(first!)))
   const keys = yield* wait(
     session.query(
       `select to_json(constraint_column_names)::varchar as key from duckdb_constraints()
-     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema())
+     where database_name = $1 and schema_name = $2 and table_name = $3
        and constraint_type in ('PRIMARY KEY', 'UNIQUE')
      union all select expressions from duckdb_indexes()
-     where database_name = current_database() and table_name = $1 and schema_name = coalesce($2, current_schema()) and is_unique`,
-      parameters,
+     where database_name = $1 and schema_name = $2 and table_name = $3 and is_unique`,
+      first === undefined ? [null, null, null] : place(first),
     ),
   )
   // Within an index they may be written otherwise than in the table.
@@ -200,6 +206,17 @@ function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Fou
       .map(({ key }) => columnsIn(key).map((name) => nameOf(name)))
       .filter((key) => key.every((name) => name !== undefined)),
   }
+}
+
+/**
+ * Where DuckDB looks for a table. A temporary one is in the schema `main` of the database `temp`, which comes first; what
+ * stands before the name of a table is a schema, or an attached database, whose schema is `main` then.
+ */
+function placesOf(schema: string | undefined): string {
+  const isNear = `database_name in ('temp', current_database())`
+  return schema === undefined
+    ? `(database_name = 'temp' or (database_name = current_database() and schema_name = current_schema()))`
+    : `((${isNear} and lower(schema_name) = lower($2)) or (lower(database_name) = lower($2) and schema_name = 'main'))`
 }
 
 /** Of a list as DuckDB writes it: `["a","b"]` for a constraint, `[a, '"b c"']` for an index. */
