@@ -23,6 +23,8 @@ export interface IsolationOptions {
   passOver(place: Place): void
   /** A row cannot be inserted; throws where that is not to go on. */
   reject(place: Place, error: unknown): Steps<void>
+  /** Rows have failed together, and nothing more can be tried to find the one that is to blame. */
+  unplaced(run: Run, from: number, to: number, error: unknown): void
 }
 
 /**
@@ -139,6 +141,8 @@ class Isolation {
   *#name(run: Run, sent: Sent, done: number, { error, size, position }: Failure): Steps<never> {
     if (size === 1 || position !== undefined)
       yield* this.#options.reject({ run, position: sent.placeOf(done + (position ?? 0)) }, error)
+    const from = sent.from + done
+    this.#options.unplaced(sent.run, from, from + size, error)
     throw error
   }
 

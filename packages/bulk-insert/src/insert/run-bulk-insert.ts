@@ -18,6 +18,7 @@ import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { checkKeys, columnsOf } from './check-keys.ts'
 import { DecidedRows } from './decided-rows.ts'
 import { columnNamed, failureOf, RowRejected } from './failure.ts'
+import { findRow, type SentRows, type UnplacedFailure } from './find-row.ts'
 import { insertIsolated } from './isolation.ts'
 import { KeyChoice } from './key-choice.ts'
 import { insertPlain } from './plain-row.ts'
@@ -65,6 +66,7 @@ class BulkRun {
   #decided: DecidedRows | undefined
   /** Of the one transaction that everything goes into. */
   #begun: { failure: unknown } | undefined
+  #unplaced: UnplacedFailure | undefined
   #sliceStart = performance.now()
   #hasWarned = false
 
@@ -83,11 +85,34 @@ class BulkRun {
       if (this.#options.atomic === false) await this.#runInBatches()
       else await this.#runAtOnce()
     } catch (error) {
+      const thrown = await takeSteps(this.#named(error))
       this.#tally.undone()
       await this.#source.close().catch(() => {})
-      throw this.#failure(error)
+      throw this.#failure(thrown)
     }
     return this.#tally.report(this.#durableRows)
+  }
+
+  /** Where the engine does not say which row has failed: the error that names it, if that can be found out. */
+  *#named(error: unknown): Steps<unknown> {
+    const failure = this.#unplaced
+    if (failure === undefined || failure.error !== error || this.#host.isInTransaction) return error
+    try {
+      const found = yield* findRow(failure, {
+        host: this.#host,
+        hasConflict: this.#options.conflict !== undefined,
+        signal: this.#options.signal,
+        insert: (session, { run, from, to }) => this.#insertRows(session, run, from, to, undefined),
+      })
+      if (found === undefined) return error
+      const { run } = failure.rows
+      const { position, error: cause } = found
+      this.#tally.reject()
+      return new RowRejected(run.indexes[position]!, run.rows[position]!, cause)
+    } catch {
+      // What the caller is told is what has failed first.
+      return error
+    }
   }
 
   async #runAtOnce(): Promise<void> {
@@ -310,6 +335,8 @@ class BulkRun {
     before: Promise<unknown> | undefined,
   ): Steps<void> {
     const isOwn = session === undefined
+    const isFirst = this.#options.atomic === false || runs[0]?.indexes[0] === 0
+    const sent: SentRows[] = []
     const canGoOn = !this.#table!.failsOtherwise && (isOwn || this.#host.traits.engine !== 'duckdb')
     yield* insertIsolated(runs, {
       signal: this.#options.signal,
@@ -322,11 +349,19 @@ class BulkRun {
         return isOwn ? this.#inOwnTransaction(insertOn, to - from) : insertOn(session)
       },
       duplicatesIn: (run, from, to) => this.#method!.duplicatesIn?.(run, from, to) ?? [],
-      done: (run, from, to, outcome) => this.#done(run, from, to, outcome, isOwn),
+      done: (run, from, to, outcome) => {
+        sent.push({ run, from, to })
+        return this.#done(run, from, to, outcome, isOwn)
+      },
       passOver: ({ run, position }) => this.#passOver(run.indexes[position]!, isOwn),
       reject: ({ run, position }, error) => {
         const rowIndex = run.indexes[position]!
         return this.#rejectUpTo(refused, { rowIndex, row: run.rows[position]!, error })
+      },
+      unplaced: (run, from, to, error) => {
+        // Of others it would not be known whether anything of the transaction is left.
+        if (this.#host.traits.engine !== 'duckdb') return
+        this.#unplaced = { error, rows: { run, from, to }, before: sent, isFirst }
       },
     })
     if (refused.length === 0) return
