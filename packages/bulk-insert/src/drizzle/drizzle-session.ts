@@ -7,7 +7,7 @@ import {
   type EngineTraits,
 } from '@keelson/core'
 import { kindOf, rowsOf } from '@keelson/core/drizzle'
-import type { HostSession } from '../host/host.ts'
+import type { Copier, HostSession } from '../host/host.ts'
 import { CopyIn, WireProbe } from '../method/copy-in.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { type DrizzleDatabase, type DrizzleSession, type Prepared } from './internals.ts'
@@ -19,11 +19,11 @@ export class DrizzleHostSession implements HostSession {
   readonly isOwnDriver: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
-  readonly copyIn: HostSession['copyIn']
   readonly #db: DrizzleDatabase
   readonly #session: DrizzleSession
   readonly #traits: EngineTraits
   readonly #ambient: AmbientTransactions | undefined
+  #copier: { readonly found: Copier | undefined } | undefined
 
   constructor(db: DrizzleDatabase, traits: EngineTraits, ambient: AmbientTransactions | undefined) {
     const session = db.session as DrizzleSession &
@@ -34,7 +34,6 @@ export class DrizzleHostSession implements HostSession {
     this.#ambient = ambient
     this.bulkStatements = session[bulkStatements]?.bind(session)
     this.bulkIngest = session[bulkIngest]?.bind(session)
-    this.copyIn = kindOf(session) === 'NodePgSession' ? copyInOn(session) : undefined
     this.isOwnDriver = kindOf(session).startsWith('Keelson')
   }
 
@@ -46,6 +45,11 @@ export class DrizzleHostSession implements HostSession {
   async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
     const prepared = this.#prepare(sql, parameters, 'run')
     return changesOf(await (prepared.run === undefined ? prepared.execute() : prepared.run()))
+  }
+
+  copier(): Copier | undefined {
+    this.#copier ??= { found: copyInOn(this.#session) }
+    return this.#copier.found
   }
 
   *savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R> {
@@ -70,7 +74,8 @@ export class DrizzleHostSession implements HostSession {
 }
 
 /** COPY through the client that a transaction of node-postgres is on. */
-function copyInOn(session: DrizzleSession): HostSession['copyIn'] {
+function copyInOn(session: DrizzleSession): Copier | undefined {
+  if (kindOf(session) !== 'NodePgSession') return undefined
   const client = session.client as { query(submittable: object): unknown }
   const probe = new WireProbe()
   client.query(probe)

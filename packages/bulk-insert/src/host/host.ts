@@ -48,7 +48,13 @@ export interface HostSession {
   readonly bulkStatements:
     | ((request: BulkStatementsRequest) => Promise<BulkStatementsResult>)
     | undefined
-  /** PostgreSQL: sends a COPY FROM STDIN with its data, and returns how many rows went in; where the client can. */
-  readonly copyIn?: ((sql: string, data: Iterable<Uint8Array>) => Promise<number>) | undefined
+  /**
+   * PostgreSQL: how its client sends a COPY FROM STDIN, where it can. It is found out when it is asked for the first time,
+   * which is to be while nothing is under way.
+   */
+  copier?(): Later<Copier | undefined>
   readonly bulkIngest: ((request: BulkIngestRequest) => Promise<BulkIngestResult>) | undefined
 }
+
+/** Sends a COPY FROM STDIN with its data, and returns how many rows went in. */
+export type Copier = (sql: string, data: Iterable<Uint8Array>) => Promise<number>

@@ -1,6 +1,6 @@
 import { CompiledQuery, type DatabaseConnection, PGliteAdapter, PostgresAdapter } from 'kysely'
 import type { DialectAdapter } from 'kysely'
-import type { HostSession } from '../host/host.ts'
+import type { Copier } from '../host/host.ts'
 import { CopyIn, WireProbe } from '../method/copy-in.ts'
 
 /**
@@ -10,7 +10,7 @@ import { CopyIn, WireProbe } from '../method/copy-in.ts'
 export async function copyInOn(
   adapter: DialectAdapter,
   connection: DatabaseConnection,
-): Promise<HostSession['copyIn']> {
+): Promise<Copier | undefined> {
   if (!(adapter instanceof PostgresAdapter) || adapter instanceof PGliteAdapter) return undefined
   const probe = new WireProbe()
   await send(connection, probe).catch(() => {})

@@ -19,7 +19,7 @@ import {
   type QueryResult,
   type Transaction,
 } from 'kysely'
-import type { Host, HostSession } from '../host/host.ts'
+import type { Copier, Host, HostSession } from '../host/host.ts'
 import { dooming, inSavepoint } from '../host/savepoint.ts'
 import { type Steps, takeSteps, wait } from '../steps.ts'
 import { copyInOn } from './copy-in.ts'
@@ -68,12 +68,13 @@ class KyselySession implements HostSession {
   readonly isOwnDriver: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
-  readonly copyIn: HostSession['copyIn']
+  readonly #connection: DatabaseConnection
   readonly #tx: Kysely<any>
   readonly #executor: QueryExecutor
   readonly #traits: EngineTraits
   readonly #ambient: AmbientTransactions | undefined
   readonly #session: EngineSession | undefined
+  #copier: Promise<Copier | undefined> | undefined
   #savepoints = 0
 
   static async open(
@@ -81,10 +82,8 @@ class KyselySession implements HostSession {
     traits: EngineTraits,
     ambient: AmbientTransactions | undefined,
   ): Promise<KyselySession> {
-    const executor = tx.getExecutor()
-    const connection = await executor.provideConnection(async (found) => found)
-    const copyIn = await copyInOn(executor.adapter, connection)
-    return new KyselySession(tx, connection, traits, ambient, copyIn)
+    const connection = await tx.getExecutor().provideConnection(async (found) => found)
+    return new KyselySession(tx, connection, traits, ambient)
   }
 
   private constructor(
@@ -92,7 +91,6 @@ class KyselySession implements HostSession {
     connection: DatabaseConnection,
     traits: EngineTraits,
     ambient: AmbientTransactions | undefined,
-    copyIn: HostSession['copyIn'],
   ) {
     const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable> & {
       readonly [engineSession]?: EngineSession
@@ -102,7 +100,7 @@ class KyselySession implements HostSession {
     this.#traits = traits
     this.#ambient = ambient
     this.#session = capable[engineSession]
-    this.copyIn = copyIn
+    this.#connection = connection
     this.bulkStatements = capable[bulkStatements]?.bind(connection)
     this.bulkIngest = capable[bulkIngest]?.bind(connection)
     this.isOwnDriver = this.bulkStatements !== undefined || this.bulkIngest !== undefined
@@ -118,6 +116,11 @@ class KyselySession implements HostSession {
   async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
     const { numAffectedRows } = await this.#send(sql, parameters)
     return numAffectedRows === undefined ? undefined : Number(numAffectedRows)
+  }
+
+  copier(): Promise<Copier | undefined> {
+    this.#copier ??= copyInOn(this.#executor.adapter, this.#connection)
+    return this.#copier
   }
 
   savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R> {

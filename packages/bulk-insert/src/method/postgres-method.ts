@@ -1,6 +1,6 @@
 import { describeError, quoteIdentifier } from '@keelson/core'
 import { RowError } from '../errors.ts'
-import type { HostSession } from '../host/host.ts'
+import type { Copier, HostSession } from '../host/host.ts'
 import { qualifiedName } from '../host/qualified-name.ts'
 import type { CompiledInsert } from '../host/target.ts'
 import type { Run } from '../shape/row-shaper.ts'
@@ -51,12 +51,14 @@ export class PostgresMethod implements Method {
     to: number,
     before?: Promise<unknown>,
   ): Steps<Attempt> {
-    const copies = this.#copies && session.copyIn !== undefined
+    const copier = this.#copies ? yield* wait(session.copier?.()) : undefined
+    const copies = copier !== undefined
     let send: (inner: HostSession) => Steps<Outcome>
     try {
-      send = copies
-        ? this.#copying(session.copyIn, run, from, to, before !== undefined)
-        : this.#inserting(run, from, to)
+      send =
+        copier === undefined
+          ? this.#inserting(run, from, to)
+          : this.#copying(copier, run, from, to, before !== undefined)
     } catch (error) {
       if (before !== undefined) yield* wait(before)
       return this.#failed(error, to - from, false)
@@ -99,22 +101,17 @@ export class PostgresMethod implements Method {
   }
 
   /** @param ahead whether all of what is to be sent is made now */
-  #copying(
-    copyIn: HostSession['copyIn'],
-    run: Run,
-    from: number,
-    to: number,
-    ahead: boolean,
-  ): (inner: HostSession) => Steps<Outcome> {
+  #copying(copy: Copier, run: Run, from: number, to: number, ahead: boolean): () => Steps<Outcome> {
     const into = qualifiedName(this.#context.target, 'postgresql')
     const names = run.names.map((name) => quoteIdentifier(name, 'postgresql'))
     const sql = `copy ${into} (${names.join(', ')}) from stdin`
     const lines = ahead ? [...this.#lines(run, from, to)] : undefined
-    const send = function* (inner: HostSession, data: Iterable<Uint8Array>): Steps<Outcome> {
-      const changes = yield* wait((inner.copyIn ?? copyIn!)(sql, data))
+    const send = function* (data: Iterable<Uint8Array>): Steps<Outcome> {
+      const changes = yield* wait(copy(sql, data))
       return { changes, inserted: changes, returned: [] }
     }
-    return (inner) => send(inner, lines ?? this.#lines(run, from, to))
+    // A savepoint is on the same client.
+    return () => send(lines ?? this.#lines(run, from, to))
   }
 
   #inserting(run: Run, from: number, to: number): (inner: HostSession) => Steps<Outcome> {
