@@ -151,8 +151,7 @@ describeOn(pairs, 'without a transaction', (db, pair) => {
     expect(await db().count('t')).toBe(201)
   })
 
-  // libsql begins each transaction on a connection of its own, which does not wait for the others.
-  test.skipIf(pair.name.endsWith('libsql'))('does several at once', async () => {
+  test('does several at once', async () => {
     const table = await db().create('t', spec)
     const reports = await Promise.all(
       [0, 1, 2].map((each) => db().bulk(table, rows(each * 500, each * 500 + 500))),

@@ -11,6 +11,7 @@ import { type Later, type Steps, takeSteps, takeStepsNow, wait } from '../steps.
 import { DrizzleHostSession } from './drizzle-session.ts'
 import { engineOf } from './engine-of.ts'
 import { checkInternals, type DrizzleDatabase, type DrizzleDialect } from './internals.ts'
+import { LibsqlTurns } from './libsql-turns.ts'
 import { SyncHostSession } from './sync-session.ts'
 
 /** See `Host`. */
@@ -21,6 +22,7 @@ export class DrizzleHost implements Host {
   readonly isSynchronous: boolean
   readonly #db: DrizzleDatabase
   readonly #where: string
+  readonly #turns: LibsqlTurns | undefined
 
   constructor(db: DrizzleDatabase, where: string) {
     this.traits = engineOf(db, where)
@@ -33,6 +35,7 @@ export class DrizzleHost implements Host {
     ]
     this.dates = kindOf(session) === 'NodePgSession' ? 'local' : 'utc'
     this.isSynchronous = kindOf(session) === 'BetterSQLiteSession'
+    this.#turns = this.ambient === undefined ? LibsqlTurns.of(session) : undefined
   }
 
   get dialect(): DrizzleDialect {
@@ -56,7 +59,13 @@ export class DrizzleHost implements Host {
       return yield* wait(ambient.transaction(this.#db, run, hasSavepoints ? 'savepoint' : 'part'))
     }
     if (isInTransaction && !hasSavepoints) return yield* wait(run(this.#db))
-    return yield* wait(this.#db.transaction(run, this.#config) as Later<R>)
+    const begin = (): Later<R> => this.#db.transaction(run, this.#config) as Later<R>
+    if (isInTransaction || this.#turns === undefined) return yield* wait(begin())
+    return yield* wait(this.#turns.take(async () => begin()))
+  }
+
+  asCaller<R>(fn: () => R): R {
+    return this.#turns === undefined ? fn() : this.#turns.recognize(fn)
   }
 
   #atOnce<R>(fn: (session: HostSession) => Steps<R>): R {

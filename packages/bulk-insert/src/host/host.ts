@@ -19,6 +19,8 @@ export interface Host {
   readonly dates: 'local' | 'utc'
   /** There where transactions are ambient. */
   readonly ambient: AmbientTransactions | undefined
+  /** Runs `fn` so that a transaction that the caller's code begins is known to be waited for, where transactions take turns. */
+  asCaller?<R>(fn: () => R): R
   /**
    * Runs `fn` in a transaction of its own, or inside one in a savepoint. Where the engine has none, `fn` is a part of the
    * transaction, which a failure dooms.

@@ -41,8 +41,9 @@ export async function runBulkInsert(
 ): Promise<BulkInsertReport<any>> {
   checkForEngine(options, host.traits, host.isInTransaction)
   options.signal?.throwIfAborted()
-  const source = new RowSource('bulkInsert()', rows)
-  return new BulkRun(host, target, source, options).run()
+  const prepare = (): BulkRun =>
+    new BulkRun(host, target, new RowSource('bulkInsert()', rows), options)
+  return (host.asCaller === undefined ? prepare() : host.asCaller(prepare)).run()
 }
 
 class BulkRun {
