@@ -245,7 +245,8 @@ class BulkRun {
     if (this.#method !== undefined) return
     const { conflict, returning } = this.#options
     const { traits } = this.#host
-    const table = yield* readTableInfo(traits.engine, session, this.#target)
+    const needsKeys = conflict !== undefined
+    const table = yield* readTableInfo(traits.engine, session, this.#target, needsKeys)
     checkKeys(this.#target, table, this.#options, traits.engine)
     this.#table = table
     const key = conflict?.target && columnsOf(this.#target, table, conflict.target)

@@ -4,6 +4,8 @@ import { qualifiedName } from '../host/qualified-name.ts'
 import type { Target } from '../host/target.ts'
 import { type Steps, wait } from '../steps.ts'
 import { byColumnName } from './column-names.ts'
+import { columns, type Row } from './columns.ts'
+import { readDuckDB } from './duckdb-table.ts'
 
 /** What has to be known of a table before rows are sent to it. */
 export interface TableInfo {
@@ -35,9 +37,9 @@ export interface ColumnInfo {
   readonly hasDefault?: boolean
 }
 
-type Row = Readonly<Record<string, unknown>>
-type Found = Omit<TableInfo, 'column'>
-type Reader = (session: HostSession, target: Target) => Steps<Found>
+/** What an engine's catalogue says. */
+export type Found = Omit<TableInfo, 'column'>
+type Reader = (session: HostSession, target: Target, needsKeys: boolean) => Steps<Found>
 
 const readers: Readonly<Record<EngineName, Reader>> = {
   sqlite: readSqlite,
@@ -47,16 +49,19 @@ const readers: Readonly<Record<EngineName, Reader>> = {
 }
 
 /**
- * Reads what the engine knows of the table.
+ * Reads what the engine knows of the table, each time anew: whether it has changed no engine tells for less, and
+ * for certain.
  *
+ * @param needsKeys whether its unique keys are needed, which on some engines are read apart
  * @throws {KeelsonError} `NO_TABLE` when there is none of that name
  */
 export function* readTableInfo(
   engine: EngineName,
   session: HostSession,
   target: Target,
+  needsKeys: boolean,
 ): Steps<TableInfo> {
-  const found = yield* readers[engine](session, target)
+  const found = yield* readers[engine](session, target, needsKeys)
   if (found.columns.size > 0) return { ...found, column: byColumnName(engine, found.columns) }
   const name = target.schema === undefined ? target.table : `${target.schema}.${target.table}`
   throw new KeelsonError(
@@ -156,85 +161,11 @@ function* readPostgresql(session: HostSession, target: Target): Steps<Found> {
   }
 }
 
-function* readDuckDB(session: HostSession, { table, schema }: Target): Steps<Found> {
-  const found = yield* wait(
-    session.query(
-      `select column_name as name, data_type as type, not is_nullable and column_default is null as required,
-       column_default is not null as has_default, database_name, schema_name, table_name
-     from duckdb_columns()
-     where lower(table_name) = lower($1) and ${placesOf(schema)}
-     order by case database_name when 'temp' then 0 when current_database() then 1 else 2 end, column_index`,
-      schema === undefined ? [table] : [table, schema],
-    ),
-  )
-  const place = ({ database_name, schema_name, table_name }: Row): unknown[] => [
-    database_name,
-    schema_name,
-    table_name,
-  ]
-  const [first] = found
-  const rows = found.filter((row) => String(place(row)) === String(place(first!)))
-  const keys = yield* wait(
-    session.query(
-      `select to_json(constraint_column_names)::varchar as key from duckdb_constraints()
-     where database_name = $1 and schema_name = $2 and table_name = $3
-       and constraint_type in ('PRIMARY KEY', 'UNIQUE')
-     union all select expressions from duckdb_indexes()
-     where database_name = $1 and schema_name = $2 and table_name = $3 and is_unique`,
-      first === undefined ? [null, null, null] : place(first),
-    ),
-  )
-  // Within an index they may be written otherwise than in the table.
-  const nameOf = byColumnName(
-    'duckdb',
-    rows.map(({ name }) => [String(name), String(name)] as const),
-  )
-  return {
-    columns: columns(rows, (row) => ({
-      type: String(row['type']),
-      isRequired: row['required'] === true,
-      // Which it is DuckDB's catalogue does not tell; it refuses a value itself.
-      isGenerated: false,
-      hasDefault: row['has_default'] === true,
-    })),
-    isView: false,
-    isPartitioned: false,
-    triggers: [],
-    failsOtherwise: false,
-    // An index on an expression is one of no column.
-    uniqueKeys: keys
-      .map(({ key }) => columnsIn(key).map((name) => nameOf(name)))
-      .filter((key) => key.every((name) => name !== undefined)),
-  }
-}
-
-/**
- * Where DuckDB looks for a table. A temporary one is in the schema `main` of the database `temp`, which comes first; what
- * stands before the name of a table is a schema, or an attached database, whose schema is `main` then.
- */
-function placesOf(schema: string | undefined): string {
-  const isNear = `database_name in ('temp', current_database())`
-  return schema === undefined
-    ? `(database_name = 'temp' or (database_name = current_database() and schema_name = current_schema()))`
-    : `((${isNear} and lower(schema_name) = lower($2)) or (lower(database_name) = lower($2) and schema_name = 'main'))`
-}
-
-/** Of a list as DuckDB writes it: `["a","b"]` for a constraint, `[a, '"b c"']` for an index. */
-function columnsIn(list: unknown): string[] {
-  const text = typeof list === 'string' ? list : JSON.stringify(list)
-  return text
-    .slice(1, -1)
-    .split(/,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/)
-    .map((part) =>
-      part
-        .trim()
-        .replace(/^'(.*)'$/, '$1')
-        .replace(/^"(.*)"$/, '$1')
-        .replaceAll('""', '"'),
-    )
-}
-
-function* readMysql(session: HostSession, { table, schema }: Target): Steps<Found> {
+function* readMysql(
+  session: HostSession,
+  { table, schema }: Target,
+  needsKeys: boolean,
+): Steps<Found> {
   const rows = yield* wait(
     session.query(
       `select column_name as name, data_type as type, extra
@@ -244,14 +175,16 @@ function* readMysql(session: HostSession, { table, schema }: Target): Steps<Foun
       [table, schema ?? null],
     ),
   )
-  const keys = yield* wait(
-    session.query(
-      `select index_name as name, column_name as part from information_schema.statistics
+  const keys = needsKeys
+    ? yield* wait(
+        session.query(
+          `select index_name as name, column_name as part from information_schema.statistics
      where table_name = ? and table_schema = coalesce(?, database()) and non_unique = 0
      order by index_name, seq_in_index`,
-      [table, schema ?? null],
-    ),
-  )
+          [table, schema ?? null],
+        ),
+      )
+    : []
   const uniqueKeys = new Map<unknown, string[]>()
   for (const key of keys) {
     const parts = uniqueKeys.get(key['name']) ?? []
@@ -270,16 +203,4 @@ function* readMysql(session: HostSession, { table, schema }: Target): Steps<Foun
     failsOtherwise: false,
     uniqueKeys: [...uniqueKeys.values()],
   }
-}
-
-function columns(
-  rows: readonly Row[],
-  describe: (row: Row) => Omit<ColumnInfo, 'name'>,
-): ReadonlyMap<string, ColumnInfo> {
-  return new Map(
-    rows.map((row) => {
-      const name = String(row['name'])
-      return [name, { name, ...describe(row) }]
-    }),
-  )
 }
