@@ -222,6 +222,27 @@ describeOn(pairs, 'what became of each row', (db, pair) => {
     expect((await db().all('t')).slice(10).map(([id]) => id)).toEqual([20, 21, 23, 25, 28])
   })
 
+  test('skips a row for none that was skipped itself', async () => {
+    const table = await filled(db(), ['unique (name)'])
+    const input = [
+      { id: 20, name: 'name 3' },
+      { id: 20, name: 'new' },
+      { id: 21, name: 'new' },
+      { id: 21, name: 'newer' },
+      { id: 20, name: 'name 3' },
+      { id: 22, name: 'newer' },
+      { id: 22, name: 'newest' },
+      { id: 20, name: 'new' },
+    ]
+    const report = await db().bulk(table, input, { onConflict: 'skip' })
+    expect(report).toMatchObject({ attempted: 8, inserted: 3, skipped: 5 })
+    expect((await db().all('t')).slice(10)).toEqual([
+      [20, 'new', null],
+      [21, 'newer', null],
+      [22, 'newest', null],
+    ])
+  })
+
   test.skipIf(!hasReturning)('hands over what RETURNING gives, with the position', async () => {
     const table = await filled(db())
     const got: [number, number][] = []

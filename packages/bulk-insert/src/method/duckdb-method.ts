@@ -4,7 +4,7 @@ import type { Conflict } from '../conflict.ts'
 import type { Run } from '../shape/row-shaper.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
-import { partsByNulls } from './duckdb-null-keys.ts'
+import { partsOf } from './duckdb-parts.ts'
 import { rowOfComplaint } from './duckdb-complaint.ts'
 import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Method, nothing } from './method.ts'
@@ -49,7 +49,7 @@ export class DuckDBMethod implements Method {
     to: number,
     before?: Promise<unknown>,
   ): Steps<Attempt> {
-    const parts = partsByNulls(run, from, to, this.#context) ?? [
+    const parts = partsOf(run, from, to, this.#context) ?? [
       { rows: undefined, conflict: this.#context.conflict, variant: 0 },
     ]
     const returned: Record<string, unknown>[] = []

@@ -15,13 +15,23 @@ export function duplicatesAmong(
   const found: number[] = []
   const seen = new Set<string>()
   for (let row = from; row < to; row++) {
-    const key = places.map((place) => values[row]![place])
-    if (key.some((part) => part === null || part === undefined)) continue
-    const text = JSON.stringify(key.map(textOf))
+    const text = keyText(values[row]!, places)
+    if (text === undefined) continue
     if (seen.has(text)) found.push(row)
     else seen.add(text)
   }
   return found
+}
+
+/** A key of a row as text; undefined where there is a NULL in it, so that it is like no other. */
+export function keyText(row: readonly unknown[], places: readonly number[]): string | undefined {
+  const parts: string[] = []
+  for (const place of places) {
+    const part = row[place] ?? null
+    if (part === null) return undefined
+    parts.push(textOf(part))
+  }
+  return parts.length === 1 ? parts[0] : JSON.stringify(parts)
 }
 
 function textOf(value: unknown): string {
