@@ -5,15 +5,17 @@ import { writeReadme } from './readme.ts'
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'))
-const benches = readdirSync(import.meta.dirname)
+const known = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.bench.ts'))
-  .filter((file) => wanted.length === 0 || wanted.some((name) => file.startsWith(name)))
-if (benches.length === 0) throw new Error(`No bench is named ${wanted.join(', ')}.`)
+  .map((file) => file.slice(0, -'.bench.ts'.length))
+const unknown = wanted.filter((name) => !known.includes(name))
+if (unknown.length > 0)
+  throw new Error(`No bench is named ${unknown.join(', ')}. There are ${known.join(', ')}.`)
 
-for (const file of benches) {
+for (const name of wanted.length === 0 ? known : wanted) {
   const { status } = spawnSync(
     process.execPath,
-    ['--expose-gc', `${import.meta.dirname}/${file}`, ...options],
+    ['--expose-gc', `${import.meta.dirname}/${name}.bench.ts`, ...options],
     { stdio: 'inherit' },
   )
   if (status !== 0) process.exitCode = 1
