@@ -29,12 +29,17 @@ export const person = sqliteTable('person', {
 
 export const personCount = 100_000
 
+export const byId = 'select * from person where id = ?'
+export const many = 'select * from person where id <= ?'
+export const insertOne =
+  'insert into person (name, email, age, score, created_at) values (?, ?, ?, ?, ?)'
+
 /** A directory of identical database files, one for each contender: two connections to one file share locks. */
 export class PeopleFiles {
   readonly #directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'))
   readonly #seed = join(this.#directory, 'seed.db')
 
-  constructor() {
+  constructor(rows: number = personCount) {
     const database = new Database(this.#seed)
     database.pragma('journal_mode = wal')
     database.exec(
@@ -42,7 +47,7 @@ export class PeopleFiles {
     )
     const insert = database.prepare('insert into person values (?, ?, ?, ?, ?, ?)')
     database.transaction(() => {
-      for (let id = 1; id <= personCount; id++) insert.run(id, ...personValues(id))
+      for (let id = 1; id <= rows; id++) insert.run(id, ...personValues(id))
     })()
     database.pragma('wal_checkpoint(truncate)')
     database.close()
@@ -59,6 +64,14 @@ export class PeopleFiles {
   }
 }
 
+/** A file as people open it. */
+export function tuned(file: string, synchronous: 'normal' | 'full' = 'normal'): Database.Database {
+  const database = new Database(file)
+  database.pragma('journal_mode = wal')
+  database.pragma(`synchronous = ${synchronous}`)
+  return database
+}
+
 export function personValues(id: number): [string, string, number, number, string] {
   return [
     `Person ${id} of many`,
@@ -67,6 +80,11 @@ export function personValues(id: number): [string, string, number, number, strin
     id * 1.5,
     '2026-11-21T00:00:00.000Z',
   ]
+}
+
+export function personOf(id: number): Omit<PersonTable, 'id'> {
+  const [name, email, age, score, created_at] = personValues(id)
+  return { name, email, age, score, created_at }
 }
 
 /** Ids in an order that no page cache likes, the same for every contender. */

@@ -3,13 +3,22 @@ import { openSqlite } from '@keelson/sqlite'
 import { drizzle as keelsonDrizzle } from '@keelson/sqlite/drizzle'
 import { SqliteDialect as KeelsonDialect } from '@keelson/sqlite/kysely'
 import { createClient } from '@libsql/client'
-import Database from 'better-sqlite3'
 import { eq, lte } from 'drizzle-orm'
 import { drizzle as betterSqlite3Drizzle } from 'drizzle-orm/better-sqlite3'
 import { drizzle as libsqlDrizzle } from 'drizzle-orm/libsql'
 import { Kysely, SqliteDialect } from 'kysely'
 import { GenericSqliteDialect } from 'kysely-generic-sqlite'
-import { type People, type PeopleFiles, person, personValues } from './people.ts'
+import {
+  byId,
+  insertOne,
+  many,
+  type People,
+  type PeopleFiles,
+  person,
+  personOf,
+  personValues,
+  tuned,
+} from './people.ts'
 
 /** One way to reach SQLite. Each job tells how many rows it saw; loops stand here, so that none pays for a callback. */
 export interface SqliteContender {
@@ -20,10 +29,6 @@ export interface SqliteContender {
   readonly stream?: (limit: number) => number | Promise<number>
   close(): unknown
 }
-
-const byId = 'select * from person where id = ?'
-const many = 'select * from person where id <= ?'
-const insertOne = 'insert into person (name, email, age, score, created_at) values (?, ?, ?, ?, ?)'
 
 /** All of them, on files of their own in WAL mode with synchronous = normal. */
 export async function sqliteContenders(files: PeopleFiles): Promise<SqliteContender[]> {
@@ -42,13 +47,6 @@ export async function sqliteContenders(files: PeopleFiles): Promise<SqliteConten
     throughBetterSqlite3Drizzle(files.file('drizzle')),
     await throughLibsqlDrizzle(files.file('drizzle-libsql')),
   ]
-}
-
-function tuned(file: string): Database.Database {
-  const database = new Database(file)
-  database.pragma('journal_mode = wal')
-  database.pragma('synchronous = normal')
-  return database
 }
 
 function raw(file: string): SqliteContender {
@@ -295,9 +293,4 @@ function drizzleContender(name: string, { one, all, insert, close }: DrizzleJobs
     },
     close,
   }
-}
-
-function personOf(id: number) {
-  const [name, email, age, score, created_at] = personValues(id)
-  return { name, email, age, score, created_at }
 }
