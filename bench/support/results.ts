@@ -13,12 +13,18 @@ export function printStandings(
   standings: readonly Standing[],
 ): void {
   const table = new Table({
-    head: [title, `x ${baseline}`, 'median us', 'best us'],
+    head: [title, `x ${baseline}`, 'median us', 'best us', 'own CPU us'],
     style: { head: [], border: [] },
-    colAligns: ['left', 'right', 'right', 'right'],
+    colAligns: ['left', 'right', 'right', 'right', 'right'],
   })
-  for (const { name, timesBaseline, medianUs, bestUs } of standings) {
-    table.push([name, timesBaseline.toFixed(2), medianUs.toFixed(2), bestUs.toFixed(2)])
+  for (const { name, timesBaseline, medianUs, bestUs, medianCpuUs } of standings) {
+    table.push([
+      name,
+      timesBaseline.toFixed(2),
+      medianUs.toFixed(2),
+      bestUs.toFixed(2),
+      medianCpuUs?.toFixed(2) ?? '',
+    ])
   }
   console.log(table.toString())
 }

@@ -5,6 +5,8 @@ export interface Contender {
   readonly name: string
   /** Does the job `times` times and returns how many rows it saw in all, so that nobody wins by doing less. */
   readonly run: (times: number) => unknown
+  /** Called before each round, and not measured. */
+  readonly prepare?: () => unknown
 }
 
 export interface Comparison {
@@ -27,6 +29,8 @@ export interface Standing {
   readonly bestUs: number
   /** Median of the ratio to the baseline, round by round: what the machine does to one, it does to both. */
   readonly timesBaseline: number
+  /** Median of the CPU time of the calling thread alone, in microseconds for one job: what is left when others work. */
+  readonly medianCpuUs?: number
 }
 
 /**
@@ -43,6 +47,7 @@ export async function sideBySide({
   contenders,
 }: Comparison): Promise<Standing[]> {
   const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  const cpuSamples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
   let expected: unknown
   globalThis.gc?.()
   for (let round = -warmUpRounds; round < rounds; round++) {
@@ -52,26 +57,39 @@ export async function sideBySide({
     )
     for (const contender of order) {
       const { name } = contender
+      await contender.prepare?.()
       await nextTurn()
+      const cpuBefore = process.threadCpuUsage()
       const start = performance.now()
       const rows = await contender.run(times)
       const us = ((performance.now() - start) * 1000) / times
+      const cpu = process.threadCpuUsage(cpuBefore)
       expected ??= rows
       if (rows !== expected)
         throw new Error(`${title}: ${name} saw ${String(rows)} rows, others ${String(expected)}`)
-      if (round >= 0) samples.get(name)!.push(us)
+      if (round < 0) continue
+      samples.get(name)!.push(us)
+      cpuSamples.get(name)!.push((cpu.user + cpu.system) / times)
     }
   }
+  return standingsOf(samples, baseline).map((standing) => ({
+    ...standing,
+    medianCpuUs: median(cpuSamples.get(standing.name)!),
+  }))
+}
+
+/** How contenders stand after rounds in turn, from the microseconds that a job took each of them. */
+export function standingsOf(
+  samples: ReadonlyMap<string, readonly number[]>,
+  baseline: string,
+): Standing[] {
   const base = samples.get(baseline)!
-  return contenders.map(({ name }) => {
-    const own = samples.get(name)!
-    return {
-      name,
-      medianUs: median(own),
-      bestUs: Math.min(...own),
-      timesBaseline: median(own.map((us, round) => us / base[round]!)),
-    }
-  })
+  return [...samples].map(([name, own]) => ({
+    name,
+    medianUs: median(own),
+    bestUs: Math.min(...own),
+    timesBaseline: median(own.map((us, round) => us / base[round]!)),
+  }))
 }
 
 /** The longest time, in milliseconds, for which `work` kept the event loop from turning. */
@@ -94,7 +112,7 @@ export async function longestGap(work: () => Promise<unknown>): Promise<number> 
   return longest
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
