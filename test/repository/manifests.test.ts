@@ -16,7 +16,14 @@ describe.for(workspacePackages())('packages/$folder', ({ folder, root, manifest 
   test('is published as built ES modules with their sources, free of side effects', () => {
     expect(manifest).toMatchObject({
       type: 'module',
-      sideEffects: false,
+      // What a thread begins with does its work when it is loaded.
+      sideEffects:
+        './worker' in manifest.exports
+          ? ['src', 'dist'].flatMap((folder) => {
+              const extension = folder === 'src' ? 'ts' : 'js'
+              return [`./${folder}/worker.${extension}`, `./${folder}/worker/main.${extension}`]
+            })
+          : false,
       files: ['dist', 'src'],
       engines: { node: '>=22.12' },
       publishConfig: { access: 'public' },

@@ -66,13 +66,11 @@ describe('options', () => {
   test('an option that resembles none is refused with the list of all', async () => {
     const error = await refusal({ path: ':memory:', wrongThing: 1 })
     expect(error).toMatchObject({ code: 'UNKNOWN_OPTION', option: 'wrongThing' })
-    expect(error.message).toMatch(
-      /Known options: path, database, mode, readers, .*queryTimeoutMs\./,
-    )
+    expect(error.message).toMatch(/Known options: path, database, mode, readers, .*worker\./)
   })
 
   const wrong: [keyof SqliteOptions, unknown, RegExp][] = [
-    ['mode', 'threads', /'inline'/],
+    ['mode', 'workers', /'inline', 'threads', 'auto'/],
     ['readers', 0, /a whole number from 1 to 64/],
     ['readers', 65, /a whole number from 1 to 64/],
     ['readers', 1.5, /a whole number/],

@@ -15,6 +15,7 @@ export {
   type BulkStatementsRequest,
   type BulkStatementsResult,
   upsertedFunction,
+  worksBeside,
 } from './capabilities/bulk-statements.ts'
 export {
   databaseOf,

@@ -9,15 +9,19 @@ import type { SqliteMaintenance } from './maintenance/maintenance.ts'
 import type { Maintain } from './maintenance/schedule.ts'
 import type { ResolvedSqliteOptions } from './options.ts'
 
+/** Marks a database of ours, also one that another copy of this package made. */
+export const databaseBrand: unique symbol = Symbol.for('keelson.sqlite.database')
+
 /** An open SQLite database; made by `openSqlite()`. Kysely and Drizzle may share one. */
 export interface SqliteDatabase {
   /** The absolute path of the file, or `':memory:'`. */
   readonly path: string
   /**
    * `'inline'`: SQLite runs on the calling thread. Lowest latency; the event loop stands still while a statement
-   * runs, but never while it waits for a lock.
+   * runs, but never while it waits for a lock. `'threads'`: it runs on threads of its own, and the event loop never waits
+   * for it.
    */
-  readonly mode: 'inline'
+  readonly mode: 'inline' | 'threads'
   /** What the database was opened with, defaults filled in. */
   readonly options: ResolvedSqliteOptions
   /** `false` from the moment `close()` is called. */

@@ -52,3 +52,24 @@ export class MigrationForeignKeyError extends KeelsonError {
     super('MIGRATION_FOREIGN_KEYS', message)
   }
 }
+
+/** What a statement returns is more than was allowed; nothing of it is delivered. */
+export class SqliteResultError extends KeelsonError {
+  declare readonly code: 'TOO_MANY_ROWS'
+
+  constructor(code: SqliteResultError['code'], message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}
+
+/**
+ * A thread of SQLite did not answer. `THREAD_EXITED`: it ended, and nothing was changed by the statement.
+ * `OUTCOME_UNKNOWN`: it ended or is stuck, and the statement may have been committed or not: look before you try again.
+ */
+export class SqliteThreadError extends KeelsonError {
+  declare readonly code: 'THREAD_EXITED' | 'OUTCOME_UNKNOWN'
+
+  constructor(code: SqliteThreadError['code'], message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}

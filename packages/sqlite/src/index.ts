@@ -27,7 +27,9 @@ export {
   MigrationForeignKeyError,
   SqliteBackupError,
   SqliteOpenError,
+  SqliteResultError,
   SqliteStatementError,
+  SqliteThreadError,
 } from './errors.ts'
 export type {
   BackupOptions,
@@ -39,4 +41,4 @@ export type {
 } from './maintenance/maintenance.ts'
 export type { Maintain, MaintenanceSchedule, MaintenanceTask } from './maintenance/schedule.ts'
 export { isSqliteDatabase, openSqlite } from './open-sqlite.ts'
-export type { ResolvedSqliteOptions, SqliteOptions } from './options.ts'
+export type { ConnectionOptions, ResolvedSqliteOptions, SqliteOptions } from './options.ts'

@@ -1,15 +1,17 @@
-import { existsSync } from 'node:fs'
-import { invalidOption, KeelsonError, OptionError } from '@keelson/core'
-import Database from 'better-sqlite3'
+import { invalidOption, OptionError } from '@keelson/core'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
-import type { SqliteDatabase } from './database.ts'
+import { connect } from './connection/connect.ts'
+import { databaseBrand, type SqliteDatabase } from './database.ts'
 import { SqliteOpenError } from './errors.ts'
-import { databaseBrand, InlineDatabase } from './inline/inline-database.ts'
+import { InlineDatabase } from './inline/inline-database.ts'
 import { InlineEngine } from './inline/inline-engine.ts'
 import { resolveOptions, type ResolvedSqliteOptions, type SqliteOptions } from './options.ts'
 import { resolvePath } from './path.ts'
-import { applySettings, checkPragmas } from './settings.ts'
+import { checkPragmas } from './settings.ts'
 import { StatementEngine } from './statement/statement-engine.ts'
+import { ThreadedDatabase } from './threads/threaded-database.ts'
+import { ThreadedEngine } from './threads/threaded-engine.ts'
+import { usesThreads } from './threads/uses-threads.ts'
 
 /**
  * Opens a SQLite database file in WAL mode, or one in memory.
@@ -58,10 +60,16 @@ export function openSqlite(options: SqliteOptions | string): SqliteDatabase {
     )
   }
   const file = resolvePath(path, given.directory)
+  const opened = connect(file, resolved, false)
+  if (usesThreads(file, resolved)) {
+    // That it can be opened, and its settings be applied, is known now; the threads have connections of their own.
+    opened.database.close()
+    return new ThreadedDatabase(new ThreadedEngine(file, resolved))
+  }
   const engine = new InlineEngine(
     file,
     resolved,
-    connect(file, resolved, false),
+    opened,
     file === ':memory:' ? undefined : () => connect(file, resolved, true),
   )
   return new InlineDatabase(engine, () => engine.writer.database.close())
@@ -77,6 +85,13 @@ const adopted = new WeakMap<BetterSqlite3Database, SqliteDatabase>()
 
 /** Refuses options that would be ignored, since the database was opened with its own. */
 function checkAdoptable(database: BetterSqlite3Database, given: SqliteOptions): void {
+  if (given.mode === 'threads') {
+    throw new OptionError(
+      'INVALID_OPTION',
+      'mode',
+      'openSqlite() cannot run a database that is open already on threads, which have connections of their own. Give its `path`.',
+    )
+  }
   for (const name of ofOpening) {
     if (given[name] === undefined) continue
     throw new OptionError(
@@ -105,6 +120,8 @@ const ofOpening = [
   'foreignKeys',
   'pragmas',
   'directory',
+  'connectionModule',
+  'worker',
 ] as const satisfies readonly (keyof SqliteOptions)[]
 
 const ofUse = [
@@ -113,6 +130,7 @@ const ofUse = [
   'int64',
   'behavior',
   'queryTimeoutMs',
+  'maxRows',
 ] as const satisfies readonly (keyof SqliteOptions)[]
 
 function adopt(database: BetterSqlite3Database, options: ResolvedSqliteOptions): SqliteDatabase {
@@ -146,58 +164,4 @@ function adopt(database: BetterSqlite3Database, options: ResolvedSqliteOptions):
   const created = new InlineDatabase(engine, () => adopted.delete(database))
   adopted.set(database, created)
   return created
-}
-
-function connect(path: string, options: ResolvedSqliteOptions, isReader: boolean): StatementEngine {
-  const readonly = options.readOnly || isReader
-  if (readonly && path === ':memory:') {
-    throw new SqliteOpenError(
-      'PATH_INVALID',
-      "A database in memory begins empty, so `readOnly` makes no sense for ':memory:'. Leave it out.",
-    )
-  }
-  if (readonly && !existsSync(path)) {
-    throw new SqliteOpenError(
-      'FILE_MISSING',
-      `${path} does not exist, and a read-only database is not created. Check the path, or open it without \`readOnly\` to create it.`,
-    )
-  }
-  const database = create(path, { readonly, timeout: options.busyTimeoutMs })
-  try {
-    // SQLite opens lazily: only a read finds out that the file is not a database.
-    database.pragma('schema_version')
-    applySettings(database, options, isReader)
-    // From here on waiting is done by the driver, with the event loop free.
-    database.pragma('busy_timeout = 0')
-    return new StatementEngine(database, options, true)
-  } catch (error) {
-    database.close()
-    if ((error as { code?: string }).code !== 'SQLITE_NOTADB') throw error
-    throw new SqliteOpenError(
-      'NOT_A_DATABASE',
-      `${path} is not a SQLite database, or is encrypted. Check the path; nothing was changed in the file.`,
-      { cause: error },
-    )
-  }
-}
-
-function create(
-  path: string,
-  options: { readonly: boolean; timeout: number },
-): BetterSqlite3Database {
-  // better-sqlite3 13 ends the process with a segmentation fault there.
-  if (Number(process.versions.node.split('.')[0]) < 22)
-    throw new KeelsonError(
-      'UNSUPPORTED_NODE',
-      `@keelson/sqlite runs on Node.js 22.12 or newer, and this is ${process.version}. Install a newer one.`,
-    )
-  try {
-    return new Database(path, options) as unknown as BetterSqlite3Database
-  } catch (error) {
-    throw new SqliteOpenError(
-      'OPEN_FAILED',
-      `${path} could not be opened: ${(error as Error).message}. Check the permissions of the file and its directory.`,
-      { cause: error },
-    )
-  }
 }

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+import { pathToFileURL } from 'node:url'
 import { checkOptionNames, invalidOption } from '@keelson/core'
 import type { Int64Policy, TransactionBehavior } from './contract.ts'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
@@ -11,11 +13,18 @@ export interface SqliteOptions {
    * here, and everything runs on its one connection.
    */
   readonly database?: BetterSqlite3Database
-  /** `'inline'` runs SQLite on the calling thread. @default 'inline' */
-  readonly mode?: 'inline'
+  /**
+   * `'inline'` runs SQLite on the calling thread: the lowest latency, and the event loop stands still while a statement
+   * runs. `'threads'` runs it on one thread that writes and several that read: the event loop never waits for SQLite,
+   * reads run beside each other, and writes of many callers are committed together. `'auto'` takes threads for a file on a
+   * local disk, and else runs inline (in memory, a `database` that was handed in, a network disk); `database.mode` says
+   * which. @default 'inline'
+   */
+  readonly mode?: 'inline' | 'threads' | 'auto'
   /**
    * Read connections, at most: for streams, read-only transactions, and reads while a transaction has the write
-   * connection. They are opened when first needed. @default 4
+   * connection. They are opened when first needed. With `mode: 'threads'` as many threads for ordinary reads, and as many
+   * more for streams and read-only transactions. @default 4; with threads no more than there are processors
    */
   readonly readers?: number
   /** Opens an existing file for reading only; starts nothing that writes. @default false */
@@ -48,25 +57,51 @@ export interface SqliteOptions {
   readonly directory?: string | URL
   /**
    * Ends a statement that waits or returns rows for longer, in milliseconds. SQLite on the calling thread cannot be
-   * interrupted inside one step, so a long aggregate runs to its first row. @default no limit
+   * interrupted inside one step, so a long aggregate runs to its first row. With threads its caller gets the error in
+   * time, and the thread is replaced; of a write that is stuck nobody knows then whether it will be committed.
+   * @default no limit
    */
   readonly queryTimeoutMs?: number
+  /**
+   * Refuses results of more rows, which could take more memory than the process has. Streams are not limited.
+   * @default no limit
+   */
+  readonly maxRows?: number
+  /**
+   * A module whose default export is called with each better-sqlite3 connection that is opened, in the thread where it is:
+   * for functions, collations, extensions. It is loaded without waiting, so it has no top-level await.
+   */
+  readonly connectionModule?: URL | string
+  /**
+   * Where the code of the threads is, when a bundler has put this package into a file of its own: the URL of a second file
+   * that it made of `@keelson/sqlite/worker`. @default the file of this package
+   */
+  readonly worker?: URL | string
 }
 
-/** Options with defaults filled in and frozen. */
-export interface ResolvedSqliteOptions {
-  readonly mode: 'inline'
-  readonly readers: number
+/** What a connection is opened with; it can be sent to another thread. */
+export interface ConnectionOptions {
   readonly readOnly: boolean
   readonly busyTimeoutMs: number
   readonly synchronous: 'normal' | 'full' | 'off'
   readonly foreignKeys: boolean
   readonly statementCacheSize: number
   readonly int64: Int64Policy
-  readonly behavior: TransactionBehavior
   readonly pragmas: Readonly<Record<string, string | number | boolean>>
+  readonly maxRows: number | undefined
+  /** The URL of a file. */
+  readonly connectionModule: string | undefined
+}
+
+/** Options with defaults filled in and frozen. */
+export interface ResolvedSqliteOptions extends ConnectionOptions {
+  /** What was asked for; `database.mode` is what came of it. */
+  readonly mode: 'inline' | 'threads' | 'auto'
+  readonly readers: number
+  readonly behavior: TransactionBehavior
   readonly directory: string | URL | undefined
   readonly queryTimeoutMs: number | undefined
+  readonly worker: string | undefined
 }
 
 const where = 'openSqlite()'
@@ -86,6 +121,9 @@ const names = [
   'pragmas',
   'directory',
   'queryTimeoutMs',
+  'maxRows',
+  'connectionModule',
+  'worker',
 ] as const satisfies readonly (keyof SqliteOptions)[]
 
 /** Fills in defaults and refuses what cannot be used, before anything is opened. */
@@ -103,8 +141,8 @@ export function resolveOptions(options: SqliteOptions): ResolvedSqliteOptions {
       'an object of settings by name, such as { cache_size: -64000 }',
     )
   return Object.freeze({
-    mode: oneOf(options, 'mode', ['inline'], 'inline'),
-    readers: wholeNumber(options, 'readers', 1, 64, 4),
+    mode: oneOf(options, 'mode', ['inline', 'threads', 'auto'], 'inline'),
+    readers: wholeNumber(options, 'readers', 1, 64, defaultReaders(options.mode)),
     readOnly: flag(options, 'readOnly', false),
     busyTimeoutMs: wholeNumber(options, 'busyTimeoutMs', 0, 0x7fffffff, 5000),
     synchronous: oneOf(options, 'synchronous', ['normal', 'full', 'off'], 'normal'),
@@ -118,7 +156,33 @@ export function resolveOptions(options: SqliteOptions): ResolvedSqliteOptions {
       options.queryTimeoutMs === undefined
         ? undefined
         : wholeNumber(options, 'queryTimeoutMs', 1, 0x7fffffff, 0),
+    maxRows:
+      options.maxRows === undefined
+        ? undefined
+        : wholeNumber(options, 'maxRows', 1, Number.MAX_SAFE_INTEGER, 0),
+    connectionModule: moduleAt(options, 'connectionModule'),
+    worker: moduleAt(options, 'worker'),
   })
+}
+
+function defaultReaders(mode: SqliteOptions['mode']): number {
+  return mode === 'threads' || mode === 'auto' ? Math.min(4, availableParallelism()) : 4
+}
+
+/** The URL of a file of code. */
+function moduleAt(options: SqliteOptions, name: 'connectionModule' | 'worker'): string | undefined {
+  const value = options[name]
+  if (value === undefined) return undefined
+  const isUrl = value instanceof URL || (typeof value === 'string' && value.startsWith('file:'))
+  if (isUrl && URL.canParse(String(value)) && new URL(value).protocol === 'file:')
+    return new URL(value).href
+  if (typeof value === 'string' && !isUrl && value !== '') return pathToFileURL(value).href
+  return invalidOption(
+    where,
+    name,
+    value,
+    "the path or `file:` URL of a module, such as new URL('./functions.js', import.meta.url)",
+  )
 }
 
 function oneOf<const V extends string>(

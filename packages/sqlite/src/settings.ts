@@ -2,7 +2,7 @@ import { checkOptionNames, describeValue, invalidOption, OptionError } from '@ke
 import Database from 'better-sqlite3'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
 import { SqliteOpenError } from './errors.ts'
-import type { ResolvedSqliteOptions } from './options.ts'
+import type { ConnectionOptions } from './options.ts'
 
 /** Settings that an option of `openSqlite()` stands for: there is one source of configuration. */
 const byOption: Readonly<Record<string, string>> = {
@@ -31,7 +31,7 @@ const shapesFile = new Set(['page_size', 'auto_vacuum', 'encoding'])
  */
 export function applySettings(
   database: BetterSqlite3Database,
-  options: ResolvedSqliteOptions,
+  options: ConnectionOptions,
   isReader: boolean,
 ): void {
   const pragmas = Object.entries(options.pragmas)
@@ -57,7 +57,7 @@ export function applySettings(
 }
 
 /** Refuses what cannot be a setting, before anything is opened. */
-export function checkPragmas(pragmas: ResolvedSqliteOptions['pragmas']): void {
+export function checkPragmas(pragmas: ConnectionOptions['pragmas']): void {
   for (const [name, value] of Object.entries(pragmas)) {
     const option = byOption[name.toLowerCase()]
     if (option !== undefined) {

@@ -5,6 +5,7 @@ import {
   bulkStatements,
   type BulkStatementsCapable,
   type EngineTraits,
+  worksBeside,
 } from '@keelson/core'
 import { kindOf, rowsOf } from '@keelson/core/drizzle'
 import type { Copier, HostSession } from '../host/host.ts'
@@ -17,6 +18,7 @@ type Rows = readonly Record<string, unknown>[]
 /** See `HostSession`, for drivers that answer with promises. */
 export class DrizzleHostSession implements HostSession {
   readonly isOwnDriver: boolean
+  readonly worksBeside: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
   readonly #db: DrizzleDatabase
@@ -32,6 +34,7 @@ export class DrizzleHostSession implements HostSession {
     this.#session = session
     this.#traits = traits
     this.#ambient = ambient
+    this.worksBeside = session[worksBeside] === true
     this.bulkStatements = session[bulkStatements]?.bind(session)
     this.bulkIngest = session[bulkIngest]?.bind(session)
     this.isOwnDriver = kindOf(session).startsWith('Keelson')

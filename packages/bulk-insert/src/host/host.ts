@@ -47,6 +47,8 @@ export interface HostSession {
    * transaction's to do.
    */
   savepoint<R>(fn: (inner: HostSession) => Steps<R>): Steps<R>
+  /** Whether statements run on another thread. */
+  readonly worksBeside?: boolean
   readonly bulkStatements:
     | ((request: BulkStatementsRequest) => Promise<BulkStatementsResult>)
     | undefined

@@ -6,7 +6,7 @@ import { RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import { qualifiedName } from '../host/qualified-name.ts'
 import type { Target } from '../host/target.ts'
-import { batchRows } from '../method/batch-rows.ts'
+import { batchRows, batchRowsBeside } from '../method/batch-rows.ts'
 import { methodFor } from '../method/method-for.ts'
 import { type Attempt, type Method, nothing, type Outcome } from '../method/method.ts'
 import { type BulkOptions, checkForEngine } from '../options.ts'
@@ -57,7 +57,7 @@ class BulkRun {
   readonly #inContext = AsyncLocalStorage.snapshot()
   #method: Method | undefined
   #shaper: RowShaper | undefined
-  readonly #batchRows: number
+  #batchRows: number
   #table: TableInfo | undefined
   /** The columns of the conflict's target. */
   #key: readonly string[] | undefined
@@ -141,7 +141,7 @@ class BulkRun {
     yield* this.#prepare(session)
     const before = yield* this.#count(session)
     const { isSynchronous } = this.#host
-    if (this.#method!.isBeside && !isSynchronous) yield* this.#insertBeside(first, session)
+    if (this.#method!.isBeside(session) && !isSynchronous) yield* this.#insertBeside(first, session)
     else
       for (let rows = first; rows.length > 0; rows = yield* this.#read()) {
         yield* this.#insertBatch(rows, session)
@@ -246,6 +246,7 @@ class BulkRun {
     const { conflict, returning } = this.#options
     const { traits } = this.#host
     const needsKeys = conflict !== undefined
+    if (session.worksBeside === true) this.#batchRows = this.#options.batchRows ?? batchRowsBeside
     const table = yield* readTableInfo(traits.engine, session, this.#target, needsKeys)
     checkKeys(this.#target, table, this.#options, traits.engine)
     this.#table = table

@@ -8,6 +8,7 @@ import {
   type EngineSession,
   type EngineTraits,
   quoteIdentifier,
+  worksBeside,
 } from '@keelson/core'
 import { instanceOf } from '@keelson/core/kysely'
 import {
@@ -66,6 +67,7 @@ export class KyselyHost implements Host {
 /** See `HostSession`. */
 class KyselySession implements HostSession {
   readonly isOwnDriver: boolean
+  readonly worksBeside: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
   readonly #connection: DatabaseConnection
@@ -101,6 +103,7 @@ class KyselySession implements HostSession {
     this.#ambient = ambient
     this.#session = capable[engineSession]
     this.#connection = connection
+    this.worksBeside = capable[worksBeside] === true
     this.bulkStatements = capable[bulkStatements]?.bind(connection)
     this.bulkIngest = capable[bulkIngest]?.bind(connection)
     this.isOwnDriver = this.bulkStatements !== undefined || this.bulkIngest !== undefined

@@ -10,3 +10,6 @@ export const batchRows: Readonly<Record<EngineName, number>> = Object.freeze({
   postgresql: 10_000,
   mysql: 1_000,
 })
+
+/** On a thread of SQLite: so many are worth the way there, and keep nobody from a turn. */
+export const batchRowsBeside = 4_000

@@ -27,7 +27,6 @@ const placeholder = 'keelson_source_of_rows'
  */
 export class DuckDBMethod implements Method {
   readonly countsTable: boolean
-  readonly isBeside: boolean = true
   readonly #context: MethodContext
   readonly #statements: Statements
   #name: 'table-function' | 'staging' = 'table-function'
@@ -40,6 +39,10 @@ export class DuckDBMethod implements Method {
 
   get name(): 'table-function' | 'staging' {
     return this.#name
+  }
+
+  isBeside(): boolean {
+    return true
   }
 
   *insert(

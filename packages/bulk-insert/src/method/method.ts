@@ -13,7 +13,7 @@ export interface Method {
    */
   readonly countsTable: boolean
   /** Whether the engine works beside this thread, which can make other rows ready meanwhile. */
-  readonly isBeside: boolean
+  isBeside(session: HostSession): boolean
   /**
    * Inserts the rows of a run from one position to another, and returns how far it came.
    *

@@ -21,13 +21,16 @@ export const mysqlCounter = '@keelson_upserted'
 export class MysqlMethod implements Method {
   readonly name = 'multi-row-values'
   readonly countsTable: boolean = false
-  readonly isBeside: boolean = true
   readonly #context: MethodContext
   readonly #statements: Statements
 
   constructor(context: MethodContext) {
     this.#context = context
     this.#statements = new Statements(context.target)
+  }
+
+  isBeside(): boolean {
+    return true
   }
 
   *insert(

@@ -22,7 +22,6 @@ const notSupported = '0A000'
  */
 export class PostgresMethod implements Method {
   readonly countsTable: boolean = false
-  readonly isBeside: boolean = true
   readonly #context: MethodContext
   readonly #dates: DateText
   readonly #statements: Statements
@@ -42,6 +41,10 @@ export class PostgresMethod implements Method {
 
   get name(): 'copy' | 'unnest' {
     return this.#name
+  }
+
+  isBeside(): boolean {
+    return true
   }
 
   *insert(

@@ -18,7 +18,6 @@ const bestParametersUnprepared = 3_000
 export class SqliteMethod implements Method {
   readonly name = 'multi-row-statement'
   readonly countsTable: boolean
-  readonly isBeside: boolean = false
   readonly #context: MethodContext
   readonly #statements: Statements
   readonly #countsUpserts: boolean
@@ -36,6 +35,10 @@ export class SqliteMethod implements Method {
     this.#isKnown = !table.isView
   }
 
+  isBeside({ worksBeside }: HostSession): boolean {
+    return worksBeside === true
+  }
+
   *insert(
     session: HostSession,
     run: Run,
@@ -43,13 +46,14 @@ export class SqliteMethod implements Method {
     to: number,
     before?: Promise<unknown>,
   ): Steps<Attempt> {
-    if (before !== undefined) yield* wait(before)
+    const after = session.worksBeside === true ? before : undefined
+    if (before !== undefined && after === undefined) yield* wait(before)
     const isPrepared = session.bulkStatements !== undefined || session.preparesOnce === true
     const parameters = isPrepared ? bestParameters : bestParametersUnprepared
     const rows = Math.max(1, Math.floor(parameters / run.keys.length))
     return yield* session.bulkStatements === undefined
       ? this.#oneByOne(session, run, from, to, rows)
-      : this.#inBulk(session.bulkStatements, run, from, to, rows)
+      : this.#inBulk(session.bulkStatements, run, from, to, rows, after)
   }
 
   *#inBulk(
@@ -58,6 +62,7 @@ export class SqliteMethod implements Method {
     from: number,
     to: number,
     rowsPerStatement: number,
+    after: Promise<unknown> | undefined,
   ): Steps<Attempt> {
     const { tail } = this.#statements.get(1, this.#shape(run, 1))
     const result = yield* wait(
@@ -67,6 +72,7 @@ export class SqliteMethod implements Method {
         rowsPerStatement,
         tail,
         countsUpserts: this.#countsUpserts,
+        after,
       }),
     )
     const outcome = this.#outcome(result.changes, result.upserted, result.rows)

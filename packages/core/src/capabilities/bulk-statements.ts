@@ -22,6 +22,11 @@ export interface BulkStatementsRequest {
    * `do update ... where`: https://www.sqlite.org/lang_upsert.html
    */
   readonly countsUpserts: boolean
+  /**
+   * What has to be over before any of it runs, for a connection that `worksBeside`: the rows are made ready meanwhile.
+   * Where it rejects, so does this, and nothing was sent.
+   */
+  readonly after?: Promise<unknown> | undefined
 }
 
 export interface BulkStatementsResult {
@@ -37,7 +42,14 @@ export interface BulkStatementsResult {
   readonly failure: { readonly error: unknown } | undefined
 }
 
+/**
+ * The key of a property that is true where the connection's statements run on another thread, so that this one can make
+ * more rows ready meanwhile.
+ */
+export const worksBeside: unique symbol = Symbol.for('keelson.worksBeside')
+
 /** A connection with the capability, inside a transaction. */
 export interface BulkStatementsCapable {
+  readonly [worksBeside]?: boolean
   readonly [bulkStatements]: (request: BulkStatementsRequest) => Promise<BulkStatementsResult>
 }

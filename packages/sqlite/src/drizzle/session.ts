@@ -11,6 +11,7 @@ import {
   invalidOption,
   onEngineSession,
   OptionError,
+  worksBeside,
 } from '@keelson/core'
 import {
   exactNumber,
@@ -72,6 +73,11 @@ export class SqliteDrizzleSession<
     Object.defineProperty(this.prototype, bulkStatements, {
       value(this: SqliteDrizzleSession<any, any>, request: BulkStatementsRequest) {
         return this.#runBulk(request)
+      },
+    })
+    Object.defineProperty(this.prototype, worksBeside, {
+      get(this: SqliteDrizzleSession<any, any>): boolean {
+        return this.#client?.mode === 'threads'
       },
     })
     Object.defineProperty(this.prototype, databaseOf, {

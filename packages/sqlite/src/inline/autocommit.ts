@@ -2,11 +2,12 @@ import { ConnectionBusyError, type QueryEvent, excerpt, Holder } from '@keelson/
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
 import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementLimit } from '../statement/statement-engine.ts'
-import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
+import { isPassingBusy } from '../statement/passing-busy.ts'
+import { retryWhileBusy } from './busy-retry.ts'
 import type { InlineEngine } from './inline-engine.ts'
-import type { Patience } from './patience.ts'
+import type { Patience } from '../session/patience.ts'
 import { isPragma } from '../statement/verb.ts'
-import { refuseControl } from './statement-rules.ts'
+import { refuseControl } from '../statement/statement-rules.ts'
 
 /** One call of `execute()` outside a transaction. */
 export interface AutocommitCall<R> {

@@ -1,14 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-
-/** SQLITE_BUSY and its kin that pass when another process lets go; a stale snapshot (BUSY_SNAPSHOT) never does. */
-export function isPassingBusy(error: unknown): boolean {
-  const code = (error as { code?: unknown } | undefined)?.code
-  return code === 'SQLITE_BUSY' || code === 'SQLITE_BUSY_RECOVERY' || code === 'SQLITE_BUSY_TIMEOUT'
-}
-
-// The delays of SQLite's own busy handler, in milliseconds: sqliteDefaultBusyCallback in
-// https://github.com/sqlite/sqlite/blob/master/src/main.c
-const delaysMs = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100]
+import { busyDelaysMs, isPassingBusy } from '../statement/passing-busy.ts'
 
 /**
  * Runs `attempt` until another process has let go of its lock, with the event loop free in between: SQLite's own
@@ -29,7 +20,7 @@ export async function retryWhileBusy<T>(
     } catch (error) {
       const left = timeoutMs - (performance.now() - start)
       if (!isPassingBusy(error) || left <= 0) throw error
-      const delay = delaysMs[Math.min(round, delaysMs.length - 1)]!
+      const delay = busyDelaysMs[Math.min(round, busyDelaysMs.length - 1)]!
       await sleep(
         Math.min(delay, left),
         undefined,

@@ -6,19 +6,16 @@ import type {
   SqliteSession,
   StreamOptions,
 } from '../contract.ts'
-import type { SqliteCloseReport, SqliteDatabase } from '../database.ts'
+import { databaseBrand, type SqliteCloseReport, type SqliteDatabase } from '../database.ts'
 import { InlineMaintenance } from '../maintenance/inline-maintenance.ts'
 import type { SqliteMaintenance } from '../maintenance/maintenance.ts'
 import { MaintenanceScheduler } from '../maintenance/scheduler.ts'
 import type { Maintain } from '../maintenance/schedule.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
-import { checkBeginOptions } from './begin-options.ts'
+import { checkBeginOptions } from '../session/begin-options.ts'
 import type { InlineEngine } from './inline-engine.ts'
-import type { EventSource } from './query-event.ts'
+import type { EventSource } from '../session/query-event.ts'
 import { InlineSession } from './inline-session.ts'
-
-/** Marks a database of ours, also one that another copy of this package made. */
-export const databaseBrand: unique symbol = Symbol.for('keelson.sqlite.database')
 
 /** See `SqliteDatabase`. */
 export class InlineDatabase implements SqliteDatabase {

@@ -1,7 +1,6 @@
 import { realpathSync } from 'node:fs'
 import {
   ConnectionBusyError,
-  DatabaseClosedError,
   type Lease,
   Pool,
   PoolAcquireTimeoutError,
@@ -14,33 +13,21 @@ import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import { readRoute } from '../statement/read-route.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { bindableParameters } from '../values/parameters.ts'
+import { DatabaseLifetime } from '../session/lifetime.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import { TickSnapshot } from './tick-snapshot.ts'
-import { WriteGate } from './write-gate.ts'
-
-/** What is open besides the connections: closing the database ends it. */
-export interface Endable {
-  /** For the report of `close()`. */
-  describe(): string
-  /** Ends it now; who uses it next gets `error`. */
-  end(error: DatabaseClosedError): Promise<void>
-}
+import { WriteGate } from '../session/write-gate.ts'
 
 /**
  * The connections of one database on the calling thread: one that writes, behind a gate, and a pool of connections
  * that only read.
  */
-export class InlineEngine {
-  readonly path: string
+export class InlineEngine extends DatabaseLifetime {
   readonly options: ResolvedSqliteOptions
   readonly writer: StatementEngine
   readonly gate: WriteGate
   readonly snapshot: TickSnapshot | undefined
   readonly readers: Pool<StatementEngine> | undefined
-  readonly #open = new Set<Endable>()
-  readonly #waiting = new Set<AbortController>()
-  #whenIdle: (() => void) | undefined
-  #closed: DatabaseClosedError | undefined
   #schemaGeneration = 0
   #schemaChanged = false
 
@@ -51,7 +38,7 @@ export class InlineEngine {
     writer: StatementEngine,
     openReader: (() => StatementEngine) | undefined,
   ) {
-    this.path = path
+    super(path)
     this.options = options
     this.writer = writer
     this.gate = new WriteGate(options.busyTimeoutMs)
@@ -68,35 +55,6 @@ export class InlineEngine {
         destroy: (reader) => void reader.database.close(),
         validate: (reader) => reader.database.open && !reader.database.inTransaction,
       })
-  }
-
-  assertOpen(): void {
-    if (this.#closed !== undefined) throw this.#closed
-  }
-
-  get closedError(): DatabaseClosedError | undefined {
-    return this.#closed
-  }
-
-  refuseNewWork(): DatabaseClosedError {
-    this.#closed ??= new DatabaseClosedError(
-      `The database ${this.path} has been closed. Open it again with openSqlite() to go on.`,
-    )
-    for (const waiting of this.#waiting) waiting.abort(this.#closed)
-    return this.#closed
-  }
-
-  /** Runs `wait`, which ends when its controller is aborted; closing the database does so. */
-  async untilClosed<T>(
-    controller: AbortController,
-    wait: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    this.#waiting.add(controller)
-    try {
-      return await wait(controller.signal)
-    } finally {
-      this.#waiting.delete(controller)
-    }
   }
 
   /** Whether the statement may run on a read connection. */
@@ -175,6 +133,12 @@ export class InlineEngine {
     }
   }
 
+  /** Empties the write-ahead log. */
+  async checkpoint(): Promise<void> {
+    const sql = 'pragma wal_checkpoint(truncate)'
+    await this.exclusively(sql, () => this.control(sql))
+  }
+
   /** Runs a check on a read connection, or where there is none, in its turn on the only one. */
   async reading<T>(what: string, run: (connection: StatementEngine) => T): Promise<T> {
     this.assertOpen()
@@ -187,30 +151,6 @@ export class InlineEngine {
         lease.release()
       }
     })
-  }
-
-  /** Open transactions and streams. */
-  get open(): readonly Endable[] {
-    return [...this.#open]
-  }
-
-  opened(endable: Endable): void {
-    this.#open.add(endable)
-  }
-
-  ended(endable: Endable): void {
-    if (this.#open.delete(endable) && this.#open.size === 0) this.#whenIdle?.()
-  }
-
-  /** Resolves when no transaction and no stream is open, at the latest at `deadline` (of `performance.now()`). */
-  async idleUntil(deadline: number): Promise<void> {
-    if (this.#open.size === 0) return
-    let timer: NodeJS.Timeout | undefined
-    await new Promise<void>((resolve) => {
-      this.#whenIdle = resolve
-      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
-    })
-    clearTimeout(timer)
   }
 
   /** A handle that its owner uses too. */

@@ -25,16 +25,20 @@ import type {
 } from '../contract.ts'
 import { SqliteStatementError } from '../errors.ts'
 import { executeAutocommit, statementLimit } from './autocommit.ts'
-import { checkBeginOptions } from './begin-options.ts'
-import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
-import type { Endable, InlineEngine } from './inline-engine.ts'
+import { checkBeginOptions } from '../session/begin-options.ts'
+import { isPassingBusy } from '../statement/passing-busy.ts'
+import { retryWhileBusy } from './busy-retry.ts'
+import type { Endable } from '../session/lifetime.ts'
+import type { InlineEngine } from './inline-engine.ts'
 import { InlineStream } from './inline-stream.ts'
-import { Migration, migrationTimeoutMs } from './migration.ts'
+import { migrationTimeoutMs } from '../migration/migration-timeout.ts'
+import { InlineMigration } from './inline-migration.ts'
 import { control, ownReader, ownWriter, type Owned } from './ownership.ts'
-import { Patience } from './patience.ts'
-import { queryEvent, type EventSource } from './query-event.ts'
-import { checkExecuteOptions, checkParameters } from './statement-options.ts'
-import { refuseControl, setsForeignKeys } from './statement-rules.ts'
+import { Patience } from '../session/patience.ts'
+import { queryEvent, type EventSource } from '../session/query-event.ts'
+import { checkExecuteOptions, checkParameters } from '../session/statement-options.ts'
+import { beginningError, endingError, releasedError } from '../session/session-errors.ts'
+import { refuseControl, setsForeignKeys } from '../statement/statement-rules.ts'
 
 /** See `SqliteSession`. SQLite answers on the calling thread; only waiting is asynchronous. */
 export class InlineSession implements SqliteSession, Endable {
@@ -49,7 +53,7 @@ export class InlineSession implements SqliteSession, Endable {
   #owned: Owned | undefined
   #transaction: 'none' | 'beginning' | 'open' | 'ending' = 'none'
   #abortedBy: { readonly error: unknown } | undefined
-  #migration: Migration | undefined
+  #migration: InlineMigration | undefined
   #trace: TransactionTrace | undefined
   /** Settles when the last `begin()` has, whatever came of it. */
   #beginning: Promise<void> | undefined
@@ -243,7 +247,7 @@ export class InlineSession implements SqliteSession, Endable {
     this.#owned = await ownWriter(this.#engine, 'migration', this.#patience)
     try {
       this.#assertUsable()
-      this.#migration = new Migration(this.#engine)
+      this.#migration = new InlineMigration(this.#engine)
       this.#engine.opened(this)
     } catch (error) {
       this.#finish()
@@ -513,23 +517,4 @@ export class InlineSession implements SqliteSession, Endable {
 
 function unmapped<R>(result: SqliteResult<never>): R {
   return result as R
-}
-
-function beginningError(what: string): SqliteStatementError {
-  return new SqliteStatementError(
-    'NO_TRANSACTION',
-    `${what} before begin() has finished. Await begin() first.`,
-  )
-}
-
-function endingError(call: string): TransactionClosedError {
-  return new TransactionClosedError(
-    `${call} while the transaction is already ending. Await the first call.`,
-  )
-}
-
-function releasedError(): TransactionClosedError {
-  return new TransactionClosedError(
-    'The transaction or connection this handle belongs to has ended. Use the database itself, or begin a new one.',
-  )
 }

@@ -12,11 +12,12 @@ import {
 } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { type PreparedStatement } from '../statement/prepared-statement.ts'
-import type { Endable, InlineEngine } from './inline-engine.ts'
+import type { Endable } from '../session/lifetime.ts'
+import type { InlineEngine } from './inline-engine.ts'
 import type { Owned } from './ownership.ts'
-import type { Patience } from './patience.ts'
-import { queryEvent, type EventSource } from './query-event.ts'
-import { checkParameters, checkStreamOptions } from './statement-options.ts'
+import type { Patience } from '../session/patience.ts'
+import { queryEvent, type EventSource } from '../session/query-event.ts'
+import { checkParameters, checkStreamOptions } from '../session/statement-options.ts'
 import { sourceOfItsOwn, sourceOnOwned, type StreamSource } from './stream-source.ts'
 
 /** After this many milliseconds of work the event loop gets its turn. */

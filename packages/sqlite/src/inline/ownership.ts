@@ -1,8 +1,8 @@
 import { Holder } from '@keelson/core'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import type { InlineEngine } from './inline-engine.ts'
-import { migrationTimeoutMs } from './migration.ts'
-import type { Patience } from './patience.ts'
+import { migrationTimeoutMs } from '../migration/migration-timeout.ts'
+import type { Patience } from '../session/patience.ts'
 
 /** A connection that one session owns. */
 export interface Owned {

@@ -6,7 +6,7 @@ import { judge } from './autocommit.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import { control, type Owned } from './ownership.ts'
-import type { WriteGate } from './write-gate.ts'
+import type { WriteGate } from '../session/write-gate.ts'
 
 /** Where the rows of a stream come from, and how to let go of it. */
 export interface StreamSource {

@@ -4,6 +4,7 @@ import {
   type BulkStatementsResult,
   engineSession,
   invalidOption,
+  worksBeside,
 } from '@keelson/core'
 import {
   ConnectionUse,
@@ -42,6 +43,11 @@ export class SqliteConnection implements DatabaseConnection {
     Object.defineProperty(this.prototype, bulkStatements, {
       value(this: SqliteConnection, request: BulkStatementsRequest) {
         return this.runBulk(request)
+      },
+    })
+    Object.defineProperty(this.prototype, worksBeside, {
+      get(this: SqliteConnection): boolean {
+        return this.worksBeside
       },
     })
     Object.defineProperty(this.prototype, engineSession, {
@@ -130,6 +136,11 @@ export class SqliteConnection implements DatabaseConnection {
     } finally {
       use.streamClosed()
     }
+  }
+
+  /** The capability under `worksBeside`. */
+  get worksBeside(): boolean {
+    return this.#database.mode === 'threads'
   }
 
   /** The capability under `bulkStatements`. */

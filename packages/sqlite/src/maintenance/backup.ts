@@ -1,20 +1,28 @@
 import { existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
-import { checkOptionNames, invalidOption, Holder } from '@keelson/core'
-import Database from 'better-sqlite3'
-import type { BetterSqlite3Database } from '../better-sqlite3.ts'
+import { checkOptionNames, invalidOption } from '@keelson/core'
 import { SqliteBackupError, SqliteOpenError } from '../errors.ts'
-import type { InlineEngine } from '../inline/inline-engine.ts'
 import { resolvePath } from '../path.ts'
-import { integrityProblems } from './integrity.ts'
 import type { BackupOptions, BackupReport } from './maintenance.ts'
+
+/** What a backup needs of the database. */
+export interface BackupSource {
+  readonly directory: string | URL | undefined
+  assertOpen(): void
+  /** Copies the database, and tells what is wrong with the copy. */
+  copy(
+    file: string,
+    pagesPerSlice: number,
+    options: BackupOptions,
+  ): Promise<{ readonly totalPages: number; readonly problems: readonly string[] }>
+}
 
 /**
  * Copies in slices from the connection that writes: a copy through another connection starts over at every commit,
  * and never ends on a busy database.
  */
 export async function backup(
-  engine: InlineEngine,
+  source: BackupSource,
   target: string | URL,
   options: BackupOptions,
 ): Promise<BackupReport> {
@@ -23,9 +31,9 @@ export async function backup(
   if (!Number.isInteger(pagesPerSlice) || pagesPerSlice < 1)
     invalidOption('backup()', 'pagesPerSlice', pagesPerSlice, 'a whole number from 1')
   signal?.throwIfAborted()
-  engine.assertOpen()
+  source.assertOpen()
   const start = performance.now()
-  const file = resolvePath(target, engine.options.directory, 'backup()')
+  const file = resolvePath(target, source.directory, 'backup()')
   if (file === ':memory:') {
     throw new SqliteOpenError(
       'PATH_INVALID',
@@ -36,8 +44,8 @@ export async function backup(
   // The copy bears its real name only when it is whole and sound.
   const unfinished = `${file}.${randomUUID()}.unfinished`
   try {
-    const { totalPages } = await copy(engine, unfinished, options, pagesPerSlice)
-    check(unfinished, file)
+    const { totalPages, problems } = await source.copy(unfinished, pagesPerSlice, options)
+    if (problems.length > 0) throw corrupt(file, problems)
     const { size } = statSync(unfinished)
     giveName(unfinished, file)
     return { file, pages: totalPages, bytes: size, elapsedMs: performance.now() - start }
@@ -55,48 +63,11 @@ export async function backup(
   }
 }
 
-async function copy(
-  engine: InlineEngine,
-  file: string,
-  options: BackupOptions,
-  pagesPerSlice: number,
-): Promise<{ totalPages: number }> {
-  const { database } = engine.writer
-  // Inside a transaction the first slice copies nothing, which better-sqlite3 takes for the end of an empty database.
-  const holder = new Holder('maintenance', 'backup()')
-  await engine.gate.enter(holder, 'backup()', options.signal)
-  try {
-    const copied = await database.backup(file, {
-      progress: ({ totalPages, remainingPages }) => {
-        engine.gate.leave(holder)
-        options.signal?.throwIfAborted()
-        engine.assertOpen()
-        options.onProgress?.({ totalPages, remainingPages })
-        return pagesPerSlice
-      },
-    })
-    if (copied.totalPages === 0 && database.pragma('page_count', { simple: true }) !== 0)
-      throw new Error('SQLite copied none of its pages')
-    return copied
-  } finally {
-    engine.gate.leave(holder)
-  }
-}
-
-function check(unfinished: string, file: string): void {
-  const database = new Database(unfinished) as unknown as BetterSqlite3Database
-  try {
-    // A copy in WAL mode would leave files of its own beside it.
-    database.pragma('journal_mode = delete')
-    const problems = integrityProblems(database)
-    if (problems.length === 0) return
-    throw new SqliteBackupError(
-      'BACKUP_CORRUPT',
-      `The copy for ${file} fails its integrity check: ${problems.slice(0, 3).join('; ').replaceAll('\n', ' ')}. Run maintenance.integrityCheck() on the database itself.`,
-    )
-  } finally {
-    database.close()
-  }
+function corrupt(file: string, problems: readonly string[]): SqliteBackupError {
+  return new SqliteBackupError(
+    'BACKUP_CORRUPT',
+    `The copy for ${file} fails its integrity check: ${problems.slice(0, 3).join('; ').replaceAll('\n', ' ')}. Run maintenance.integrityCheck() on the database itself.`,
+  )
 }
 
 /** Fails where a rename would silently replace a file that has appeared meanwhile. */

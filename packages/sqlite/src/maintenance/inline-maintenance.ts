@@ -1,8 +1,7 @@
-import { statSync } from 'node:fs'
 import { checkOptionNames } from '@keelson/core'
 import type { InlineEngine } from '../inline/inline-engine.ts'
-import type { StatementEngine } from '../statement/statement-engine.ts'
 import { backup } from './backup.ts'
+import { inlineBackup } from './inline-backup.ts'
 import type {
   BackupOptions,
   BackupReport,
@@ -12,6 +11,7 @@ import type {
   SqliteSize,
 } from './maintenance.ts'
 import { integrityProblems } from './integrity.ts'
+import { sizeOf } from './size.ts'
 import { countOrphans, deleteOrphans, foreignKeyViolations } from './orphans.ts'
 
 /** See `SqliteMaintenance`. Checks read on a read connection where there is one; the rest takes its turn to write. */
@@ -23,7 +23,7 @@ export class InlineMaintenance implements SqliteMaintenance {
   }
 
   backup(file: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
-    return backup(this.#engine, file, options)
+    return backup(inlineBackup(this.#engine), file, options)
   }
 
   async optimize(): Promise<void> {
@@ -65,21 +65,6 @@ export class InlineMaintenance implements SqliteMaintenance {
 
   async size(): Promise<SqliteSize> {
     const { path } = this.#engine
-    return this.#engine.reading('size()', (connection) => {
-      const pageSize = pragma(connection, 'page_size')
-      const pages = pragma(connection, 'page_count')
-      const log = statSync(`${path}-wal`, { throwIfNoEntry: false })
-      return {
-        pageSize,
-        pages,
-        freePages: pragma(connection, 'freelist_count'),
-        bytes: pageSize * pages,
-        walBytes: log?.size ?? 0,
-      }
-    })
+    return this.#engine.reading('size()', ({ database }) => sizeOf(database, path))
   }
-}
-
-function pragma(connection: StatementEngine, name: string): number {
-  return connection.database.pragma(name, { simple: true }) as number
 }

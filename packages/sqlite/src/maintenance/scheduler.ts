@@ -1,24 +1,27 @@
 import { checkOptionNames, invalidOption, KeelsonError } from '@keelson/core'
-import type { InlineEngine } from '../inline/inline-engine.ts'
 import type { SqliteMaintenance } from './maintenance.ts'
 import type { MaintenanceSchedule, MaintenanceTask } from './schedule.ts'
 
+/** What a schedule needs of the database. */
+export interface ScheduleEngine {
+  assertOpen(): void
+  /** Empties the write-ahead log, in its turn to write. */
+  checkpoint(): Promise<void>
+}
+
 /** Runs maintenance tasks on timers that do not keep the process alive, one at a time. */
 export class MaintenanceScheduler {
-  readonly #engine: InlineEngine
+  readonly #engine: ScheduleEngine
   readonly #tasks: Readonly<Record<MaintenanceTask, () => Promise<void>>>
   readonly #timers = new Set<NodeJS.Timeout>()
   #running: Promise<void> = Promise.resolve()
 
-  constructor(engine: InlineEngine, maintenance: SqliteMaintenance) {
+  constructor(engine: ScheduleEngine, maintenance: SqliteMaintenance) {
     this.#engine = engine
     this.#tasks = {
       optimize: () => maintenance.optimize(),
       vacuum: () => maintenance.vacuum(),
-      checkpoint: () =>
-        engine.exclusively('pragma wal_checkpoint(truncate)', () =>
-          engine.control('pragma wal_checkpoint(truncate)'),
-        ),
+      checkpoint: () => engine.checkpoint(),
       integrityCheck: async () => {
         const { problems } = await maintenance.integrityCheck()
         if (problems.length > 0) throw checkFailed('integrity_check', problems)

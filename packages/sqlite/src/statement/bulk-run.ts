@@ -20,6 +20,17 @@ export interface BulkEngine {
   ): { readonly rows: readonly unknown[]; readonly changes: number | undefined }
 }
 
+/** One statement for many rows, wherever their values are. */
+export interface BulkStatements {
+  readonly rowCount: number
+  readonly rowsPerStatement: number
+  readonly countsUpserts: boolean
+  /** The statement for so many rows. */
+  readonly statement: (rowCount: number) => string
+  /** What so many rows bind, from one on. */
+  readonly parameters: (from: number, count: number, sql: string) => readonly unknown[]
+}
+
 /**
  * Runs one statement many times in one go, each with the values of so many rows. Much of what a single statement reports
  * (its insert id, its rows' ids) is not found out here.
@@ -40,18 +51,33 @@ export class BulkRun {
     tail,
     countsUpserts,
   }: BulkStatementsRequest): BulkStatementsResult {
+    return this.runMany({
+      rowCount: rows.length,
+      rowsPerStatement,
+      countsUpserts,
+      statement,
+      parameters: (from, count, sql) => flat(rows, from, count, tail, sql),
+    })
+  }
+
+  runMany({
+    rowCount,
+    rowsPerStatement,
+    countsUpserts,
+    statement,
+    parameters,
+  }: BulkStatements): BulkStatementsResult {
     if (countsUpserts) this.#countUpserts()
     const returned: Record<string, unknown>[] = []
     let changes = 0
     let upserted = 0
     let done = 0
-    while (done < rows.length) {
-      const count = Math.min(rowsPerStatement, rows.length - done)
+    while (done < rowCount) {
+      const count = Math.min(rowsPerStatement, rowCount - done)
       if (countsUpserts) this.#upserted = 0
       try {
         const prepared = this.#engine.prepare(statement(count))
-        const parameters = flat(rows, done, count, tail, prepared.sql)
-        changes += this.#runOne(prepared, parameters, returned)
+        changes += this.#runOne(prepared, parameters(done, count, prepared.sql), returned)
       } catch (error) {
         return { changes, upserted, rows: returned, done, failure: { error } }
       }
@@ -85,7 +111,8 @@ export class BulkRun {
   }
 }
 
-function flat(
+/** The values of some rows, and of what follows them, as SQLite binds them. */
+export function flat(
   rows: readonly (readonly unknown[])[],
   from: number,
   count: number,

@@ -21,6 +21,8 @@ export class PreparedStatement {
   setsRowid: 'unknown' | 'always' | 'never' | 'perhaps' | 'unwatched'
   /** Object rows are made here: better-sqlite3 loses a column named `__proto__`. */
   readonly needsObjects: boolean
+  /** It returns whatever columns there are. */
+  readonly hasStar: boolean
   /** An iterator has it, so that it cannot be run a second time. */
   isStepping = false
   /** Which connections may run it; found out when first asked for. */
@@ -40,7 +42,8 @@ export class PreparedStatement {
     this.isRead =
       this.reader && this.#statement.readonly && (this.verb === 'select' || this.verb === 'other')
     // The name of such a column stands in the text, or is hidden behind a `*`.
-    const mayHaveProto = this.reader && (sql.includes('__proto__') || sql.includes('*'))
+    this.hasStar = this.reader && sql.includes('*')
+    const mayHaveProto = this.hasStar || (this.reader && sql.includes('__proto__'))
     this.needsObjects = mayHaveProto && this.columnNames().includes('__proto__')
     this.countsRows = this.verb === 'insert' || this.verb === 'update' || this.verb === 'delete'
     this.setsRowid = this.verb === 'insert' ? rowidOfInsert(sql) : 'never'

@@ -1,7 +1,7 @@
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { PreparedStatement } from './prepared-statement.ts'
 import { statementProgram } from './program.ts'
-import { worded } from './statement-engine.ts'
+import { worded } from './statement-errors.ts'
 
 /** Functions whose answer depends on what the same connection did before. */
 const connectionFunctions = /^(last_insert_rowid|changes|total_changes)\(/

@@ -2,19 +2,18 @@ import {
   type BulkStatementsRequest,
   type BulkStatementsResult,
   excerpt,
-  ParameterError,
   QueryTimeoutError,
 } from '@keelson/core'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { Int64Policy, SqliteResult } from '../contract.ts'
 import { convertRow, genericScan } from '../values/int64.ts'
 import { bindableParameters } from '../values/parameters.ts'
-import { BulkRun } from './bulk-run.ts'
+import { BulkRun, type BulkStatements } from './bulk-run.ts'
 import { type PreparedStatement } from './prepared-statement.ts'
 import { refuseGuardedSetting } from './guarded-settings.ts'
 import { RowIterator } from './row-iterator.ts'
 import { insertSetsRowid, RowidSentinel } from './rowid-sentinel.ts'
-import { sqlTokens } from './tokens.ts'
+import { tooManyRows, worded } from './statement-errors.ts'
 import { isPragma } from './verb.ts'
 import { StatementCache } from './statement-cache.ts'
 
@@ -29,7 +28,7 @@ interface Change {
 /** Stops a statement between two rows. */
 export interface StatementLimit {
   readonly deadline: number | undefined
-  readonly signal: AbortSignal | undefined
+  readonly signal: { throwIfAborted(): void } | undefined
 }
 
 /**
@@ -42,22 +41,27 @@ export class StatementEngine {
   /** Called before a PRAGMA is prepared. */
   beforePragma: (() => void) | undefined
   readonly #int64: Int64Policy
+  readonly #maxRows: number | undefined
   readonly #cache: StatementCache
   readonly #sentinel: RowidSentinel
+  /** A statement may be compiled for deferred foreign keys. */
+  #mayDefer = false
   readonly #bulk: BulkRun = new BulkRun(this)
 
   /** @param guardsSettings refuses to change those that were verified when the connection was opened */
   constructor(
     database: BetterSqlite3Database,
-    options: { int64: Int64Policy; statementCacheSize: number },
+    options: { int64: Int64Policy; statementCacheSize: number; maxRows?: number | undefined },
     guardsSettings: boolean,
   ) {
     this.database = database
     this.#int64 = options.int64
+    this.#maxRows = options.maxRows
     this.guardsSettings = guardsSettings
     this.#cache = new StatementCache(database, options.statementCacheSize, (sql) => {
       if (!isPragma(sql)) return
       if (guardsSettings) refuseGuardedSetting(sql)
+      if (/defer_foreign_keys/i.test(sql)) this.#mayDefer = true
       // Many a PRAGMA does its work while it is prepared, and some do none inside a transaction.
       this.beforePragma?.()
     })
@@ -65,7 +69,17 @@ export class StatementEngine {
   }
 
   prepare(sql: string): PreparedStatement {
+    if (this.#mayDefer) this.#forgetDeferring()
     return this.#cache.get(sql)
+  }
+
+  /**
+   * SQLite compiles a statement otherwise while `PRAGMA defer_foreign_keys` is on, and does not notice when the next commit
+   * has turned it off: it would refuse a row, and leave it in the open transaction.
+   */
+  #forgetDeferring(): void {
+    this.#cache.clear()
+    this.#mayDefer = this.database.pragma('defer_foreign_keys', { simple: true }) === 1
   }
 
   /** Drops the prepared statements, and what was found out about them. */
@@ -148,6 +162,11 @@ export class StatementEngine {
     return this.#bulk.run(request)
   }
 
+  /** The same, with the values from elsewhere. */
+  writeStatements(statements: BulkStatements): BulkStatementsResult {
+    return this.#bulk.runMany(statements)
+  }
+
   /** Begins to step through the rows of any row-returning statement; every INTEGER by the policy. */
   iterate(statement: PreparedStatement, parameters: readonly unknown[], rows: Rows): RowIterator {
     const bound = bindableParameters(parameters, statement.sql)
@@ -164,11 +183,14 @@ export class StatementEngine {
     rows: Rows,
   ): { result: readonly unknown[]; change: Change | undefined } {
     // A value that cannot be delivered must not leave the row behind, so the write is undone with it.
-    const undoable = this.#int64 === 'number' && statement.countsRows
+    const undoable =
+      statement.countsRows && (this.#int64 === 'number' || this.#maxRows !== undefined)
     if (undoable) this.#run('savepoint keelson_returning')
     try {
       const result = this.#all(statement, bound, rows, this.#int64 !== 'lossyNumber')
       const change = statement.countsRows ? this.#lastChange() : undefined
+      if (this.#maxRows !== undefined && result.length > this.#maxRows)
+        throw tooManyRows(statement, this.#maxRows)
       this.#convert(statement, result)
       if (undoable) this.#run('release keelson_returning')
       return { result, change }
@@ -215,7 +237,8 @@ export class StatementEngine {
     bigints: boolean,
     limit: StatementLimit | undefined,
   ): unknown[] {
-    if (limit !== undefined) return this.#stepwise(statement, bound, rows, first, bigints, limit)
+    if (limit !== undefined || this.#maxRows !== undefined)
+      return this.#stepwise(statement, bound, rows, first, bigints, limit)
     if (!first) return this.#all(statement, bound, rows, bigints)
     const row = statement.as(rows, bigints).get(bound)
     return row === undefined ? [] : statement.deliver(rows, [row])
@@ -236,12 +259,14 @@ export class StatementEngine {
     rows: Rows,
     first: boolean,
     bigints: boolean,
-    { deadline, signal }: StatementLimit,
+    { deadline, signal }: StatementLimit = unlimited,
   ): unknown[] {
     const result: unknown[] = []
+    const maxRows = this.#maxRows ?? Infinity
     for (const row of statement.as(rows, bigints).iterate(bound)) {
       result.push(row)
       if (first) break
+      if (result.length > maxRows) throw tooManyRows(statement, maxRows)
       if ((result.length & 63) !== 0) continue
       signal?.throwIfAborted()
       if (deadline !== undefined && performance.now() > deadline) {
@@ -264,6 +289,8 @@ export class StatementEngine {
   }
 }
 
+const unlimited: StatementLimit = { deadline: undefined, signal: undefined }
+
 function mayBeInexact(
   statement: PreparedStatement,
   rows: Rows,
@@ -272,24 +299,4 @@ function mayBeInexact(
   // Compiling a scan, and checking that it still fits, pays only for many rows.
   if (result.length < 8) return genericScan(result)
   return statement.scanFor(rows, result[0] as object)(result)
-}
-
-/** Words better-sqlite3's complaints about the number of parameters so that they say what to do. */
-export function worded(error: unknown, { sql }: PreparedStatement): unknown {
-  const isCount =
-    error instanceof RangeError && /parameter values were provided/.test(error.message)
-  if (!isCount && !(error instanceof TypeError && /named parameters/.test(error.message)))
-    return error
-  const named = [...sqlTokens(sql)].find(({ kind, text }) => kind === 'placeholder' && text !== '?')
-  const advice =
-    named === undefined
-      ? 'Give one value for each placeholder.'
-      : `Values are bound by position here: write \`?\` instead of \`${named.text}\`, once for each value.`
-  return new ParameterError(
-    'PARAMETER_COUNT',
-    `${error.message.replace(/\.?$/, '')} for ${excerpt(sql)}. ${advice}`,
-    {
-      cause: error,
-    },
-  )
 }

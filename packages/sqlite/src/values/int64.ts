@@ -1,5 +1,6 @@
 import { Int64RangeError } from '@keelson/core'
 import type { Int64Policy } from '../contract.ts'
+import { compiled } from './compiled.ts'
 
 /** Integers from here on may have been rounded on their way into a JS number. */
 const firstInexact = 2 ** 53
@@ -104,15 +105,4 @@ function convertInt64(
 
 function isInexact(value: unknown): boolean {
   return typeof value === 'number' && (value >= firstInexact || value <= -firstInexact)
-}
-
-/** @returns undefined where Node was started with --disallow-code-generation-from-strings */
-function compiled<F>(parameters: readonly string[], body: string): F | undefined {
-  try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- made of column names, each a JSON string literal
-    return new Function(...parameters, body) as F
-  } catch (error) {
-    if (error instanceof EvalError) return undefined
-    throw error
-  }
 }

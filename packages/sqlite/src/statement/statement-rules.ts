@@ -1,7 +1,7 @@
 import { excerpt } from '@keelson/core'
 import { SqliteStatementError } from '../errors.ts'
-import { type PreparedStatement } from '../statement/prepared-statement.ts'
-import { isPragma, pragmaAssignment } from '../statement/verb.ts'
+import { type PreparedStatement } from './prepared-statement.ts'
+import { isPragma, pragmaAssignment } from './verb.ts'
 
 /**
  * Refuses text that would begin or end a transaction behind the driver's back, and a setting that SQLite ignores

@@ -1,5 +1,4 @@
 import { newQueryEvent, type QueryEvent } from '@keelson/core'
-import type { InlineEngine } from './inline-engine.ts'
 
 export type EventSource = QueryEvent['source']
 
@@ -7,10 +6,9 @@ export type EventSource = QueryEvent['source']
 export function queryEvent(
   kind: 'query' | 'stream',
   source: EventSource,
-  engine: InlineEngine,
+  { path: db }: { readonly path: string },
   sql: string,
   parameters: readonly unknown[],
 ): QueryEvent {
-  const { path: db } = engine
   return newQueryEvent({ kind, source, system: 'sqlite', db, sql, paramCount: parameters.length })
 }

@@ -1,7 +1,8 @@
 import { ConnectionBusyError, callSite, captureCallSite, excerpt, type Holder } from '@keelson/core'
 
 interface Waiter {
-  readonly holder: Holder
+  /** Undefined for who merely passes. */
+  readonly holder: Holder | undefined
   readonly sql: string
   readonly site: Error
   readonly since: number
@@ -59,17 +60,48 @@ export class WriteGate {
   ): Promise<void> {
     signal?.throwIfAborted()
     if (this.tryEnter(holder)) return
+    await this.#wait<void>(holder, sql, signal, timeoutMs, (admitted) => admitted())
+  }
+
+  /**
+   * Does something that needs nobody to own the connection, and is over for this side as soon as it was sent: those who
+   * pass do not wait for each other. `send` runs in the moment of admission, when nobody can have entered.
+   *
+   * @throws like `enter()`
+   */
+  async pass<R>(sql: string, send: () => R, signal?: AbortSignal): Promise<Awaited<R>> {
+    signal?.throwIfAborted()
+    if (this.isFree) return await send()
+    return await this.#wait<R>(undefined, sql, signal, this.#timeoutMs, (admitted, refuse) => {
+      try {
+        admitted(send())
+      } catch (error) {
+        refuse(error)
+      }
+    })
+  }
+
+  async #wait<R>(
+    holder: Holder | undefined,
+    sql: string,
+    signal: AbortSignal | undefined,
+    timeoutMs: number,
+    start: (
+      admitted: (value: R | PromiseLike<R>) => void,
+      refuse: (error: unknown) => void,
+    ) => void,
+  ): Promise<R> {
     const site = captureCallSite()
     let abort: (() => void) | undefined
     try {
-      await new Promise<void>((admit, refuse) => {
+      return await new Promise<R>((admitted, refuse) => {
         const waiter: Waiter = {
           holder,
           sql,
           site,
           since: performance.now(),
           timeoutMs,
-          admit,
+          admit: () => start(admitted, refuse),
           refuse,
         }
         this.#queue.push(waiter)
@@ -88,12 +120,15 @@ export class WriteGate {
   leave(holder: Holder): void {
     if (this.#holder !== holder) return
     this.#holder = undefined
-    const next = this.#queue.shift()
-    if (next === undefined) {
-      this.#unwatch()
-    } else {
-      this.#admit(next.holder)
+    for (;;) {
+      const next = this.#queue.shift()
+      if (next === undefined) {
+        this.#unwatch()
+        return
+      }
+      if (next.holder !== undefined) this.#admit(next.holder)
       next.admit()
+      if (next.holder !== undefined) return
     }
   }
 

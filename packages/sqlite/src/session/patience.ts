@@ -1,16 +1,24 @@
 import { QueryTimeoutError, excerpt } from '@keelson/core'
-import { isPassingBusy, retryWhileBusy } from './busy-retry.ts'
-import type { InlineEngine } from './inline-engine.ts'
+import { retryWhileBusy } from '../inline/busy-retry.ts'
+import { isPassingBusy } from '../statement/passing-busy.ts'
+import type { DatabaseLifetime } from './lifetime.ts'
+import type { WriteGate } from './write-gate.ts'
+
+/** What there is to wait for. */
+export interface PatienceEngine extends Pick<DatabaseLifetime, 'untilClosed'> {
+  readonly options: { readonly queryTimeoutMs: number | undefined }
+  readonly gate: Pick<WriteGate, 'holder'>
+}
 
 /**
  * What a session waits for, and the ways to stop waiting: the caller's signal, `cancel()`, `queryTimeoutMs`, and the
  * database being closed.
  */
 export class Patience {
-  readonly #engine: InlineEngine
+  readonly #engine: PatienceEngine
   #waiting: Set<AbortController> | undefined
 
-  constructor(engine: InlineEngine) {
+  constructor(engine: PatienceEngine) {
     this.#engine = engine
   }
 

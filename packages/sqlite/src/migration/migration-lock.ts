@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { retryWhileBusy } from './busy-retry.ts'
+import { retryWhileBusy } from '../inline/busy-retry.ts'
 
 /**
  * A lock among processes that the operating system drops when its holder dies: an exclusive transaction on an empty

@@ -1,0 +1,34 @@
+import { type StatementVerb, statementVerb } from '../statement/verb.ts'
+
+/** What the calling thread knows of a statement from its text, and has learned of it. */
+export interface StatementKind {
+  readonly verb: StatementVerb
+  /** It reads, unless the thread that it is sent to says otherwise. */
+  readonly mayRead: boolean
+  /** Which connections may run it, once a thread has told; and under which definitions that was. */
+  route: { readonly kind: 'any' | 'writer'; readonly generation: number } | undefined
+}
+
+/** Kinds by text, of the statements used last. */
+export class StatementKinds {
+  readonly #size: number
+  readonly #kinds = new Map<string, StatementKind>()
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  of(sql: string): StatementKind {
+    const known = this.#kinds.get(sql)
+    if (known !== undefined) return known
+    const verb = statementVerb(sql)
+    const kind = { verb, mayRead: verb === 'select' || isExplain(sql), route: undefined }
+    if (this.#kinds.size >= this.#size) this.#kinds.clear()
+    this.#kinds.set(sql, kind)
+    return kind
+  }
+}
+
+function isExplain(sql: string): boolean {
+  return /^\s*explain\b/i.test(sql)
+}

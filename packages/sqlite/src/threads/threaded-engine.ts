@@ -1,0 +1,193 @@
+import { existsSync } from 'node:fs'
+import {
+  ConnectionBusyError,
+  excerpt,
+  Holder,
+  type Lease,
+  Pool,
+  PoolAcquireTimeoutError,
+} from '@keelson/core'
+import { WriteGate } from '../session/write-gate.ts'
+import { DatabaseLifetime } from '../session/lifetime.ts'
+import { connect } from '../connection/connect.ts'
+import type { ResolvedSqliteOptions } from '../options.ts'
+import type { TaskName } from '../worker/protocol.ts'
+import { Checkpoints } from './checkpoints.ts'
+import { closeBy, ReaderThreads } from './reader-threads.ts'
+import { errorOf } from './reply-error.ts'
+import { StatementKinds } from './statement-kinds.ts'
+import { Thread } from './thread.ts'
+
+/**
+ * The threads of one database: one that writes, behind a gate, some that ordinary reads are spread over, and as many for
+ * streams and read-only transactions, which have one for themselves.
+ */
+export class ThreadedEngine extends DatabaseLifetime {
+  readonly options: ResolvedSqliteOptions
+  readonly gate: WriteGate
+  readonly kinds: StatementKinds
+  readonly readers: ReaderThreads
+  readonly #pinned: Pool<Thread>
+  readonly #checkpoints: Checkpoints
+  #writer: Thread | undefined
+  /** Whether the connection that writes has something that reads may mean and others do not have. */
+  #isPrivate = false
+  #generation = 0
+
+  constructor(path: string, options: ResolvedSqliteOptions) {
+    super(path)
+    this.options = options
+    this.gate = new WriteGate(options.busyTimeoutMs)
+    this.kinds = new StatementKinds(options.statementCacheSize * 4)
+    const closedBy = (): unknown => this.closedError
+    this.readers = new ReaderThreads(
+      options.readers,
+      (exited, settled) =>
+        new Thread(path, true, options, { closedBy, exited, settled, ready: settled }),
+      closedBy,
+    )
+    this.#pinned = new Pool<Thread>({
+      name: `readers of ${path}`,
+      max: options.readers,
+      acquireTimeoutMs: Math.max(1, options.busyTimeoutMs),
+      create: () => new Thread(path, true, options, { closedBy }),
+      destroy: async (thread) => void (await closeBy(thread, closeMs)),
+      validate: (thread) => !thread.hasExited,
+    })
+    this.#checkpoints = new Checkpoints(this)
+    if (!options.readOnly) this.#openWriter()
+  }
+
+  /** The thread that writes; a new one where the last has ended. */
+  get writer(): Thread {
+    return this.#writer === undefined || this.#writer.hasExited ? this.#openWriter() : this.#writer
+  }
+
+  get isPrivate(): boolean {
+    return this.#isPrivate
+  }
+
+  /** Changes with what the names in a statement may mean. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  #openWriter(): Thread {
+    this.#generation++
+    this.#isPrivate = false
+    this.#writer = new Thread(this.path, false, this.options, {
+      closedBy: () => this.closedError,
+      privacy: (isPrivate) => {
+        this.#isPrivate = isPrivate
+        this.#generation++
+      },
+    })
+    return this.#writer
+  }
+
+  /** A statement has defined something anew, or may have. */
+  definitionsChanged(): void {
+    this.#generation++
+    this.readers.forgetStatements()
+  }
+
+  /** Something was written. */
+  wrote(): void {
+    this.#checkpoints.count()
+  }
+
+  /**
+   * A thread for one alone, as soon as there is one.
+   *
+   * @param purpose what it is for, for the error message of others
+   * @throws {ConnectionBusyError} after `busyTimeoutMs`, naming what has them all
+   */
+  async borrowReader(purpose: string, signal?: AbortSignal): Promise<Lease<Thread>> {
+    try {
+      return await this.#pinned.acquire({ signal, purpose: excerpt(purpose) })
+    } catch (error) {
+      if (!(error instanceof PoolAcquireTimeoutError)) throw error
+      throw new ConnectionBusyError(
+        `Gave up after ${this.options.busyTimeoutMs} ms (busyTimeoutMs) of waiting for one of the ${this.options.readers} ` +
+          `read connections to run ${excerpt(purpose)}. All are in use, by streams or read-only transactions: end those ` +
+          'that were forgotten, or allow more with the option `readers`.',
+        { cause: error },
+      )
+    }
+  }
+
+  /** Does a piece of maintenance in its turn on the thread that writes. */
+  async exclusively<T>(what: string, name: TaskName, argument?: unknown): Promise<T> {
+    this.assertOpen()
+    const holder = new Holder('maintenance', what)
+    await this.gate.enter(holder, what)
+    try {
+      this.assertOpen()
+      return await this.task<T>(this.writer, what, name, argument)
+    } finally {
+      this.gate.leave(holder)
+    }
+  }
+
+  /** Empties the write-ahead log, as far as nobody reads from it. */
+  async checkpoint(): Promise<void> {
+    await this.exclusively('pragma wal_checkpoint(truncate)', 'checkpoint')
+  }
+
+  /** Does a check on a thread that reads. */
+  async reading<T>(what: string, name: TaskName): Promise<T> {
+    this.assertOpen()
+    return this.untilClosed(new AbortController(), async (signal) => {
+      const lease = await this.borrowReader(what, signal)
+      try {
+        return await this.task<T>(lease.resource, what, name)
+      } finally {
+        lease.release()
+      }
+    })
+  }
+
+  async task<T>(thread: Thread, what: string, name: TaskName, argument?: unknown): Promise<T> {
+    const reply = await thread.task(name, argument).reply
+    if (reply.kind === 'value') return reply.value as T
+    throw errorOf(reply, what, false)
+  }
+
+  /** Refreshes the planner's statistics where they are out of date, if there is time for it. */
+  async optimize(deadline: number): Promise<void> {
+    const writer = this.#writer
+    if (writer === undefined || writer.hasExited) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
+    })
+    // Where another process is writing, or the disk is full, the statistics stay as they were.
+    await Promise.race([writer.task('optimize').reply, late])
+    clearTimeout(timer)
+  }
+
+  /** Ends every thread, by force where it does not end until then. @returns what was ended so */
+  async closeThreads(deadline: number): Promise<string[]> {
+    const left = (): number => Math.max(closeMs, deadline - performance.now())
+    const writer = this.#writer
+    this.#writer = undefined
+    // The last connection to close copies the log into the file, and only one that writes can.
+    await Promise.all([this.readers.close(left()), this.#pinned.close({ deadlineMs: left() })])
+    const inTime = writer === undefined || (await closeBy(writer, left()))
+    if (!inTime) return ['a statement that the thread that writes was still running']
+    if (!this.options.readOnly && existsSync(`${this.path}-wal`)) this.#closeFile()
+    return []
+  }
+
+  /** After a thread that has ended by itself. */
+  #closeFile(): void {
+    try {
+      connect(this.path, this.options, false).database.close()
+    } catch {
+      // Another process has it, and will do so.
+    }
+  }
+}
+
+/** How long a thread may take to close its connection, in milliseconds. */
+const closeMs = 250
