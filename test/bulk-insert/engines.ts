@@ -137,10 +137,26 @@ async function mysqlDatabase(): Promise<{ readonly uri: string; drop(): Promise<
   return { uri: url.href, drop: () => runOnServer(`drop database \`${name}\``) }
 }
 
+/** A database that is no longer there when it is dropped. */
+function newFile(): { readonly path: string; drop(): void } {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bulk-'))
+  return {
+    path: join(directory, 'app.db'),
+    drop: () => rmSync(directory, { recursive: true, force: true }),
+  }
+}
+
 const dialects: Readonly<
   Record<string, readonly [Kind, () => Promise<Dialect | [Dialect, () => unknown]>]>
 > = {
   "Keelson's SQLite": ['sqlite', async () => new SqliteDialect({ path: ':memory:' })],
+  "Keelson's SQLite on threads": [
+    'sqlite',
+    async () => {
+      const { path, drop } = newFile()
+      return [new SqliteDialect({ path, mode: 'threads' }), drop]
+    },
+  ],
   "Kysely's SQLite": [
     'sqlite',
     async () => new KyselySqliteDialect({ database: new BetterSqlite3(':memory:') }),
@@ -201,6 +217,14 @@ const drivers: Readonly<Record<string, readonly [Kind, () => Promise<Opened> | O
     () => {
       const db = sqliteDrizzle(':memory:')
       return { db, close: async () => db.$client.close() }
+    },
+  ],
+  "Keelson's SQLite on threads": [
+    'sqlite',
+    () => {
+      const { path, drop } = newFile()
+      const db = sqliteDrizzle({ connection: { path, mode: 'threads' } })
+      return { db, close: () => db.$client.close().finally(drop) }
     },
   ],
   'better-sqlite3': [

@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: the engines under test, each under the same few words. */
 import { type EngineName, KeelsonError } from '@keelson/core'
 import type { ValuePolicies } from '@keelson/duckdb'
 import {
@@ -122,44 +123,53 @@ export interface EngineSql {
 
 type SqliteDrizzle = KeelsonSqliteDatabase<typeof sqliteTables>
 
-const sqliteRecord: Omit<Engine, 'supports'> = {
-  kind: 'sqlite',
-  name: 'sqlite',
-  lacks: {},
-  isolationLevels: ['serializable'],
-  isEngineError: (error) => error instanceof BetterSqlite3.SqliteError,
-  kyselyDialect: (path, options) => new SqliteDialect({ path, ...sqliteOptions(options) }),
-  drizzle: {
-    open(path, options) {
-      const db = drizzle({ connection: { path, ...sqliteOptions(options) }, schema: sqliteTables })
-      return { db, close: async () => void (await db.$client.close()) }
+/** @param mode where SQLite runs */
+function sqliteIn(mode: 'inline' | 'threads', name: string): Omit<Engine, 'supports'> {
+  const settings = (options: OpenOptions | undefined) => ({ mode, ...sqliteOptions(options) })
+  return {
+    kind: 'sqlite',
+    name,
+    lacks: {},
+    isolationLevels: ['serializable'],
+    isEngineError: (error) => error instanceof BetterSqlite3.SqliteError,
+    kyselyDialect: (path, options) => new SqliteDialect({ path, ...settings(options) }),
+    drizzle: {
+      open(path, options) {
+        const db = drizzle({ connection: { path, ...settings(options) }, schema: sqliteTables })
+        return { db, close: async () => void (await db.$client.close()) }
+      },
+      tables: sqliteTables,
+      run: (db, statement) => db.run(statement),
+      rows: (db, query) => db.all(query),
+      written(result) {
+        const { changes, lastInsertRowid } = result as {
+          changes: number
+          lastInsertRowid: number | undefined
+        }
+        return { affected: changes, insertId: lastInsertRowid }
+      },
+      stream: (db, query, options) => stream(db as SqliteDrizzle, query, options),
+      migrate: (db, config) => migrate(db as SqliteDrizzle, config),
     },
-    tables: sqliteTables,
-    run: (db, statement) => db.run(statement),
-    rows: (db, query) => db.all(query),
-    written(result) {
-      const { changes, lastInsertRowid } = result as {
-        changes: number
-        lastInsertRowid: number | undefined
-      }
-      return { affected: changes, insertId: lastInsertRowid }
+    sql: {
+      createTables: sqliteStatements,
+      failsAt: (column, value) =>
+        `case when ${column} = ${value} then abs(-9223372036854775807 - 1) else ${column} end`,
+      failure: /integer overflow/,
+      rollsBack: "insert or rollback into account (id, name) values (1, 'again')",
     },
-    stream: (db, query, options) => stream(db as SqliteDrizzle, query, options),
-    migrate: (db, config) => migrate(db as SqliteDrizzle, config),
-  },
-  sql: {
-    createTables: sqliteStatements,
-    failsAt: (column, value) =>
-      `case when ${column} = ${value} then abs(-9223372036854775807 - 1) else ${column} end`,
-    failure: /integer overflow/,
-    rollsBack: "insert or rollback into account (id, name) values (1, 'again')",
-  },
-  // https://www.sqlite.org/datatype3.html: there is neither a boolean nor a date.
-  kyselyReads: { flag: Number, moment: (value) => value.toISOString() },
-  sampleTypes: { label: 'TEXT', whole: 'INTEGER', ratio: 'REAL', bytes: 'BLOB' },
+    // https://www.sqlite.org/datatype3.html: there is neither a boolean nor a date.
+    kyselyReads: { flag: Number, moment: (value) => value.toISOString() },
+    sampleTypes: { label: 'TEXT', whole: 'INTEGER', ratio: 'REAL', bytes: 'BLOB' },
+  }
 }
 
+const sqliteRecord = sqliteIn('inline', 'sqlite')
+
 export const sqlite: Engine = engine(sqliteRecord)
+
+/** SQLite on threads of its own. */
+export const sqliteThreads: Engine = engine(sqliteIn('threads', 'sqlite on threads'))
 
 /** A database without a file has one connection, which does one thing after the other. */
 export const sqliteMemory: Engine = engine({
@@ -251,7 +261,7 @@ export const duckdbMemory: Engine = engine({
   },
 })
 
-const all: readonly Engine[] = [sqlite, sqliteMemory, duckdb, duckdbMemory]
+const all: readonly Engine[] = [sqlite, sqliteThreads, sqliteMemory, duckdb, duckdbMemory]
 
 /** The engines that tests run on: all, or those that the environment names with `ENGINES=sqlite pnpm test`. */
 export const engines: readonly Engine[] = selected(process.env['ENGINES']?.split(','))

@@ -26,6 +26,10 @@ export const keelsonOnDrizzle: Readonly<Partial<Record<EngineKind, readonly Driv
       const db = drizzleOnSqlite(location)
       return { db, close: () => db.$client.close() }
     }),
+    wrapped('@keelson/sqlite on threads', sqliteHandle, ({ location }) => {
+      const db = drizzleOnSqlite({ connection: { path: location, mode: 'threads' } })
+      return { db, close: () => db.$client.close() }
+    }),
     {
       name: 'better-sqlite3',
       lacks: pgLacks,

@@ -16,6 +16,10 @@ export const keelsonOnKysely: Readonly<Partial<Record<EngineKind, readonly Async
   SQLite: [
     wrapped('better-sqlite3', ownDialects.SQLite),
     wrapped('@keelson/sqlite', ({ location }) => new SqliteDialect({ path: location })),
+    wrapped(
+      '@keelson/sqlite on threads',
+      ({ location }) => new SqliteDialect({ path: location, mode: 'threads' }),
+    ),
   ],
   PostgreSQL: [wrapped('pg', ownDialects.PostgreSQL)],
   PGlite: [wrapped('PGlite', ownDialects.PGlite)],

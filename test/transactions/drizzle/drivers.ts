@@ -218,19 +218,28 @@ export function proxied(raw: Database.Database): {
   }
 }
 
-export const ourSqlite: DriverUnderTest = {
-  ...sqlite,
-  name: "Keelson's SQLite",
-  hasReaders: true,
-  logs: undefined,
-  open(options) {
-    const db = sqliteDrizzle({
-      connection: { path: temporaryFile(), busyTimeoutMs: 1_000 },
-      ...options,
-    })
-    onTestFinished(async () => void (await db.$client.close()))
-    return db
-  },
+export const ourSqlite: DriverUnderTest = ourSqliteIn('inline', "Keelson's SQLite")
+
+export const ourSqliteThreads: DriverUnderTest = ourSqliteIn(
+  'threads',
+  "Keelson's SQLite on threads",
+)
+
+function ourSqliteIn(mode: 'inline' | 'threads', name: string): DriverUnderTest {
+  return {
+    ...sqlite,
+    name,
+    hasReaders: true,
+    logs: undefined,
+    open(options) {
+      const db = sqliteDrizzle({
+        connection: { path: temporaryFile(), mode, busyTimeoutMs: 1_000 },
+        ...options,
+      })
+      onTestFinished(async () => void (await db.$client.close()))
+      return db
+    },
+  }
 }
 
 export const ourDuckDB: DriverUnderTest = {

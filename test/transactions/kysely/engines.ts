@@ -54,6 +54,13 @@ export const sqliteOurs: KyselyEngine = {
   dialect: async () => new SqliteDialect({ path: temporaryFile('app.db'), busyTimeoutMs: 1_000 }),
 }
 
+const sqliteThreads: KyselyEngine = {
+  ...sqliteOurs,
+  name: "Keelson's SQLite on threads",
+  dialect: async () =>
+    new SqliteDialect({ path: temporaryFile('app.db'), mode: 'threads', busyTimeoutMs: 1_000 }),
+}
+
 export const sqliteKysely: KyselyEngine = {
   ...sqliteOurs,
   name: "Kysely's SQLite",
@@ -120,6 +127,7 @@ export const mysql: KyselyEngine = {
 
 export const engines: readonly KyselyEngine[] = [
   sqliteOurs,
+  sqliteThreads,
   sqliteKysely,
   pglite,
   postgresql,

@@ -73,22 +73,34 @@ export const sqliteOurs: ModelEngine = {
   hasSavepoints: true,
   failsWhole: false,
   hasSecondConnection: false,
-  async open(options) {
-    const path = temporaryFile('app.db')
-    const database = openSqlite({ path, busyTimeoutMs: 5_000 })
-    onTestFinished(async () => void (await database.close({ deadlineMs: 0 })))
-    await database.execute(table)
-    await database.execute(seedRow)
-    // Another connection: it sees what is committed, and can write only when nobody holds the lock.
-    const outside = new Database(path, { timeout: 0 })
-    onTestFinished(() => void outside.close())
-    return {
-      db: connect(new SqliteDialect({ database }), options),
-      names: async (prefix) => namesIn(outside, prefix),
-      assertIdle: async () => void outside.exec('begin immediate; rollback'),
-      run: (statement) => database.execute(statement),
-    }
-  },
+  open: (options) => openOurs('inline', options),
+}
+
+const sqliteThreads: ModelEngine = {
+  ...sqliteOurs,
+  name: "Keelson's SQLite on threads",
+  id: 'sqlite-threads',
+  open: (options) => openOurs('threads', options),
+}
+
+async function openOurs(
+  mode: 'inline' | 'threads',
+  options: OpenOptions | undefined,
+): Promise<Opened> {
+  const path = temporaryFile('app.db')
+  const database = openSqlite({ path, mode, busyTimeoutMs: 5_000 })
+  onTestFinished(async () => void (await database.close({ deadlineMs: 0 })))
+  await database.execute(table)
+  await database.execute(seedRow)
+  // Another connection: it sees what is committed, and can write only when nobody holds the lock.
+  const outside = new Database(path, { timeout: 0 })
+  onTestFinished(() => void outside.close())
+  return {
+    db: connect(new SqliteDialect({ database }), options),
+    names: async (prefix) => namesIn(outside, prefix),
+    assertIdle: async () => void outside.exec('begin immediate; rollback'),
+    run: (statement) => database.execute(statement),
+  }
 }
 
 export const sqliteKysely: ModelEngine = {
@@ -254,6 +266,7 @@ const duckdb: ModelEngine = {
 
 export const engines: readonly ModelEngine[] = [
   sqliteOurs,
+  sqliteThreads,
   sqliteKysely,
   pglite,
   postgresql,

@@ -1,0 +1,4 @@
+import { describeBehaviour } from './behaviour.ts'
+import { ourSqliteThreads } from './drivers.ts'
+
+describeBehaviour(ourSqliteThreads)
