@@ -1,6 +1,6 @@
 /**
  * Real data in two databases, each through Kysely and through Drizzle. In SQLite: load, relate, query, stream, and a
- * nested step that fails without taking the outer one along. In DuckDB: 3,000,000 rows of a Parquet file to query and to
+ * nested step that fails without taking the outer one along, and the same queries on threads. In DuckDB: 3,000,000 rows of a Parquet file to query and to
  * stream, and a transaction that no caught error saves. The files are in a temporary folder and gone at the end.
  *
  * Run it with `npx -y pnpm@12 example`.
@@ -26,6 +26,7 @@ import { checkFile, showSqliteSettings } from './quickstart/sqlite/checks.ts'
 import * as drizzleOnSqlite from './quickstart/sqlite/drizzle-tour.ts'
 import * as kyselyOnSqlite from './quickstart/sqlite/kysely-tour.ts'
 import { loadAirports, repairAirports } from './quickstart/sqlite/load.ts'
+import { compareModes } from './quickstart/sqlite/modes.ts'
 import { relateAirports } from './quickstart/sqlite/relate.ts'
 import { schema, type Database as AirportTables } from './quickstart/sqlite/schema.ts'
 import { print, seconds, step } from './quickstart/terminal.ts'
@@ -76,6 +77,7 @@ try {
   await step('Drizzle on SQLite: fail a nested step', () =>
     drizzleOnSqlite.failNestedStep(airports.drizzle, airports.kysely),
   )
+  await step('Keep the event loop moving while SQLite works', () => compareModes(sqlite.path))
   await step('Check the file', () => checkFile(sqlite, airports.kysely, airports.drizzle))
 
   await step('DuckDB: open one file for Kysely and Drizzle', () => showDuckDBSettings(duckdb))

@@ -84,6 +84,19 @@ describe('examples/quickstart.ts', () => {
     expect(run.stdout).toMatch(/^[\d,]{3,} MB at most for Node and both databases$/m)
   })
 
+  test('keeps the event loop moving on threads, with the same result', () => {
+    const [inline, threads] = ['inline', 'threads'].map((mode) =>
+      rows.find(([first, , ticks]) => first === mode && ticks !== undefined),
+    )
+    const numbers = (row: string[] | undefined) =>
+      row!.slice(1).map((text) => Number(text.replaceAll(',', '')))
+    const [pairs, ticks, pauseMs] = numbers(threads)
+    const [samePairs, fewTicks, longPauseMs] = numbers(inline)
+    expect(pairs).toBe(samePairs)
+    expect(ticks).toBeGreaterThan(fewTicks!)
+    expect(pauseMs).toBeLessThan(longPauseMs!)
+  })
+
   test('loses the rows of a failed nested step and keeps those of the outer one, in both ORMs', () => {
     expect(run.stdout).toContain('UNIQUE constraint failed: airport.iata')
     expect(rows).toContainEqual(['outer', 'new airports ECP and XWA', '2', '2'])

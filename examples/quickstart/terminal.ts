@@ -57,19 +57,22 @@ export async function* withProgress<Row>(
 
 /** A progress bar; where there is no terminal, a line of counts grows instead. */
 export class ProgressBar {
-  readonly #bar = new SingleBar({
-    format: '{bar} {value} of {total} rows',
-    formatValue: (value) => number(value),
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    linewrap: true,
-    stream: process.stdout,
-  })
+  readonly #bar: SingleBar
+  readonly #unit: string
   readonly #total: number
   readonly #part: number
   #next: number
 
-  constructor(total: number) {
+  constructor(total: number, unit = 'rows') {
+    this.#bar = new SingleBar({
+      format: `{bar} {value} of {total} ${unit}`,
+      formatValue: (value) => number(value),
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      linewrap: true,
+      stream: process.stdout,
+    })
+    this.#unit = unit
     this.#total = total
     this.#part = Math.ceil(total / (process.stdout.isTTY ? 100 : 4))
     this.#next = this.#part
@@ -85,7 +88,7 @@ export class ProgressBar {
 
   stop(): void {
     this.#bar.stop()
-    if (!process.stdout.isTTY) print('rows')
+    if (!process.stdout.isTTY) print(this.#unit)
   }
 }
 

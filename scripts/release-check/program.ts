@@ -51,6 +51,12 @@ for await (const row of accounts.stream()) streamed.push(row)
 assert.deepEqual(streamed, [{ id: 1, owner: 'Ada' }])
 await kysely.destroy()
 
+// The code of the threads is in the tarball too.
+const threads = openSqlite({ path, mode: 'threads' })
+const onThreads = await threads.execute<{ owner: string }>('select owner from account')
+assert.deepEqual(onThreads.rows, [{ owner: 'Ada' }])
+assert.deepEqual(await threads.close(), { forced: [] })
+
 const account = sqliteTable('account', {
   id: integer().primaryKey(),
   owner: text().notNull().unique(),
