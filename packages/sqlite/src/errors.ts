@@ -1,4 +1,4 @@
-import { KeelsonError } from '@keelson/core'
+import { KeelsonError } from '@keelson/core/base'
 
 /** The database could not be opened. Nothing was left open. */
 export class SqliteOpenError extends KeelsonError {

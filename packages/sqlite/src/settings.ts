@@ -1,4 +1,4 @@
-import { checkOptionNames, describeValue, invalidOption, OptionError } from '@keelson/core'
+import { checkOptionNames, describeValue, invalidOption, OptionError } from '@keelson/core/base'
 import Database from 'better-sqlite3'
 import type { BetterSqlite3Database } from './better-sqlite3.ts'
 import { SqliteOpenError } from './errors.ts'

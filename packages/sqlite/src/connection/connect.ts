@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { KeelsonError, OptionError } from '@keelson/core'
+import { KeelsonError, OptionError } from '@keelson/core/base'
 import Database from 'better-sqlite3'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import { SqliteOpenError } from '../errors.ts'

@@ -1,4 +1,4 @@
-import { invalidOption, quoteIdentifier } from '@keelson/core'
+import { invalidOption, quoteIdentifier } from '@keelson/core/base'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { ForeignKeyViolation, OrphanCount } from './maintenance.ts'
 

@@ -1,8 +1,5 @@
-import {
-  type BulkStatementsRequest,
-  type BulkStatementsResult,
-  upsertedFunction,
-} from '@keelson/core'
+import type { BulkStatementsRequest, BulkStatementsResult } from '@keelson/core'
+import { upsertedFunction } from '@keelson/core/base'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import { bindableParameters, bindsAsIs } from '../values/parameters.ts'
 import type { PreparedStatement } from './prepared-statement.ts'

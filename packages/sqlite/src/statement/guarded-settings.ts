@@ -1,4 +1,4 @@
-import { excerpt } from '@keelson/core'
+import { excerpt } from '@keelson/core/base'
 import { SqliteStatementError } from '../errors.ts'
 import { pragmaAssignment } from './verb.ts'
 

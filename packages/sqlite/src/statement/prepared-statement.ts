@@ -1,4 +1,4 @@
-import { excerpt, ParameterError } from '@keelson/core'
+import { excerpt, ParameterError } from '@keelson/core/base'
 import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sqlite3.ts'
 import { SqliteStatementError } from '../errors.ts'
 import { arrayScan, objectScan, type InexactScan } from '../values/int64.ts'

@@ -1,9 +1,5 @@
-import {
-  type BulkStatementsRequest,
-  type BulkStatementsResult,
-  excerpt,
-  QueryTimeoutError,
-} from '@keelson/core'
+import type { BulkStatementsRequest, BulkStatementsResult } from '@keelson/core'
+import { excerpt, QueryTimeoutError } from '@keelson/core/base'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { Int64Policy, SqliteResult } from '../contract.ts'
 import { convertRow, genericScan } from '../values/int64.ts'

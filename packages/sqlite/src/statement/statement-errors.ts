@@ -1,4 +1,4 @@
-import { excerpt, ParameterError } from '@keelson/core'
+import { excerpt, ParameterError } from '@keelson/core/base'
 import { SqliteResultError } from '../errors.ts'
 import type { PreparedStatement } from './prepared-statement.ts'
 import { sqlTokens } from './tokens.ts'

@@ -6,10 +6,14 @@ import type { Reply, Thread, Ticket } from './thread.ts'
 /** Something that a thread was asked for, or is to be. */
 export interface Asked {
   readonly reply: Promise<Reply>
+  /** Why nobody wants it any more. */
+  readonly reason: unknown
+  /** Whether a thread has begun with it. */
+  readonly hasBegun: boolean
   /** Whether a thread is at work on it. */
   readonly isRunning: boolean
   /**
-   * Nobody wants it any more. What has not begun ends now, and so does a read; a write that runs is waited for.
+   * Nobody wants it any more. What has not begun ends now, and so does a read; a write that has begun is waited for.
    *
    * @returns whether it has ended for the caller
    */
@@ -23,6 +27,7 @@ export class AskedOfThread implements Asked {
   readonly #thread: Thread
   readonly #ticket: Ticket
   readonly #isRead: boolean
+  #reason: unknown
 
   /** @param isRead it changes nothing, whether it runs to its end or not */
   constructor(thread: Thread, ticket: Ticket, isRead: boolean) {
@@ -35,13 +40,22 @@ export class AskedOfThread implements Asked {
     return this.#ticket.reply
   }
 
+  get reason(): unknown {
+    return this.#reason
+  }
+
+  get hasBegun(): boolean {
+    return this.#thread.hasBegun(this.#ticket.id)
+  }
+
   get isRunning(): boolean {
     return this.#thread.isRunning(this.#ticket.id)
   }
 
   giveUp(reason: unknown): boolean {
+    this.#reason = reason
     this.#thread.cancel(this.#ticket.id)
-    if (!this.#isRead && this.isRunning) return false
+    if (!this.#isRead && this.hasBegun) return false
     this.abandon(reason)
     return true
   }
@@ -63,7 +77,7 @@ export async function whileInteresting(
   signal: AbortSignal | undefined,
   timeoutMs: number | undefined,
 ): Promise<Reply> {
-  if (signal === undefined && timeoutMs === undefined) return asked.reply
+  if (signal === undefined && timeoutMs === undefined) return told(await asked.reply, asked)
   const lose = (): void => void asked.giveUp(signal!.reason)
   let timer: NodeJS.Timeout | undefined
   let late: (() => unknown) | undefined
@@ -75,18 +89,24 @@ export async function whileInteresting(
       const hasEnded = asked.giveUp(undefined)
       late = () =>
         hasEnded ? timeoutError(isRunning, sql, timeoutMs) : unknownError(sql, timeoutMs)
-      if (!hasEnded) asked.abandon(undefined)
+      // Else its answer is on its way.
+      if (!hasEnded && asked.isRunning) asked.abandon(undefined)
     }, timeoutMs)
   try {
-    const reply = await asked.reply
+    const reply = told(await asked.reply, asked)
     // Made here, so that it has the caller in its stack.
     return late !== undefined && reply.kind === 'given up'
-      ? { kind: 'given up', reason: withCallerStack(late) }
+      ? { ...reply, reason: withCallerStack(late) }
       : reply
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', lose)
   }
+}
+
+/** What a thread has noticed in time was given up for a reason that it does not know. */
+function told(reply: Reply, { reason }: Asked): Reply {
+  return reply.kind === 'cancelled' ? { kind: 'given up', reason, hasNotRun: true } : reply
 }
 
 function timeoutError(isRunning: boolean, sql: string, timeoutMs: number): QueryTimeoutError {

@@ -18,6 +18,8 @@ interface Read {
   readonly settle: (reply: Reply) => void
   thread: Thread | undefined
   ticket: Ticket | undefined
+  /** Why nobody wants it any more. */
+  reason: unknown
 }
 
 /** The threads that ordinary reads are spread over; each serves many at a time. */
@@ -50,10 +52,24 @@ export class ReaderThreads {
     const reply = new Promise<Reply>((resolve) => {
       settle = resolve
     })
-    const read: Read = { sql, parameters, options, settle, thread: undefined, ticket: undefined }
+    const read: Read = {
+      sql,
+      parameters,
+      options,
+      settle,
+      thread: undefined,
+      ticket: undefined,
+      reason: undefined,
+    }
     if (this.#waiting.length > 0 || !this.#start(read)) this.#waiting.push(read)
     return {
       reply,
+      get reason() {
+        return read.reason
+      },
+      get hasBegun() {
+        return read.ticket !== undefined && read.thread!.hasBegun(read.ticket.id)
+      },
       get isRunning() {
         return read.ticket !== undefined && read.thread!.isRunning(read.ticket.id)
       },
@@ -176,10 +192,10 @@ export class ReaderThreads {
       if (thread.inFlight < 2 || now - thread.lastHeardMs < shareMs) continue
       for (const read of this.#reads.get(thread)!) {
         const { id } = read.ticket!
-        if (thread.isRunning(id)) continue
+        if (thread.hasBegun(id)) continue
         thread.cancel(id)
         // It may have begun in this moment; then its answer counts.
-        if (thread.isRunning(id)) continue
+        if (thread.hasBegun(id)) continue
         thread.giveUp(id, undefined)
         this.#send(read, idle)
       }
@@ -201,6 +217,7 @@ export class ReaderThreads {
   }
 
   #giveUp(read: Read, reason: unknown): true {
+    read.reason = reason
     const { thread, ticket } = read
     if (thread === undefined || ticket === undefined) {
       const at = this.#waiting.indexOf(read)
@@ -254,16 +271,26 @@ function rank({ inFlight, isReady }: Thread): number {
 }
 
 /** How long is waited for a thread that was told to end, in milliseconds: within a step of SQLite it does not hear. */
-const terminationMs = 250
+const terminationMs = 1_000
+
+/** The same for one that has not begun, which ends by itself. */
+const beginningMs = 10_000
 
 /** Ends a thread, by force where it does not end by itself. */
 export async function closeBy(thread: Thread, deadlineMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), deadlineMs)
-  })
-  const inTime = await Promise.race([thread.close().then(() => true), late])
-  clearTimeout(timer)
-  if (!inTime) await Promise.race([thread.terminate(), sleep(terminationMs)])
-  return inTime
+  if (await within(deadlineMs, thread.close())) return true
+  const { isReady } = thread
+  await within(isReady ? terminationMs : beginningMs, thread.terminate())
+  return !isReady
+}
+
+/** Whether something is over within so many milliseconds. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const limit = new AbortController()
+  const late = sleep(ms, false, { signal: limit.signal }).catch(() => false)
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    limit.abort()
+  }
 }

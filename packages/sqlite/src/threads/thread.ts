@@ -42,8 +42,8 @@ export type Reply =
       /** What the database was closed with, if it was. */
       readonly closedBy: unknown
     }
-  /** Nobody waits for it any more. */
-  | { readonly kind: 'given up'; readonly reason: unknown }
+  /** Nobody waits for it any more; `hasNotRun` where that is certain. */
+  | { readonly kind: 'given up'; readonly reason: unknown; readonly hasNotRun?: boolean }
 
 /** A request on its way. */
 export interface Ticket {
@@ -147,6 +147,11 @@ export class Thread {
     return this.#isReady
   }
 
+  /** Settles when it has ended. */
+  get exited(): Promise<void> {
+    return this.#exited
+  }
+
   /** It does not answer any more. */
   get hasExited(): boolean {
     return this.#hasExited
@@ -220,7 +225,7 @@ export class Thread {
     return this.#ask('arrays', 0, undefined, (id) => [id, ask.endStream, outcome])
   }
 
-  /** Nobody wants it any more. What has not begun will not, unless `isRunning()` says so after this. */
+  /** Nobody wants it any more. What has not begun will not, unless `hasBegun()` says so after this. */
   cancel(id: number): void {
     this.#send([id, ask.cancel])
     this.#flush()
@@ -234,7 +239,12 @@ export class Thread {
     this.#settle(id, pending, { kind: 'given up', reason })
   }
 
-  /** Whether the thread is at work on it, or about to be. */
+  /** Whether the thread has begun with it, or is about to; its answer may be on its way. */
+  hasBegun(id: number): boolean {
+    return id <= Atomics.load(this.#shared, slot.runningTo)
+  }
+
+  /** Whether the thread is at work on it. */
   isRunning(id: number): boolean {
     const from = Atomics.load(this.#shared, slot.runningFrom)
     return from !== 0 && id >= from && id <= Atomics.load(this.#shared, slot.runningTo)
@@ -257,10 +267,19 @@ export class Thread {
 
   /** Ends it as soon as it can be ended: SQLite is not interrupted within a step. */
   async terminate(): Promise<void> {
-    this.#isClosing = true
-    this.#worker.unref()
-    this.#hasEnded()
-    await this.#worker.terminate()
+    if (this.#isReady) {
+      this.#isClosing = true
+      this.#worker.unref()
+      this.#hasEnded()
+      await this.#worker.terminate()
+      return
+    }
+    // The process would abort where a thread ends while it loads better-sqlite3. It ends by itself, and runs nothing.
+    for (const id of this.#pending.keys()) this.#send([id, ask.cancel])
+    const exited = this.close()
+    this.#flush()
+    this.#settleAll()
+    await exited
   }
 
   #newText(sql: string): number {
@@ -434,12 +453,16 @@ export class Thread {
     if (this.#hasExited) return
     this.#hasExited = true
     this.#port.close()
+    this.#settleAll()
+    this.#events.exited?.(this)
+  }
+
+  #settleAll(): void {
     const waiting = [...this.#pending]
     this.#pending.clear()
     this.#givenUp.clear()
     const lastBegun = Atomics.load(this.#shared, slot.runningTo)
     for (const [id, { settle }] of waiting) settle(this.#exit(id <= lastBegun))
-    this.#events.exited?.(this)
   }
 }
 

@@ -16,7 +16,7 @@ import { Checkpoints } from './checkpoints.ts'
 import { closeBy, ReaderThreads } from './reader-threads.ts'
 import { errorOf } from './reply-error.ts'
 import { StatementKinds } from './statement-kinds.ts'
-import { Thread } from './thread.ts'
+import { Thread, type ThreadEvents } from './thread.ts'
 
 /**
  * The threads of one database: one that writes, behind a gate, some that ordinary reads are spread over, and as many for
@@ -29,6 +29,8 @@ export class ThreadedEngine extends DatabaseLifetime {
   readonly readers: ReaderThreads
   readonly #pinned: Pool<Thread>
   readonly #checkpoints: Checkpoints
+  /** All that have not ended. */
+  readonly #threads = new Set<Thread>()
   #writer: Thread | undefined
   /** Whether the connection that writes has something that reads may mean and others do not have. */
   #isPrivate = false
@@ -42,15 +44,14 @@ export class ThreadedEngine extends DatabaseLifetime {
     const closedBy = (): unknown => this.closedError
     this.readers = new ReaderThreads(
       options.readers,
-      (exited, settled) =>
-        new Thread(path, true, options, { closedBy, exited, settled, ready: settled }),
+      (exited, settled) => this.#newThread(true, { exited, settled, ready: settled }),
       closedBy,
     )
     this.#pinned = new Pool<Thread>({
       name: `readers of ${path}`,
       max: options.readers,
       acquireTimeoutMs: Math.max(1, options.busyTimeoutMs),
-      create: () => new Thread(path, true, options, { closedBy }),
+      create: () => this.#newThread(true, {}),
       destroy: async (thread) => void (await closeBy(thread, closeMs)),
       validate: (thread) => !thread.hasExited,
     })
@@ -75,14 +76,23 @@ export class ThreadedEngine extends DatabaseLifetime {
   #openWriter(): Thread {
     this.#generation++
     this.#isPrivate = false
-    this.#writer = new Thread(this.path, false, this.options, {
-      closedBy: () => this.closedError,
+    this.#writer = this.#newThread(false, {
       privacy: (isPrivate) => {
         this.#isPrivate = isPrivate
         this.#generation++
       },
     })
     return this.#writer
+  }
+
+  #newThread(isReader: boolean, events: Omit<ThreadEvents, 'closedBy'>): Thread {
+    const thread = new Thread(this.path, isReader, this.options, {
+      ...events,
+      closedBy: () => this.closedError,
+    })
+    this.#threads.add(thread)
+    void thread.exited.then(() => this.#threads.delete(thread))
+    return thread
   }
 
   /** A statement has defined something anew, or may have. */
@@ -174,6 +184,7 @@ export class ThreadedEngine extends DatabaseLifetime {
     // The last connection to close copies the log into the file, and only one that writes can.
     await Promise.all([this.readers.close(left()), this.#pinned.close({ deadlineMs: left() })])
     const inTime = writer === undefined || (await closeBy(writer, left()))
+    await Promise.all(Array.from(this.#threads, (thread) => closeBy(thread, 0)))
     if (!inTime) return ['a statement that the thread that writes was still running']
     if (!this.options.readOnly && existsSync(`${this.path}-wal`)) this.#closeFile()
     return []

@@ -38,7 +38,7 @@ import type { ErrorPayload } from '../worker/protocol.ts'
 import { flag } from '../worker/protocol.ts'
 import { errorFrom } from './error-copy.ts'
 import { type Asked, AskedOfThread, whileInteresting } from './interest.ts'
-import { orTerminated } from './or-terminated.ts'
+import { orTerminated, unlessLate } from './stuck-threads.ts'
 import { errorOf } from './reply-error.ts'
 import { sendable, sendableRows } from './sendable.ts'
 import type { Reply, Thread, Ticket } from './thread.ts'
@@ -223,12 +223,11 @@ export class ThreadedSession implements SqliteSession, Endable {
       await this.#endStream('The transaction was rolled back while the stream was open.')
       if (this.#begin === undefined && !owned.thread.hasExited) {
         const rolledBack = owned.thread.control('rollback').reply
-        if (this.#hasLeft && this.#migration === undefined) this.#leave(owned, rolledBack)
-        else {
-          const reply = await rolledBack
-          // A thread that has ended has rolled back what it had not committed.
-          if (reply.kind === 'failed') throw errorOf(reply, 'rollback', false)
-        }
+        const mayLeave = this.#hasLeft && this.#migration === undefined
+        const reply = mayLeave ? await unlessLate(rolledBack) : await rolledBack
+        if (reply === undefined) this.#leave(owned, rolledBack)
+        // A thread that has ended has rolled back what it had not committed.
+        else if (reply.kind === 'failed') throw errorOf(reply, 'rollback', false)
       }
     } catch (error) {
       // Nobody may write on a connection whose state is unknown.
@@ -474,9 +473,10 @@ export class ThreadedSession implements SqliteSession, Endable {
       const reply = await whileInteresting(asked, sql, signal, timeoutMs)
       const isLeft = reply.kind === 'given up'
       // A read may run on although nobody waits for it, and so may a write whose time is over.
-      const isDropped = isLeft && !isRead && !asked.isRunning
+      const isDropped = isLeft && (reply.hasNotRun === true || (!isRead && !asked.hasBegun))
       if (isLeft && !isDropped) this.#hasLeft = true
-      if (begin !== undefined && (isDropped || isUnbegun(reply))) this.#begin ??= begin
+      const isUnbegun = isDropped || (reply.kind === 'failed' && reply.isUnbegun)
+      if (begin !== undefined && isUnbegun) this.#begin ??= begin
       return this.#replied(reply, sql)
     } finally {
       this.#asked.delete(asked)
@@ -644,8 +644,4 @@ export class ThreadedSession implements SqliteSession, Endable {
     this.#owned = undefined
     owned.giveBack()
   }
-}
-
-function isUnbegun(reply: Reply): boolean {
-  return (reply.kind === 'failed' && reply.isUnbegun) || reply.kind === 'cancelled'
 }

@@ -1,4 +1,4 @@
-import { Int64RangeError } from '@keelson/core'
+import { Int64RangeError } from '@keelson/core/base'
 import type { Int64Policy } from '../contract.ts'
 import { compiled } from './compiled.ts'
 

@@ -1,4 +1,4 @@
-import { describeValue, ParameterError } from '@keelson/core'
+import { describeValue, ParameterError } from '@keelson/core/base'
 import { parameterColumn } from '../statement/parameter-column.ts'
 
 /**

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { Answers } from './answers.ts'
+import { Costs } from './costs.ts'
 import { runBackup } from './backup-job.ts'
 import { runColumns } from './bulk-job.ts'
 import { payloadOf } from './error-payload.ts'
@@ -43,6 +44,7 @@ export class ThreadServer {
   readonly #runner: StatementRunner
   readonly #group: GroupCommit
   readonly #tasks: Tasks
+  readonly #costs = new Costs()
   #stream: StreamJob | undefined
   /** Backups that are being made, in turns of the event loop. */
   #backups = 0
@@ -88,13 +90,17 @@ export class ThreadServer {
     const { layouts } = this.#parts
     layouts.refresh()
     while (this.#inbox.size > 0 && !this.#isClosing) {
-      if (this.#isReader ? this.#readTogether() : this.#group.run()) continue
+      if (this.#isReader ? this.#readTogether() : this.#group.run()) {
+        this.#answers.flush()
+        continue
+      }
       const request = this.#inbox.shift()
       this.#inbox.begin(request[0], request[0])
-      const start = performance.now()
-      this.#serveOne(request)
-      // Who asked for something quick does not wait for what takes long.
-      if (performance.now() - start > 0.2) this.#answers.flush()
+      if (request[1] === ask.run) this.#run(request)
+      else {
+        this.#answers.flush()
+        this.#serveOne(request)
+      }
       this.#inbox.drain()
     }
     this.#inbox.end()
@@ -118,14 +124,23 @@ export class ThreadServer {
       for (let count = 0; count < size; count++) {
         const request = this.#inbox.shift() as RunRequest
         this.#inbox.begin(request[0], request[0])
-        const start = performance.now()
-        this.#runner.run(request)
-        if (performance.now() - start > 0.2) this.#answers.flush()
+        this.#run(request)
       }
     } finally {
       if (database.inTransaction) this.#engine.prepare('commit').forRun().run()
     }
     return true
+  }
+
+  /** Runs a statement; who asked for something quick before does not wait for what takes long. */
+  #run(request: RunRequest): void {
+    const textId = request[2]
+    if (this.#costs.isLong(textId)) this.#answers.flush()
+    const start = performance.now()
+    this.#runner.run(request)
+    this.#costs.note(textId, performance.now() - start)
+    if (this.#costs.isLong(textId)) this.#answers.flush()
+    if (isPragma(this.#parts.texts.take(textId, undefined))) this.#group.hold()
   }
 
   /** Its columns are looked up, which has to see what the statement sees. */
@@ -135,10 +150,14 @@ export class ThreadServer {
   }
 
   #serveOne(request: Request): void {
+    // What was given up before it began must not begin, a transaction least of all.
+    if (this.#inbox.isCancelled(request[0])) {
+      this.#answers.add([request[0], answer.cancelled])
+      return
+    }
     switch (request[1]) {
       case ask.run:
-        this.#runner.run(request)
-        if (isPragma(this.#parts.texts.take(request[2], undefined))) this.#group.hold()
+        this.#run(request)
         break
       case ask.control:
         this.#control(request)
@@ -157,6 +176,7 @@ export class ThreadServer {
         break
       case ask.forget:
         this.#parts.texts.forget()
+        this.#costs.forget()
         this.#parts.layouts.forget()
         this.#engine.forgetStatements()
         break

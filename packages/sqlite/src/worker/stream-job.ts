@@ -1,4 +1,4 @@
-import { excerpt, QueryTimeoutError } from '@keelson/core'
+import { excerpt, QueryTimeoutError } from '@keelson/core/base'
 import { SqliteStatementError } from '../errors.ts'
 import { refuseControl } from '../statement/statement-rules.ts'
 import { readRoute } from '../statement/read-route.ts'

@@ -12,3 +12,16 @@ export async function orTerminated(thread: Thread, ended: Promise<Reply>): Promi
     clearTimeout(timer)
   }
 }
+
+/** Waits for as long as a statement that is not stuck takes to notice that it was given up. */
+export async function unlessLate(reply: Promise<Reply>): Promise<Reply | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), stuckMs)
+  })
+  try {
+    return await Promise.race([reply, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
