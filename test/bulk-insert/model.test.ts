@@ -94,6 +94,12 @@ function poisonous(row: Row, poison: Poison): unknown {
   return poison === 'null' ? { ...row, n: null } : { ...row, zzz: 1 }
 }
 
+/** Whether a later row of the input has the same id. */
+function isReplaced(input: readonly unknown[], at: number): boolean {
+  const idOf = (row: unknown): unknown => (row as { readonly id?: unknown } | null)?.id
+  return input.slice(at + 1).some((row) => idOf(row) === idOf(input[at]))
+}
+
 /** @returns whether the case says something */
 async function play(db: Database, kind: Kind, each: Case): Promise<boolean> {
   const { columns, hasUnique, existing: _, input, ...options } = each
@@ -130,8 +136,11 @@ async function play(db: Database, kind: Kind, each: Case): Promise<boolean> {
     expect(report.durableRows).toBe(input.length)
   } else {
     expect(error?.name, error?.stack).toBe('BulkInsertError')
+    // A row that a later one of its batch would have replaced may be tried, and named, before the one that ends it all.
+    const mayNameReplaced = each.duplicatesInInput === 'last' && error.rowIndex < wanted.failsAt
     // DuckDB does not always say which row it was, and of several it may name a later one.
-    if (kind !== 'duckdb') expect(error.rowIndex).toBe(wanted.failsAt)
+    if (mayNameReplaced) expect(isReplaced(input, error.rowIndex)).toBe(true)
+    else if (kind !== 'duckdb') expect(error.rowIndex).toBe(wanted.failsAt)
     else if (error.rowIndex !== undefined)
       expect(error.rowIndex).toBeGreaterThanOrEqual(wanted.failsAt)
     expect(report.durableRows).toBe(wanted.durableRows)
