@@ -266,7 +266,8 @@ const duckdb: ModelEngine = {
 
 export const engines: readonly ModelEngine[] = [
   sqliteOurs,
-  sqliteThreads,
+  // See `churnsThreads` in vitest.config.ts.
+  ...(process.env['SOAK'] === '1' ? [sqliteThreads] : []),
   sqliteKysely,
   pglite,
   postgresql,
