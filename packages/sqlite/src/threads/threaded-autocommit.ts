@@ -5,7 +5,7 @@ import { flag } from '../worker/protocol.ts'
 import { type Asked, AskedOfThread, whileInteresting } from './interest.ts'
 import { errorOf } from './reply-error.ts'
 import { sendable } from './sendable.ts'
-import type { StatementKind } from './statement-kinds.ts'
+import type { StatementKind } from '../statement/statement-kinds.ts'
 import type { Reply, RunOptions } from './thread.ts'
 import type { ThreadedEngine } from './threaded-engine.ts'
 
@@ -49,7 +49,7 @@ export function runOptions(options: ExecuteOptions | undefined, flags: number): 
   const as = options?.rows ?? 'objects'
   const first = options?.first === true ? flag.first : 0
   const stepwise = options?.signal === undefined ? 0 : flag.stepwise
-  return { as, flags: flags | (as === 'arrays' ? flag.arrays : 0) | first | stepwise }
+  return { as, flags: flags | first | stepwise }
 }
 
 /** @returns undefined where only the thread that writes can run it */

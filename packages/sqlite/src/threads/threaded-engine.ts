@@ -15,7 +15,7 @@ import type { TaskName } from '../worker/protocol.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { closeBy, ReaderThreads } from './reader-threads.ts'
 import { errorOf } from './reply-error.ts'
-import { StatementKinds } from './statement-kinds.ts'
+import { StatementKinds } from '../statement/statement-kinds.ts'
 import { Thread, type ThreadEvents } from './thread.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { statementVerb } from '../statement/verb.ts'
+import { StatementKinds } from '../statement/statement-kinds.ts'
 import { answer, ask, flag, type RunRequest } from './protocol.ts'
 import { payloadOf } from './error-payload.ts'
 import type { Ran, RunnerParts, StatementRunner } from './statement-runner.ts'
@@ -21,6 +21,7 @@ const harmless = /^SQLITE_(?:CONSTRAINT|ERROR$|MISMATCH$|TOOBIG$|RANGE$|AUTH$)/
 export class GroupCommit {
   readonly #parts: RunnerParts
   readonly #runner: StatementRunner
+  readonly #kinds = new StatementKinds(1_000)
   #mayGroup: { readonly version: number; readonly may: boolean } | undefined
   /** What is deferred by a PRAGMA is so until the next commit. */
   #isHeld = false
@@ -65,7 +66,7 @@ export class GroupCommit {
   #isPlainWrite(request: RunRequest): boolean {
     const [, , textId, text, , flags] = request
     if ((flags & (flag.owned | flag.mayGoElsewhere)) !== 0) return false
-    const verb = statementVerbOf(this.#parts.texts.take(textId, text))
+    const { verb } = this.#kinds.of(this.#parts.texts.take(textId, text))
     return verb === 'insert' || verb === 'update' || verb === 'delete'
   }
 
@@ -151,15 +152,4 @@ export class GroupCommit {
       answers.failed(id, payloadOf(outcome.error), false)
     else this.#runner.tell(request, outcome)
   }
-}
-
-const verbs = new Map<string, ReturnType<typeof statementVerb>>()
-
-function statementVerbOf(sql: string): ReturnType<typeof statementVerb> {
-  let verb = verbs.get(sql)
-  if (verb === undefined) {
-    if (verbs.size >= 1_000) verbs.clear()
-    verbs.set(sql, (verb = statementVerb(sql)))
-  }
-  return verb
 }

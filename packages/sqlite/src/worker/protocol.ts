@@ -40,7 +40,6 @@ export const ask = {
 
 /** How a statement is to be run. */
 export const flag = {
-  arrays: 1,
   first: 2,
   /** In the transaction that is open on the connection, and never without one. */
   owned: 4,

@@ -1,7 +1,9 @@
 /** Over 300 lines, being one subject: what a thread does with each kind of request. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StatementEngine } from '../statement/statement-engine.ts'
+import { isPragma } from '../statement/verb.ts'
 import { Answers } from './answers.ts'
+import { answering, runCommand, tellFailure, whileWanted } from './answering.ts'
 import { Costs } from './costs.ts'
 import { runBackup } from './backup-job.ts'
 import { runColumns } from './bulk-job.ts'
@@ -22,11 +24,10 @@ import {
   type TaskRequest,
   type ThreadSetup,
 } from './protocol.ts'
-import { NotOpen, type RunnerParts, StatementRunner } from './statement-runner.ts'
+import { type RunnerParts, StatementRunner } from './statement-runner.ts'
 import { StreamJob } from './stream-job.ts'
 import { Tasks } from './tasks.ts'
 import { Texts } from './texts.ts'
-import { Cancelled, whileBusy } from './waiting.ts'
 
 /** Node collects prepared statements that nobody has any more only in a turn of the event loop. */
 const batchesPerTurn = 200
@@ -156,9 +157,6 @@ export class ThreadServer {
       return
     }
     switch (request[1]) {
-      case ask.run:
-        this.#run(request)
-        break
       case ask.control:
         this.#control(request)
         break
@@ -187,22 +185,12 @@ export class ThreadServer {
   }
 
   #control([id, , sql, begin]: ControlRequest): void {
-    const { database } = this.#engine
-    let isUnbegun = begin !== undefined
-    try {
-      if (begin !== undefined) {
-        this.#whileWanted(id, begin)
-        isUnbegun = false
-      }
-      const isRollback = sql === 'rollback'
-      if (!database.inTransaction && !isBeginning(sql) && !isRollback) throw new NotOpen()
-      if (database.inTransaction || !isRollback) this.#whileWanted(id, sql)
+    const isRollback = sql === 'rollback'
+    answering(this.#parts, { id, begin, isOwned: !isRollback }, () => {
+      if (!isRollback || this.#engine.database.inTransaction) runCommand(this.#parts, id, sql)
       if (sql.startsWith('rollback')) this.#rolledBack()
       this.#answers.add([id, answer.done, nothing])
-    } catch (error) {
-      if (error instanceof Cancelled) this.#answers.add([id, answer.cancelled])
-      else this.#answers.failed(id, payloadOf(error), !database.inTransaction, isUnbegun)
-    }
+    })
   }
 
   /** What was found out while a schema stood that is gone now. */
@@ -211,16 +199,6 @@ export class ThreadServer {
     this.#engine.forgetStatements()
     this.#parts.layouts.forget()
     this.#parts.privacy.look()
-  }
-
-  #whileWanted(id: number, sql: string): void {
-    const { inbox, busyTimeoutMs } = this.#parts
-    whileBusy(
-      inbox,
-      busyTimeoutMs,
-      () => !inbox.wasCancelled(id),
-      () => this.#engine.prepare(sql).forRun().run(),
-    )
   }
 
   #openStream(request: StreamRequest): void {
@@ -241,57 +219,37 @@ export class ThreadServer {
     const stream = this.#stream
     this.#stream = undefined
     this.#inbox.credit = 0
-    try {
+    answering(this.#parts, { id, begin: undefined, isOwned: false }, () => {
       stream?.end(outcome)
       this.#answers.add([id, answer.done, nothing])
-    } catch (error) {
-      this.#answers.failed(id, payloadOf(error), false)
-    }
+    })
   }
 
   #runBulk([id, , rows, begin]: BulkRequest): void {
-    const { database } = this.#engine
-    let isUnbegun = begin !== undefined
-    try {
-      if (begin !== undefined) {
-        this.#whileWanted(id, begin)
-        isUnbegun = false
-      }
-      if (!database.inTransaction) throw new NotOpen()
+    answering(this.#parts, { id, begin, isOwned: true }, () => {
       const { failure, ...result } = runColumns(this.#engine, rows)
-      const hasEnded = failure !== undefined && !database.inTransaction
+      const hasEnded = failure !== undefined && !this.#engine.database.inTransaction
       const error = failure && payloadOf(failure.error)
       this.#answers.add([id, answer.value, { ...result, error, hasEnded }])
-    } catch (error) {
-      if (error instanceof Cancelled) this.#answers.add([id, answer.cancelled])
-      else this.#answers.failed(id, payloadOf(error), !database.inTransaction, isUnbegun)
-    }
+    })
   }
 
   #runTask([id, , name, argument]: TaskRequest): void {
-    const { inbox, busyTimeoutMs } = this.#parts
+    const asked = { id, begin: undefined, isOwned: false }
     if (name === 'backup') {
       this.#backups++
       runBackup(this.#parts, id, argument)
-        .catch((error: unknown) => this.#taskFailed(id, error))
+        .catch((error: unknown) => tellFailure(this.#parts, asked, error, false))
         .finally(() => {
           this.#backups--
           this.#answers.flush()
         })
       return
     }
-    try {
-      const isWanted = (): boolean => !inbox.wasCancelled(id)
+    answering(this.#parts, asked, () => {
       const run = (): unknown => this.#tasks.run(name, argument)
-      this.#answers.add([id, answer.value, whileBusy(inbox, busyTimeoutMs, isWanted, run)])
-    } catch (error) {
-      this.#taskFailed(id, error)
-    }
-  }
-
-  #taskFailed(id: number, error: unknown): void {
-    if (error instanceof Cancelled) this.#answers.add([id, answer.cancelled])
-    else this.#answers.failed(id, payloadOf(error), false)
+      this.#answers.add([id, answer.value, whileWanted(this.#parts, id, run)])
+    })
   }
 }
 
@@ -302,12 +260,4 @@ function isPlainRead(request: Request): boolean {
     request[1] === ask.run &&
     (request[5] & (flag.owned | flag.mayGoElsewhere)) === flag.mayGoElsewhere
   )
-}
-
-function isBeginning(sql: string): boolean {
-  return sql.startsWith('begin') || sql.startsWith('pragma')
-}
-
-function isPragma(sql: string): boolean {
-  return /pragma/i.test(sql)
 }

@@ -1,15 +1,14 @@
 import { excerpt, QueryTimeoutError } from '@keelson/core/base'
 import { SqliteStatementError } from '../errors.ts'
 import { refuseControl } from '../statement/statement-rules.ts'
-import { readRoute } from '../statement/read-route.ts'
 import type { PreparedStatement } from '../statement/prepared-statement.ts'
 import type { RowIterator } from '../statement/row-iterator.ts'
-import { payloadOf } from './error-payload.ts'
+import { answering, runCommand } from './answering.ts'
+import { preparedHere } from './place.ts'
 import { answer, flag, type StreamRequest } from './protocol.ts'
 import { columnsOf } from './row-encoding.ts'
 import type { RunnerParts } from './statement-runner.ts'
-import { NotOpen } from './statement-runner.ts'
-import { Cancelled, whileBusy } from './waiting.ts'
+import { Cancelled } from './waiting.ts'
 
 /** The rows of one statement, sent in chunks as they are asked for. There is one at a time on a connection. */
 export class StreamJob {
@@ -20,29 +19,23 @@ export class StreamJob {
   /** What the statement has written is kept or undone in the end. */
   #undoes: 'transaction' | 'savepoint' | undefined
   #spentMs = 0
-  #sent = 0
+  #hasSent = false
 
   constructor(parts: RunnerParts, request: StreamRequest) {
     this.#parts = parts
     this.#request = request
   }
 
-  /** Begins it. @returns whether there are rows to be sent */
-  open(): boolean {
-    const { engine, inbox, answers, busyTimeoutMs } = this.#parts
+  open(): void {
+    const { engine, answers } = this.#parts
     const [id, , sql, parameters, flags, , begin] = this.#request
     const isOwned = (flags & flag.owned) !== 0
-    let isUnbegun = begin !== undefined
-    try {
-      if (begin !== undefined) {
-        whileBusy(inbox, busyTimeoutMs, this.#isWanted, () => engine.prepare(begin).forRun().run())
-        isUnbegun = false
-      }
-      if (isOwned && !engine.database.inTransaction) throw new NotOpen()
-      const statement = this.#prepare(sql)
-      if (statement === 'elsewhere' || this.#goesElsewhere(statement)) {
+    const mayGo = (flags & flag.mayGoElsewhere) !== 0
+    this.#answering(begin, () => {
+      const statement = preparedHere(this.#parts, sql, parameters, mayGo)
+      if (statement === 'elsewhere') {
         answers.add([id, answer.elsewhere])
-        return false
+        return
       }
       refuseControl(statement, isOwned)
       if (!statement.reader) {
@@ -54,11 +47,7 @@ export class StreamJob {
       this.#protect(statement, isOwned)
       this.#rows = engine.iterate(statement, parameters, 'arrays')
       this.#names = statement.columnNames()
-      return true
-    } catch (error) {
-      this.#fail(error, isUnbegun)
-      return false
-    }
+    })
   }
 
   get isOpen(): boolean {
@@ -66,12 +55,12 @@ export class StreamJob {
   }
 
   sendChunk(): void {
-    const { answers } = this.#parts
-    const [id, , , , , chunkRows] = this.#request
-    const start = performance.now()
-    const rows: unknown[][] = []
-    let hasMore = true
-    try {
+    this.#answering(undefined, () => {
+      const { answers } = this.#parts
+      const [id, , , , , chunkRows] = this.#request
+      const start = performance.now()
+      const rows: unknown[][] = []
+      let hasMore = true
       while (rows.length < chunkRows) {
         const row = this.#rows!.next() as unknown[] | undefined
         if (row === undefined) {
@@ -81,18 +70,15 @@ export class StreamJob {
         rows.push(row)
         if ((rows.length & 15) === 0) this.#look(start)
       }
-    } catch (error) {
-      this.#fail(error, false)
-      return
-    }
-    this.#spentMs += performance.now() - start
-    const names = this.#names!
-    const columns = columnsOf(rows, 0, rows.length, names.length)
-    const layout = this.#sent === 0 ? { names } : undefined
-    answers.add([id, answer.columns, columns, rows.length, layout, undefined, hasMore, false])
-    answers.flush()
-    this.#sent++
-    if (!hasMore) this.#closeRows()
+      this.#spentMs += performance.now() - start
+      const names = this.#names!
+      const columns = columnsOf(rows, 0, rows.length, names.length)
+      const layout = this.#hasSent ? undefined : { names }
+      answers.add([id, answer.columns, columns, rows.length, layout, undefined, hasMore, false])
+      this.#hasSent = true
+      if (!hasMore) this.#closeRows()
+    })
+    this.#parts.answers.flush()
   }
 
   /** Lets go of what it has, and of what it has written. */
@@ -119,30 +105,16 @@ export class StreamJob {
     }
   }
 
-  #prepare(sql: string): PreparedStatement | 'elsewhere' {
-    const { engine, isReader } = this.#parts
-    const mayGo = (this.#request[4] & flag.mayGoElsewhere) !== 0
-    try {
-      return engine.prepare(sql)
-    } catch (error) {
-      if (mayGo && isReader && (error as { code?: unknown }).code === 'SQLITE_ERROR')
-        return 'elsewhere'
-      throw error
-    }
-  }
-
-  #goesElsewhere(statement: PreparedStatement): boolean {
-    const { engine, isReader } = this.#parts
-    const [, , , parameters, flags] = this.#request
-    if ((flags & flag.mayGoElsewhere) === 0 || !isReader) return false
-    return !statement.isRead || readRoute(engine.database, statement, parameters) === 'writer'
+  #answering(begin: string | undefined, work: () => void): void {
+    const [id, , , , flags] = this.#request
+    const isOwned = (flags & flag.owned) !== 0
+    answering(this.#parts, { id, begin, isOwned }, work, () => this.#closeRows())
   }
 
   #protect(statement: PreparedStatement, isOwned: boolean): void {
-    const { engine, inbox, isReader, busyTimeoutMs } = this.#parts
-    if (statement.isRead || isReader) return
+    if (statement.isRead || this.#parts.isReader) return
     const sql = isOwned ? 'savepoint keelson_stream' : 'begin immediate'
-    whileBusy(inbox, busyTimeoutMs, this.#isWanted, () => engine.prepare(sql).forRun().run())
+    runCommand(this.#parts, this.#request[0], sql)
     this.#undoes = isOwned ? 'savepoint' : 'transaction'
   }
 
@@ -155,20 +127,6 @@ export class StreamJob {
     throw new QueryTimeoutError(
       `The stream spent ${Math.round(spentMs)} ms in SQLite, more than queryTimeoutMs allows, and was ended: ${excerpt(sql)}.`,
     )
-  }
-
-  readonly #isWanted = (): boolean => !this.#parts.inbox.wasCancelled(this.#request[0])
-
-  #fail(error: unknown, isUnbegun: boolean): void {
-    const { engine, answers } = this.#parts
-    const [id, , , , flags] = this.#request
-    this.#closeRows()
-    if (error instanceof Cancelled) answers.add([id, answer.cancelled])
-    else {
-      const hasEnded = (flags & flag.owned) !== 0 && !engine.database.inTransaction
-      answers.failed(id, payloadOf(error), hasEnded, isUnbegun)
-    }
-    answers.flush()
   }
 
   #closeRows(): void {

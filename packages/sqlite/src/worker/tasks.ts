@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { ForeignKeySuspension } from '../migration/foreign-key-suspension.ts'
 import { integrityProblems } from '../maintenance/integrity.ts'
 import { deleteOrphans, foreignKeyViolations } from '../maintenance/orphans.ts'
@@ -47,11 +46,6 @@ export class Tasks {
       case 'backup':
         throw new Error('A backup is no task that is over at once.')
     }
-  }
-
-  /** Bytes of the write-ahead log. */
-  get walBytes(): number {
-    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0
   }
 
   #command(sql: string): undefined {

@@ -1,6 +1,6 @@
-import { type StatementVerb, statementVerb } from '../statement/verb.ts'
+import { type StatementVerb, statementVerb } from './verb.ts'
 
-/** What the calling thread knows of a statement from its text, and has learned of it. */
+/** What is known of a statement from its text, and was learned of it by a thread that is not the one that runs it. */
 export interface StatementKind {
   readonly verb: StatementVerb
   /** It reads, unless the thread that it is sent to says otherwise. */

@@ -1,0 +1,67 @@
+import { answer } from './protocol.ts'
+import { payloadOf } from './error-payload.ts'
+import type { RunnerParts } from './statement-runner.ts'
+import { Cancelled, whileBusy } from './waiting.ts'
+
+/** A statement of a transaction that is not open any more, which would run in autocommit. */
+class NotOpen extends Error {}
+
+export interface Asked {
+  readonly id: number
+  /** What begins the transaction that it is the first of. */
+  readonly begin: string | undefined
+  /** It belongs to the transaction that is open on the connection, and runs in no other way. */
+  readonly isOwned: boolean
+}
+
+/**
+ * Does what was asked for, in the transaction that it belongs to, which may have to be begun for it; and tells of what it
+ * throws, and what has become of that transaction.
+ *
+ * @param failed told before the caller is
+ */
+export function answering(
+  parts: RunnerParts,
+  asked: Asked,
+  work: () => void,
+  failed?: () => void,
+): void {
+  const { id, begin, isOwned } = asked
+  let isUnbegun = begin !== undefined
+  try {
+    if (begin !== undefined) {
+      runCommand(parts, id, begin)
+      isUnbegun = false
+    }
+    if (isOwned && !parts.engine.database.inTransaction) throw new NotOpen()
+    work()
+  } catch (error) {
+    failed?.()
+    tellFailure(parts, asked, error, isUnbegun)
+  }
+}
+
+/** @param isUnbegun nothing has happened: its transaction could not be begun */
+export function tellFailure(
+  { answers, engine }: RunnerParts,
+  { id, isOwned }: Asked,
+  error: unknown,
+  isUnbegun: boolean,
+): void {
+  if (error instanceof Cancelled) answers.add([id, answer.cancelled])
+  else answers.failed(id, payloadOf(error), isOwned && !engine.database.inTransaction, isUnbegun)
+}
+
+/** Runs one of the driver's own statements, as long as the request is wanted that it is for. */
+export function runCommand(parts: RunnerParts, id: number, sql: string): void {
+  whileWanted(parts, id, () => parts.engine.prepare(sql).forRun().run())
+}
+
+/** Runs `attempt` until another process has let go of its lock, as long as the request is wanted that it is for. */
+export function whileWanted<T>(
+  { inbox, busyTimeoutMs }: RunnerParts,
+  id: number,
+  attempt: () => T,
+): T {
+  return whileBusy(inbox, busyTimeoutMs, () => !inbox.wasCancelled(id), attempt)
+}
