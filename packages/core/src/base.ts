@@ -4,4 +4,5 @@ export { KeelsonError, OptionError, QueryTimeoutError } from './errors/keelson-e
 export { Int64RangeError, ParameterError } from './errors/value-errors.ts'
 export { excerpt } from './excerpt.ts'
 export { quoteIdentifier } from './identifier.ts'
+export { objectFrom } from './object-from.ts'
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'

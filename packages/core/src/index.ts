@@ -98,6 +98,7 @@ export { TransactionTrace, type TransactionStart } from './events/transaction-tr
 export { excerpt } from './excerpt.ts'
 export { Holder } from './holder.ts'
 export { checkIdentifier, type IdentifierOptions, quoteIdentifier } from './identifier.ts'
+export { objectFrom } from './object-from.ts'
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'
 export type { LeakReport } from './pool/leak-watch.ts'
 export type { Lease, LeaseHolder } from './pool/lease.ts'
@@ -110,3 +111,4 @@ export type {
 export type { PoolStats } from './pool/pool-stats.ts'
 export { Pool } from './pool/pool.ts'
 export type { PoolCloseOptions, PoolCloseReport } from './pool/shutdown.ts'
+export { settlesWithin } from './settles-within.ts'

@@ -6,6 +6,7 @@ import {
   Pool,
   PoolClosedError,
   type PoolStats,
+  settlesWithin,
 } from '@keelson/core'
 import { Connection } from '../connection/connection.ts'
 import { Interruption } from '../connection/interruption.ts'
@@ -257,15 +258,3 @@ const graceMs = 5_000
 
 /** What timers take. */
 const maxTimeMs = 2_147_483_647
-
-async function settlesWithin(timeMs: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeMs)
-  })
-  try {
-    return await Promise.race([promise.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}

@@ -1,18 +1,12 @@
 import { realpathSync } from 'node:fs'
-import {
-  ConnectionBusyError,
-  type Lease,
-  Pool,
-  PoolAcquireTimeoutError,
-  excerpt,
-  Holder,
-} from '@keelson/core'
+import { Holder, type Lease, Pool } from '@keelson/core'
 import type { SqliteResult } from '../contract.ts'
 import type { ResolvedSqliteOptions } from '../options.ts'
 import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import { readRoute } from '../statement/read-route.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { bindableParameters } from '../values/parameters.ts'
+import { borrowFrom, readersSettings } from '../session/borrow-reader.ts'
 import { DatabaseLifetime } from '../session/lifetime.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import { TickSnapshot } from './tick-snapshot.ts'
@@ -48,9 +42,7 @@ export class InlineEngine extends DatabaseLifetime {
     this.readers =
       openReader &&
       new Pool<StatementEngine>({
-        name: `readers of ${path}`,
-        max: options.readers,
-        acquireTimeoutMs: Math.max(1, options.busyTimeoutMs),
+        ...readersSettings(path, options),
         create: openReader,
         destroy: (reader) => void reader.database.close(),
         validate: (reader) => reader.database.open && !reader.database.inTransaction,
@@ -105,17 +97,7 @@ export class InlineEngine extends DatabaseLifetime {
    * @throws {ConnectionBusyError} after `busyTimeoutMs`, naming what has them all
    */
   async borrowReader(purpose: string, signal?: AbortSignal): Promise<Lease<StatementEngine>> {
-    try {
-      return await this.readers!.acquire({ signal, purpose: excerpt(purpose) })
-    } catch (error) {
-      if (!(error instanceof PoolAcquireTimeoutError)) throw error
-      throw new ConnectionBusyError(
-        `Gave up after ${this.options.busyTimeoutMs} ms (busyTimeoutMs) of waiting for one of the ${this.options.readers} ` +
-          `read connections to run ${excerpt(purpose)}. All are in use, by streams or read-only transactions: end those ` +
-          'that were forgotten, or allow more with the option `readers`.',
-        { cause: error },
-      )
-    }
+    return borrowFrom(this.readers!, this.options, purpose, signal)
   }
 
   /** Takes its turn to write, then runs synchronously. */

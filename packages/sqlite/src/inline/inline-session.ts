@@ -2,15 +2,12 @@
 import {
   attachSuppressed,
   type BulkStatementsRequest,
-  ConnectionBusyError,
   queryChannel,
   quoteIdentifier,
-  TransactionAbortedError,
-  transactionChannel,
-  TransactionClosedError,
+  type TransactionAbortedError,
   type DatabaseClosedError,
   type QueryEvent,
-  TransactionTrace,
+  type TransactionTrace,
   excerpt,
   traceQuery,
 } from '@keelson/core'
@@ -23,7 +20,6 @@ import type {
   SqliteSession,
   StreamOptions,
 } from '../contract.ts'
-import { SqliteStatementError } from '../errors.ts'
 import { executeAutocommit, statementLimit } from './autocommit.ts'
 import { checkBeginOptions } from '../session/begin-options.ts'
 import { isPassingBusy } from '../statement/passing-busy.ts'
@@ -37,7 +33,23 @@ import { control, ownReader, ownWriter, type Owned } from './ownership.ts'
 import { Patience } from '../session/patience.ts'
 import { queryEvent, type EventSource } from '../session/query-event.ts'
 import { checkExecuteOptions, checkParameters } from '../session/statement-options.ts'
-import { beginningError, endingError, releasedError } from '../session/session-errors.ts'
+import {
+  beginningError,
+  bulkOutsideError,
+  closedMeanwhileError,
+  endingError,
+  lateStatementError,
+  migrationInsideError,
+  nestedBeginError,
+  noTransactionError,
+  releasedError,
+  rolledBackError,
+  savepointOutsideError,
+  secondMigrationError,
+  streamEndedError,
+  streamOpenError,
+} from '../session/session-errors.ts'
+import { transactionTrace } from '../session/transaction-trace.ts'
 import { refuseControl, setsForeignKeys } from '../statement/statement-rules.ts'
 
 /** See `SqliteSession`. SQLite answers on the calling thread; only waiting is asynchronous. */
@@ -103,13 +115,13 @@ export class InlineSession implements SqliteSession, Endable {
     parameters: readonly unknown[] = [],
     options: StreamOptions = {},
   ): AsyncIterableIterator<Row[]> {
-    const stream = new InlineStream(this.#engine, sql, parameters, options, {
+    const stream: InlineStream = new InlineStream(this.#engine, sql, parameters, options, {
       source: this.#source,
       patience: this.#patience,
       owned: () => this.#ownedForStatement(sql),
       refuse: (statement) => refuseControl(statement, this.inTransaction),
       failed: (error) => this.#afterError(error),
-      ended: (ended) => this.#streams!.delete(ended),
+      ended: () => void this.#streams!.delete(stream),
     })
     this.#streams ??= new Set()
     this.#streams.add(stream)
@@ -126,22 +138,12 @@ export class InlineSession implements SqliteSession, Endable {
     checkBeginOptions('begin()', options)
     this.#assertUsable()
     if (this.#transaction !== 'none') {
-      throw new SqliteStatementError(
-        'TRANSACTION_OPEN',
-        'begin() inside an open transaction: SQLite has one level. Use savepoint() to nest.',
-      )
+      throw nestedBeginError()
     }
     const engine = this.#engine
     const readOnly = options.accessMode === 'read only'
     const onReader = readOnly && engine.readers !== undefined && this.#migration === undefined
-    const trace = transactionChannel.hasSubscribers
-      ? new TransactionTrace({
-          system: 'sqlite',
-          db: engine.path,
-          conn: onReader ? 1 : 0,
-          isolation: 'serializable',
-        })
-      : undefined
+    const trace = transactionTrace(engine.path, onReader)
     this.#transaction = 'beginning'
     try {
       this.#owned ??= onReader
@@ -232,17 +234,10 @@ export class InlineSession implements SqliteSession, Endable {
   async beginMigration(): Promise<void> {
     this.#assertUsable()
     if (this.#transaction !== 'none') {
-      throw new SqliteStatementError(
-        'TRANSACTION_OPEN',
-        'A migration was started inside an open transaction, where foreign-key enforcement can no longer be turned ' +
-          'off and rebuilding a table would delete the rows that refer to it. Start it outside the transaction.',
-      )
+      throw migrationInsideError()
     }
     if (this.#migration !== undefined || this.#owned !== undefined) {
-      throw new SqliteStatementError(
-        'TRANSACTION_OPEN',
-        'A migration has been started on this session already. End it first.',
-      )
+      throw secondMigrationError()
     }
     this.#owned = await ownWriter(this.#engine, 'migration', this.#patience)
     try {
@@ -315,10 +310,7 @@ export class InlineSession implements SqliteSession, Endable {
         : this.#ownedForStatement(sql)
     if (owned === undefined) {
       if (options !== undefined && 'bulk' in options) {
-        throw new SqliteStatementError(
-          'NO_TRANSACTION',
-          'Rows in bulk outside a transaction. Call begin() first.',
-        )
+        throw bulkOutsideError()
       }
       return executeAutocommit({
         engine: this.#engine,
@@ -400,17 +392,11 @@ export class InlineSession implements SqliteSession, Endable {
     this.#assertUsable()
     const stream = this.#transactionStream
     if (stream !== undefined) {
-      throw new ConnectionBusyError(
-        `Cannot run ${excerpt(sql)} while a stream of the same transaction is open: ${excerpt(stream.sql)}. ` +
-          'Read the stream to its end, leave its loop, or collect what you need first.',
-      )
+      throw streamOpenError(sql, stream.sql)
     }
     if (this.#transaction === 'beginning') throw beginningError(excerpt(sql))
     if (this.#transaction === 'ending') {
-      throw new TransactionClosedError(
-        `Cannot run ${excerpt(sql)}: its transaction is being committed or rolled back. ` +
-          'Await every statement before the transaction ends.',
-      )
+      throw lateStatementError(sql)
     }
     if (this.#abortedBy !== undefined) throw this.#abortedError()
     return this.#owned
@@ -429,23 +415,13 @@ export class InlineSession implements SqliteSession, Endable {
     if (this.#transaction === 'open') return this.#owned!
     if (this.#transaction === 'beginning') throw beginningError(call)
     if (this.#closedBy !== undefined) {
-      throw new TransactionAbortedError(
-        'The database was closed while the transaction was open, which rolled it back. Nothing of it was kept.',
-        { cause: this.#closedBy },
-      )
+      throw closedMeanwhileError(this.#closedBy)
     }
-    throw new SqliteStatementError(
-      'NO_TRANSACTION',
-      `${call} without an open transaction. Call begin() first.`,
-    )
+    throw noTransactionError(call)
   }
 
   #abortedError(): TransactionAbortedError {
-    return new TransactionAbortedError(
-      'SQLite has rolled this transaction back because of an earlier error, which is the cause of this one. ' +
-        'Nothing of it was kept, and nothing more can be done in it: begin a new one.',
-      this.#abortedBy && { cause: this.#abortedBy.error },
-    )
+    return rolledBackError(this.#abortedBy)
   }
 
   #afterError(error: unknown): void {
@@ -458,10 +434,7 @@ export class InlineSession implements SqliteSession, Endable {
     const sql = `${command} ${quoteIdentifier(name, 'sqlite')}`
     const owned = this.#ownedForStatement(sql)
     if (owned === undefined || this.#transaction === 'none') {
-      throw new SqliteStatementError(
-        'NO_TRANSACTION',
-        `${excerpt(sql)} outside a transaction. Call begin() first.`,
-      )
+      throw savepointOutsideError(sql)
     }
     owned.holder.lastSql = sql
     try {
@@ -483,9 +456,7 @@ export class InlineSession implements SqliteSession, Endable {
   }
 
   async #endStream(why: string): Promise<void> {
-    await this.#transactionStream?.end(
-      new TransactionClosedError(`${why} End the loop over it first.`),
-    )
+    await this.#transactionStream?.end(streamEndedError(why))
   }
 
   #setQueryOnly(on: boolean): void {

@@ -6,14 +6,13 @@ import { judge } from './autocommit.ts'
 import { retryWhileBusy } from './busy-retry.ts'
 import type { InlineEngine } from './inline-engine.ts'
 import { control, type Owned } from './ownership.ts'
+import type { RowSource } from '../session/row-stream.ts'
 import type { WriteGate } from '../session/write-gate.ts'
 
 /** Where the rows of a stream come from, and how to let go of it. */
-export interface StreamSource {
+export interface StreamSource extends RowSource {
   readonly engine: StatementEngine
   readonly statement: PreparedStatement
-  /** A statement that writes is undone when the stream fails, and kept when its consumer merely stops reading. */
-  finish(outcome: 'kept' | 'undone'): void
 }
 
 interface Wanted {

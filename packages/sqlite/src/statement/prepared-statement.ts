@@ -1,4 +1,4 @@
-import { excerpt, ParameterError } from '@keelson/core/base'
+import { excerpt, objectFrom, ParameterError } from '@keelson/core/base'
 import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sqlite3.ts'
 import { SqliteStatementError } from '../errors.ts'
 import { arrayScan, objectScan, type InexactScan } from '../values/int64.ts'
@@ -91,7 +91,7 @@ export class PreparedStatement {
   deliver(rows: 'objects' | 'arrays', result: unknown[]): unknown[] {
     if (!this.needsObjects || rows === 'arrays') return result
     const names = this.columnNames()
-    return result.map((row) => objectFrom(row as unknown[], names))
+    return result.map((row) => objectFrom(names, (index) => (row as unknown[])[index]))
   }
 
   #setBigints(on: boolean): void {
@@ -111,19 +111,6 @@ function areEqual(a: readonly string[], b: readonly string[]): boolean {
   if (a.length !== b.length) return false
   for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
   return true
-}
-
-function objectFrom(values: readonly unknown[], names: readonly string[]): object {
-  const row = {}
-  for (const [index, name] of names.entries()) {
-    Object.defineProperty(row, name, {
-      value: values[index],
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    })
-  }
-  return row
 }
 
 function prepare(database: BetterSqlite3Database, sql: string): BetterSqlite3Statement {

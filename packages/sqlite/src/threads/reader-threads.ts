@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { settlesWithin } from '@keelson/core'
 import type { Asked } from './interest.ts'
 import type { Reply, RunOptions, Thread, Ticket } from './thread.ts'
 
@@ -32,6 +32,7 @@ export class ReaderThreads {
   /** Threads that are stuck in one step of a statement that nobody wants any more. */
   readonly #stuck = new Set<Thread>()
   readonly #closedBy: () => unknown
+  #shareTimer: NodeJS.Timeout | undefined
   #isPaused = false
   #isClosed = false
   #whenIdle: (() => void) | undefined
@@ -97,12 +98,7 @@ export class ReaderThreads {
 
   async #idle(waitMs: number): Promise<void> {
     if (this.#isIdle) return
-    let timer: NodeJS.Timeout | undefined
-    await new Promise<void>((resolve) => {
-      this.#whenIdle = resolve
-      timer = setTimeout(resolve, waitMs)
-    })
-    clearTimeout(timer)
+    await settlesWithin(waitMs, new Promise<void>((resolve) => (this.#whenIdle = resolve)))
     this.#whenIdle = undefined
   }
 
@@ -203,8 +199,6 @@ export class ReaderThreads {
     this.#share()
   }
 
-  #shareTimer: NodeJS.Timeout | undefined
-
   #pump(): void {
     this.#share()
     while (this.#waiting.length > 0 && !this.#isPaused && !this.#isClosed) {
@@ -278,19 +272,8 @@ const beginningMs = 10_000
 
 /** Ends a thread, by force where it does not end by itself. */
 export async function closeBy(thread: Thread, deadlineMs: number): Promise<boolean> {
-  if (await within(deadlineMs, thread.close())) return true
+  if (await settlesWithin(deadlineMs, thread.close())) return true
   const { isReady } = thread
-  await within(isReady ? terminationMs : beginningMs, thread.terminate())
+  await settlesWithin(isReady ? terminationMs : beginningMs, thread.terminate())
   return !isReady
-}
-
-/** Whether something is over within so many milliseconds. */
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  const limit = new AbortController()
-  const late = sleep(ms, false, { signal: limit.signal }).catch(() => false)
-  try {
-    return await Promise.race([work.then(() => true), late])
-  } finally {
-    limit.abort()
-  }
 }

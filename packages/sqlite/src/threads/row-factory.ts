@@ -1,3 +1,4 @@
+import { objectFrom } from '@keelson/core'
 import { compiled } from '../values/compiled.ts'
 
 /** Makes rows of what a thread sends, for the columns of one statement. */
@@ -85,24 +86,12 @@ function columnsBody(names: readonly string[]): string {
 function genericFlat(names: readonly string[]): FlatMaker {
   return (values, count) =>
     Array.from({ length: count }, (_, row) =>
-      object(names, (column) => values[row * names.length + column]),
+      objectFrom(names, (column) => values[row * names.length + column]),
     )
 }
 
 function genericColumns(names: readonly string[]): ColumnsMaker {
   return (columns, count, into) => {
-    for (let row = 0; row < count; row++) into.push(object(names, (at) => columns[at]![row]))
+    for (let row = 0; row < count; row++) into.push(objectFrom(names, (at) => columns[at]![row]))
   }
-}
-
-function object(names: readonly string[], value: (column: number) => unknown): object {
-  const row = {}
-  for (const [index, name] of names.entries())
-    Object.defineProperty(row, name, {
-      value: value(index),
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    })
-  return row
 }

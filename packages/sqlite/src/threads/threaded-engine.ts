@@ -1,12 +1,6 @@
 import { existsSync } from 'node:fs'
-import {
-  ConnectionBusyError,
-  excerpt,
-  Holder,
-  type Lease,
-  Pool,
-  PoolAcquireTimeoutError,
-} from '@keelson/core'
+import { Holder, type Lease, Pool, settlesWithin } from '@keelson/core'
+import { borrowFrom, readersSettings } from '../session/borrow-reader.ts'
 import { WriteGate } from '../session/write-gate.ts'
 import { DatabaseLifetime } from '../session/lifetime.ts'
 import { connect } from '../connection/connect.ts'
@@ -48,9 +42,7 @@ export class ThreadedEngine extends DatabaseLifetime {
       closedBy,
     )
     this.#pinned = new Pool<Thread>({
-      name: `readers of ${path}`,
-      max: options.readers,
-      acquireTimeoutMs: Math.max(1, options.busyTimeoutMs),
+      ...readersSettings(path, options),
       create: () => this.#newThread(true, {}),
       destroy: async (thread) => void (await closeBy(thread, closeMs)),
       validate: (thread) => !thread.hasExited,
@@ -113,17 +105,7 @@ export class ThreadedEngine extends DatabaseLifetime {
    * @throws {ConnectionBusyError} after `busyTimeoutMs`, naming what has them all
    */
   async borrowReader(purpose: string, signal?: AbortSignal): Promise<Lease<Thread>> {
-    try {
-      return await this.#pinned.acquire({ signal, purpose: excerpt(purpose) })
-    } catch (error) {
-      if (!(error instanceof PoolAcquireTimeoutError)) throw error
-      throw new ConnectionBusyError(
-        `Gave up after ${this.options.busyTimeoutMs} ms (busyTimeoutMs) of waiting for one of the ${this.options.readers} ` +
-          `read connections to run ${excerpt(purpose)}. All are in use, by streams or read-only transactions: end those ` +
-          'that were forgotten, or allow more with the option `readers`.',
-        { cause: error },
-      )
-    }
+    return borrowFrom(this.#pinned, this.options, purpose, signal)
   }
 
   /** Does a piece of maintenance in its turn on the thread that writes. */
@@ -167,13 +149,9 @@ export class ThreadedEngine extends DatabaseLifetime {
   async optimize(deadline: number): Promise<void> {
     const writer = this.#writer
     if (writer === undefined || writer.hasExited) return
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
-    })
+    const leftMs = Math.max(0, deadline - performance.now())
     // Where another process is writing, or the disk is full, the statistics stay as they were.
-    await Promise.race([writer.task('optimize').reply, late])
-    clearTimeout(timer)
+    await settlesWithin(leftMs, writer.task('optimize').reply)
   }
 
   /** Ends every thread, by force where it does not end until then. @returns what was ended so */

@@ -3,7 +3,6 @@ import {
   attachSuppressed,
   type BulkStatementsRequest,
   type BulkStatementsResult,
-  ConnectionBusyError,
   type DatabaseClosedError,
   excerpt,
   Holder,
@@ -11,10 +10,8 @@ import {
   type QueryEvent,
   quoteIdentifier,
   traceQuery,
-  TransactionAbortedError,
-  transactionChannel,
-  TransactionClosedError,
-  TransactionTrace,
+  type TransactionAbortedError,
+  type TransactionTrace,
 } from '@keelson/core'
 import type {
   BeginOptions,
@@ -25,12 +22,27 @@ import type {
   SqliteSession,
   StreamOptions,
 } from '../contract.ts'
-import { SqliteStatementError } from '../errors.ts'
 import { checkBeginOptions } from '../session/begin-options.ts'
 import { migrationTimeoutMs } from '../migration/migration-timeout.ts'
 import { Patience } from '../session/patience.ts'
 import { type EventSource, queryEvent } from '../session/query-event.ts'
-import { beginningError, endingError, releasedError } from '../session/session-errors.ts'
+import {
+  beginningError,
+  bulkOutsideError,
+  closedMeanwhileError,
+  endingError,
+  lateStatementError,
+  migrationInsideError,
+  nestedBeginError,
+  noTransactionError,
+  releasedError,
+  rolledBackError,
+  savepointOutsideError,
+  secondMigrationError,
+  streamEndedError,
+  streamOpenError,
+} from '../session/session-errors.ts'
+import { transactionTrace } from '../session/transaction-trace.ts'
 import { checkExecuteOptions, checkParameters } from '../session/statement-options.ts'
 import { setsForeignKeys } from '../statement/statement-rules.ts'
 import type { Endable } from '../session/lifetime.ts'
@@ -122,13 +134,13 @@ export class ThreadedSession implements SqliteSession, Endable {
     parameters: readonly unknown[] = [],
     options: StreamOptions = {},
   ): AsyncIterableIterator<Row[]> {
-    const stream = new ThreadedStream(this.#engine, sql, parameters, options, {
+    const stream: ThreadedStream = new ThreadedStream(this.#engine, sql, parameters, options, {
       source: this.#source,
       patience: this.#patience,
       owned: () => this.#ownedForStatement(sql),
       takeBegin: () => this.#takeBegin(),
       replied: (reply) => this.#replied(reply, sql),
-      ended: (ended) => void this.#streams.delete(ended),
+      ended: () => void this.#streams.delete(stream),
     })
     this.#streams.add(stream)
     return stream as unknown as AsyncIterableIterator<Row[]>
@@ -145,22 +157,12 @@ export class ThreadedSession implements SqliteSession, Endable {
     options.signal?.throwIfAborted()
     this.#assertUsable()
     if (this.#transaction !== 'none') {
-      throw new SqliteStatementError(
-        'TRANSACTION_OPEN',
-        'begin() inside an open transaction: SQLite has one level. Use savepoint() to nest.',
-      )
+      throw nestedBeginError()
     }
     const engine = this.#engine
     const readOnly = options.accessMode === 'read only'
     const onReader = readOnly && this.#migration === undefined
-    const trace = transactionChannel.hasSubscribers
-      ? new TransactionTrace({
-          system: 'sqlite',
-          db: engine.path,
-          conn: onReader ? 1 : 0,
-          isolation: 'serializable',
-        })
-      : undefined
+    const trace = transactionTrace(engine.path, onReader)
     this.#transaction = 'beginning'
     try {
       this.#owned ??= onReader
@@ -274,17 +276,10 @@ export class ThreadedSession implements SqliteSession, Endable {
   async beginMigration(): Promise<void> {
     this.#assertUsable()
     if (this.#transaction !== 'none') {
-      throw new SqliteStatementError(
-        'TRANSACTION_OPEN',
-        'A migration was started inside an open transaction, where foreign-key enforcement can no longer be turned ' +
-          'off and rebuilding a table would delete the rows that refer to it. Start it outside the transaction.',
-      )
+      throw migrationInsideError()
     }
     if (this.#migration !== undefined || this.#owned !== undefined) {
-      throw new SqliteStatementError(
-        'TRANSACTION_OPEN',
-        'A migration has been started on this session already. End it first.',
-      )
+      throw secondMigrationError()
     }
     this.#owned = await this.#ownWriter('migration')
     try {
@@ -360,10 +355,7 @@ export class ThreadedSession implements SqliteSession, Endable {
     if (owned !== undefined) result = await this.#executeOwned(owned, sql, parameters, options)
     else {
       if (bulk !== undefined) {
-        throw new SqliteStatementError(
-          'NO_TRANSACTION',
-          'Rows in bulk outside a transaction. Call begin() first.',
-        )
+        throw bulkOutsideError()
       }
       this.#engine.assertOpen()
       result = await executeAutocommit({
@@ -516,17 +508,11 @@ export class ThreadedSession implements SqliteSession, Endable {
     this.#assertUsable()
     const stream = this.#transactionStream
     if (stream !== undefined) {
-      throw new ConnectionBusyError(
-        `Cannot run ${excerpt(sql)} while a stream of the same transaction is open: ${excerpt(stream.sql)}. ` +
-          'Read the stream to its end, leave its loop, or collect what you need first.',
-      )
+      throw streamOpenError(sql, stream.sql)
     }
     if (this.#transaction === 'beginning') throw beginningError(excerpt(sql))
     if (this.#transaction === 'ending') {
-      throw new TransactionClosedError(
-        `Cannot run ${excerpt(sql)}: its transaction is being committed or rolled back. ` +
-          'Await every statement before the transaction ends.',
-      )
+      throw lateStatementError(sql)
     }
     if (this.#abortedBy !== undefined) throw this.#abortedError()
     return this.#owned
@@ -543,23 +529,13 @@ export class ThreadedSession implements SqliteSession, Endable {
     if (this.#transaction === 'open') return this.#owned!
     if (this.#transaction === 'beginning') throw beginningError(call)
     if (this.#closedBy !== undefined) {
-      throw new TransactionAbortedError(
-        'The database was closed while the transaction was open, which rolled it back. Nothing of it was kept.',
-        { cause: this.#closedBy },
-      )
+      throw closedMeanwhileError(this.#closedBy)
     }
-    throw new SqliteStatementError(
-      'NO_TRANSACTION',
-      `${call} without an open transaction. Call begin() first.`,
-    )
+    throw noTransactionError(call)
   }
 
   #abortedError(): TransactionAbortedError {
-    return new TransactionAbortedError(
-      'SQLite has rolled this transaction back because of an earlier error, which is the cause of this one. ' +
-        'Nothing of it was kept, and nothing more can be done in it: begin a new one.',
-      this.#abortedBy && { cause: this.#abortedBy.error },
-    )
+    return rolledBackError(this.#abortedBy)
   }
 
   async #savepointCommand(
@@ -569,10 +545,7 @@ export class ThreadedSession implements SqliteSession, Endable {
     const sql = `${command} ${quoteIdentifier(name, 'sqlite')}`
     const owned = this.#ownedForStatement(sql)
     if (owned === undefined || this.#transaction === 'none') {
-      throw new SqliteStatementError(
-        'NO_TRANSACTION',
-        `${excerpt(sql)} outside a transaction. Call begin() first.`,
-      )
+      throw savepointOutsideError(sql)
     }
     owned.holder.lastSql = sql
     await this.#control(owned, sql)
@@ -585,9 +558,7 @@ export class ThreadedSession implements SqliteSession, Endable {
   }
 
   async #endStream(why: string): Promise<void> {
-    await this.#transactionStream?.end(
-      new TransactionClosedError(`${why} End the loop over it first.`),
-    )
+    await this.#transactionStream?.end(streamEndedError(why))
   }
 
   async #ownWriter(kind: 'transaction' | 'migration', signal?: AbortSignal): Promise<OwnedThread> {

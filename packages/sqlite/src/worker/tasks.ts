@@ -38,11 +38,8 @@ export class Tasks {
         return undefined
       case 'checkForeignKeys':
         return this.#suspension?.check()
-      case 'restoreForeignKeys': {
-        const suspension = this.#suspension
-        this.#suspension = undefined
-        return suspension?.end()
-      }
+      case 'restoreForeignKeys':
+        return this.#suspension?.end()
       case 'backup':
         throw new Error('A backup is no task that is over at once.')
     }
