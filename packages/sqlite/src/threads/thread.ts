@@ -1,5 +1,6 @@
 /** Over 300 lines, being one subject: one thread, and what was asked of it. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { settlesWithin } from '@keelson/core'
 import type { ResolvedSqliteOptions } from '../options.ts'
 import {
   type Answer,
@@ -22,6 +23,9 @@ const mostTexts = 2_000
 
 /** A number from which on they begin anew, as soon as nothing is asked for. */
 const highId = 2 ** 30
+
+/** How long a thread may take to notice that it has to end, in milliseconds, before it is ended by force. */
+const stepMs = 500
 
 /** How a request has ended. */
 export type Reply =
@@ -265,21 +269,20 @@ export class Thread {
     return this.#exited
   }
 
-  /** Ends it as soon as it can be ended: SQLite is not interrupted within a step. */
+  /**
+   * Ends it as soon as it can be ended, for its callers at once: SQLite is not interrupted within a step. By itself, so
+   * that its connection is closed; by force where it does not look whether it has to.
+   */
   async terminate(): Promise<void> {
-    if (this.#isReady) {
-      this.#isClosing = true
-      this.#worker.unref()
-      this.#hasEnded()
-      await this.#worker.terminate()
-      return
-    }
-    // The process would abort where a thread ends while it loads better-sqlite3. It ends by itself, and runs nothing.
-    for (const id of this.#pending.keys()) this.#send([id, ask.cancel])
-    const exited = this.close()
-    this.#flush()
-    this.#settleAll()
-    await exited
+    this.#isClosing = true
+    // A process that ends while a thread loads better-sqlite3 would abort.
+    this.#worker.ref()
+    Atomics.store(this.#shared, slot.stop, 1)
+    this.#ring()
+    this.#hasEnded()
+    if (!this.#isReady || (await settlesWithin(stepMs, this.#exited))) return this.#exited
+    this.#worker.unref()
+    await this.#worker.terminate()
   }
 
   #newText(sql: string): number {
@@ -331,6 +334,10 @@ export class Thread {
     if (batch === undefined) return
     this.#batch = undefined
     this.#port.postMessage(batch)
+    this.#ring()
+  }
+
+  #ring(): void {
     Atomics.add(this.#shared, slot.bell, 1)
     Atomics.notify(this.#shared, slot.bell)
   }

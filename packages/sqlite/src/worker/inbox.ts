@@ -25,6 +25,11 @@ export class Inbox {
     return Atomics.wait(this.#shared, slot.bell, this.#seen, ms) === 'timed-out'
   }
 
+  /** Nobody wants anything any more of what was asked for. */
+  get isStopped(): boolean {
+    return Atomics.load(this.#shared, slot.stop) !== 0
+  }
+
   /** Takes in what has arrived. */
   drain(): void {
     const bell = Atomics.load(this.#shared, slot.bell)
@@ -79,8 +84,9 @@ export class Inbox {
     if (this.#cancelled.size > 0 && this.size === 0) this.#cancelled.clear()
   }
 
+  /** Whether nobody wants this one any more, as far as is known, or none. */
   isCancelled(id: number): boolean {
-    return this.#cancelled.size > 0 && this.#cancelled.has(id)
+    return (this.#cancelled.size > 0 && this.#cancelled.has(id)) || this.isStopped
   }
 
   /** Looks whether a request was cancelled meanwhile. */

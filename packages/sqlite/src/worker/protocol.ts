@@ -12,9 +12,11 @@ export const slot = {
   runningTo: 2,
   /** Counts the parts of large results that the calling thread has taken in. */
   taken: 3,
+  /** Not 0 once the thread has to end without doing what waits. */
+  stop: 4,
 } as const
 
-export const sharedBytes = 16
+export const sharedBytes = 20
 
 /** Kinds of requests. */
 export const ask = {
