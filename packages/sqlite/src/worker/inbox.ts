@@ -22,7 +22,10 @@ export class Inbox {
 
   /** Sleeps until something is sent, at most so long. @returns whether nothing was */
   sleep(ms: number): boolean {
-    return Atomics.wait(this.#shared, slot.bell, this.#seen, ms) === 'timed-out'
+    Atomics.store(this.#shared, slot.sleeping, 1)
+    const woken = Atomics.wait(this.#shared, slot.bell, this.#seen, ms)
+    Atomics.store(this.#shared, slot.sleeping, 0)
+    return woken === 'timed-out'
   }
 
   /** Nobody wants anything any more of what was asked for. */

@@ -94,6 +94,7 @@ export class ThreadServer {
   #serveBatch(): void {
     const { layouts } = this.#parts
     layouts.refresh()
+    this.#answers.begin()
     while (this.#inbox.size > 0 && !this.#isEnding) {
       if (this.#isReader ? this.#readTogether() : this.#group.run()) {
         this.#answers.flush()
