@@ -314,7 +314,7 @@ describe.for(modes)('writes that are sent at once: %s', (mode) => {
         await concurrent.close()
         await serial.close()
       }),
-      { seed, numRuns: runs(10, 130) },
+      { seed, numRuns: runs(10, 180) },
     )
     // Each way to fail was there, else the statements have drifted away from the schema.
     for (const kind of ['UNIQUE', 'PRIMARYKEY', 'CHECK', 'NOTNULL', 'FOREIGNKEY', 'TRIGGER'])
