@@ -1,4 +1,4 @@
-import type { QueryEvent } from '@keelson/core'
+import type { StatementCall } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
 import type { Patience } from '../session/patience.ts'
 import { flag } from '../worker/protocol.ts'
@@ -16,7 +16,7 @@ export interface AutocommitCall {
   readonly sql: string
   readonly parameters: readonly unknown[]
   readonly options: ExecuteOptions | undefined
-  readonly event: QueryEvent | undefined
+  readonly event: StatementCall | undefined
   /** What is on its way for the session. */
   readonly asked: Set<Asked>
 }
