@@ -1,0 +1,67 @@
+import { type ConnectionWatch, type Consumer, interceptConnection } from '@keelson/core/kysely'
+import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
+import type { Recorder } from '../record/recorder.ts'
+import type { WatchedDatabase } from '../record/watched-database.ts'
+import { TimedConnection } from './timed-connection.ts'
+
+/** Among the layers of a dialect. */
+export const layerName = 'timing'
+export const timingRank = 20
+
+const key: unique symbol = Symbol.for('keelson.kysely.timedConnection')
+type Known = DatabaseConnection & { [key]?: TimedConnection }
+
+/** Sees the connections of one `Kysely`, and what is sent on them. */
+export class KyselyWatch implements ConnectionWatch {
+  readonly recorder: Recorder
+  readonly database: WatchedDatabase
+  readonly #own = new WeakSet<CompiledQuery>()
+  #connections = 0
+  #executor: QueryExecutor | undefined
+
+  constructor(recorder: Recorder, database: WatchedDatabase) {
+    this.recorder = recorder
+    this.database = database
+    recorder.databases.add(database)
+  }
+
+  asked<T>(consumer: Consumer<T>, executor: QueryExecutor | undefined): Consumer<T> {
+    if (!this.recorder.isEnabled) return consumer
+    if (this.#executor === undefined && executor !== undefined) this.use(executor)
+    const askedMs = performance.now()
+    return (connection) => {
+      const timed = this.timedOf(connection)
+      timed.askedMs = askedMs
+      const lease = consumer(connection)
+      timed.lease = lease
+      return lease
+    }
+  }
+
+  /** @param executor of `db` itself, through which statements of the timing's own are sent */
+  use(executor: QueryExecutor): void {
+    this.#executor = executor
+    this.database.run = (sql, params) =>
+      executor.provideConnection(async (connection) => {
+        const query = CompiledQuery.raw(sql, [...params])
+        this.#own.add(query)
+        const { rows } = await connection.executeQuery<Record<string, unknown>>(query)
+        return rows
+        // Said explicitly, it is a query and no transaction.
+      }, undefined)
+  }
+
+  /** Whether a statement is one of the timing's own, which nobody is told of. */
+  isOwn(query: CompiledQuery): boolean {
+    return this.#own.has(query)
+  }
+
+  timedOf(connection: DatabaseConnection): TimedConnection {
+    const known = (connection as Known)[key]
+    if (known !== undefined) return known
+    const timed = new TimedConnection(this, ++this.#connections)
+    Object.defineProperty(connection, key, { value: timed })
+    interceptConnection(connection, timingRank, timed)
+    return timed
+  }
+}

@@ -1,0 +1,202 @@
+import {
+  captureCallSite,
+  describeError,
+  type ErrorCategory,
+  nextEventId,
+  type QueryEvent,
+  type QueryOutcome,
+  type TransactionEvent,
+  callSite,
+} from '@keelson/core'
+import { fingerprint } from '../fingerprint/fingerprint.ts'
+import type { TimingSettings } from '../options.ts'
+import { Raised } from '../signals/raised.ts'
+import { Rules } from '../signals/rules.ts'
+import type { QueryStats } from '../stats/query-stats.ts'
+import type { Observation } from './observation.ts'
+import { attachQueryContext } from './query-context.ts'
+import { Scopes } from './scopes.ts'
+import { Sinks } from './sinks.ts'
+import type { WatchedDatabase } from './watched-database.ts'
+
+/** Broken constraints and rejected values are answers to the caller, and no fault of the database. */
+const answers: ReadonlySet<ErrorCategory> = new Set([
+  'unique',
+  'foreignKey',
+  'notNull',
+  'check',
+  'value',
+  'cancelled',
+])
+
+/** Where everything that was measured arrives: counts it, asks the rules, tells the sinks. */
+export class Recorder {
+  readonly settings: TimingSettings
+  readonly sinks: Sinks
+  readonly rules: Rules
+  readonly scopes: Scopes = new Scopes()
+  readonly databases: Set<WatchedDatabase> = new Set()
+  /** Hear of each statement that has ended, with its values: for tests of users. */
+  readonly listeners: Set<(observation: Observation, stats: QueryStats) => void> = new Set()
+  /** Whether anything is measured at all. */
+  isEnabled: boolean
+  readonly #relative: TimingSettings['relativeSlow']
+
+  constructor(settings: TimingSettings, isEnabled: boolean) {
+    this.settings = settings
+    this.isEnabled = isEnabled
+    this.sinks = new Sinks(settings.sinks)
+    this.rules = new Rules(
+      settings,
+      new Raised(settings.cooldownMs, (signal) => this.sinks.signal(signal)),
+    )
+    this.#relative = settings.relativeSlow
+  }
+
+  /** A statement is about to be sent. */
+  begin(observation: Observation): void {
+    observation.database.running++
+    if (this.settings.callSites) observation.site = captureCallSite()
+    const { repetition } = this.rules
+    if (repetition === undefined) return
+    const scope = this.scopes.current
+    if (scope !== undefined)
+      repetition.sent(scope, observation.database.registry.statsOf(observation.sql), observation)
+  }
+
+  /**
+   * A statement has ended.
+   *
+   * @param endMs `performance.now()` then
+   * @param outcome `error` where `error` says why
+   */
+  end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
+    const { database, startMs, waitMs, decodeMs = 0, dbMs, sql } = observation
+    database.running--
+    const spent = endMs - startMs - waitMs
+    const ms = dbMs ?? (spent > 0 ? spent : 0)
+    const stats = database.registry.statsOf(sql)
+    stats.add(ms, waitMs, decodeMs, observation.rows, observation.affectedRows ?? 0, endMs)
+    database.waited(waitMs)
+    let category: ErrorCategory | undefined
+    if (outcome === 'error' || outcome === 'aborted') {
+      category = outcome === 'aborted' ? 'cancelled' : describeError(error).category
+      stats.addError(category)
+      this.#attach(observation, stats, ms - decodeMs, error)
+    }
+    const limitMs = this.#relative === undefined ? Infinity : relativeLimit(stats, this.#relative)
+    const isSlow = this.rules.isSlow(ms, limitMs)
+    database.window.add(endMs, category !== undefined && !answers.has(category), isSlow)
+    if (isSlow) this.rules.slow(stats, observation, ms, limitMs)
+    this.rules.plans?.ended(stats, observation)
+    this.rules.look(database, endMs)
+    if (this.listeners.size > 0) for (const listener of this.listeners) listener(observation, stats)
+    if (this.sinks.hearsQueries)
+      this.sinks.query(this.#event(observation, stats, endMs, ms, outcome, error, category))
+  }
+
+  transactionBegins(database: WatchedDatabase, event: TransactionEvent): void {
+    database.transactions.begins(event)
+    this.rules.transactionBegins(database, event)
+  }
+
+  transactionEnded(database: WatchedDatabase, event: TransactionEvent): void {
+    database.transactions.ended(event)
+    this.rules.transactionEnded(event)
+    if (this.sinks.hearsTransactions) this.sinks.transaction(event)
+  }
+
+  #attach(observation: Observation, { fp }: QueryStats, executeMs: number, error: unknown): void {
+    const { sql, params, waitMs, tx, attempt } = observation
+    const known = fp.operation === '' ? fingerprint(sql) : fp
+    attachQueryContext(
+      error,
+      Object.freeze({
+        sql,
+        fingerprint: known.id,
+        summary: known.summary,
+        paramCount: params.length,
+        waitMs,
+        executeMs: Math.max(0, executeMs),
+        transaction: tx,
+        attempt,
+      }),
+    )
+  }
+
+  #event(
+    observation: Observation,
+    { fp }: QueryStats,
+    endMs: number,
+    ms: number,
+    outcome: QueryOutcome,
+    error: unknown,
+    category: ErrorCategory | undefined,
+  ): QueryEvent {
+    const { database, kind, sql, params, startMs, waitMs, decodeMs, conn, rows, site } = observation
+    const event: QueryEvent = {
+      v: 1,
+      id: nextEventId(),
+      kind,
+      source: database.source,
+      system: database.system,
+      db: database.name,
+      sql,
+      paramCount: params.length,
+      // What has no place in the registry is known by what it is all the same.
+      fp: fp.operation === '' ? fingerprint(sql) : fp,
+      startMs,
+      waitMs,
+      executeMs: Math.max(0, ms - (decodeMs ?? 0)),
+      decodeMs,
+      totalMs: endMs - startMs,
+      firstRowMs: observation.firstRowMs,
+      dbMs: observation.dbMs,
+      rows,
+      affectedRows: observation.affectedRows,
+      batchSize: observation.batchSize,
+      cache: observation.cache,
+      tx: observation.tx,
+      conn,
+      pool: database.name,
+      outcome,
+      scope: this.scopes.current?.told,
+    }
+    if (this.settings.captureParams) event.params = params
+    if (site !== undefined) event.site = callSite(site)
+    if (category !== undefined) {
+      event.error = error
+      event.errorType = describeError(error).code
+      event.errorClass = classOf(category)
+    }
+    return event
+  }
+}
+
+/** Looked up anew after as many calls as it takes to change. */
+function relativeLimit(
+  stats: QueryStats,
+  { factor, minCalls, minMs }: NonNullable<TimingSettings['relativeSlow']>,
+): number {
+  const { calls } = stats
+  if (calls > minCalls && (calls % 64 === 0 || stats.slowForItMs === Infinity))
+    stats.slowForItMs = Math.max(minMs, factor * stats.quantile(0.95))
+  return stats.slowForItMs
+}
+
+function classOf(category: ErrorCategory): NonNullable<QueryEvent['errorClass']> {
+  switch (category) {
+    case 'unique':
+    case 'foreignKey':
+    case 'notNull':
+    case 'check':
+      return 'constraint'
+    case 'timeout':
+    case 'busy':
+    case 'connection':
+    case 'syntax':
+      return category
+    default:
+      return 'other'
+  }
+}

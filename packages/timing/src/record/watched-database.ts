@@ -1,0 +1,71 @@
+import type { QueryEvent } from '@keelson/core'
+import type { HealthReport } from '../health/health-report.ts'
+import { Histogram } from '../stats/histogram.ts'
+import { Registry } from '../stats/registry.ts'
+import { Window } from '../stats/window.ts'
+import type { PoolGauges } from './pool-reader.ts'
+import { TransactionStats } from './transaction-stats.ts'
+
+/** How a database is called, and what of it can be looked into. */
+export interface WatchedDatabaseOptions {
+  /** How it is called in reports and metrics. @default the name of its engine, numbered where there are several */
+  readonly name?: string | undefined
+  /** The pool of its driver, for gauges and the saturation rule: of pg, mysql2, tarn or Keelson. */
+  readonly pool?: unknown
+}
+
+/** Runs a statement outside of every transaction, uncounted, and gives its rows. */
+export type RunStatement = (
+  sql: string,
+  params: readonly unknown[],
+) => Promise<readonly Record<string, unknown>[]>
+
+/** One database that is measured. */
+export class WatchedDatabase {
+  readonly name: string
+  readonly source: QueryEvent['source']
+  /** OpenTelemetry's `db.system.name`. */
+  readonly system: string
+  readonly registry: Registry
+  readonly window: Window = new Window()
+  readonly transactions: TransactionStats = new TransactionStats()
+  /** How long statements have waited for a connection, in milliseconds. */
+  readonly waits: Histogram = new Histogram()
+  totalWaitMs = 0
+  maxWaitMs = 0
+  /** Statements that are on their way. */
+  running = 0
+  /** What was last found out about its health, and for which question. */
+  latestHealth:
+    | { readonly key: string; readonly atMs: number; readonly report: Promise<HealthReport> }
+    | undefined
+  readonly gauges: (() => PoolGauges) | undefined
+  /** Whether statements have to wait for each other, since there is one connection. */
+  readonly hasOneConnection: boolean
+  /** Set as soon as there is something that statements can be sent through. */
+  run: RunStatement | undefined
+  /** Whether a statement sent now would run inside somebody's transaction; not there where that cannot be. */
+  isInTransaction: (() => boolean) | undefined
+
+  constructor(
+    name: string,
+    source: QueryEvent['source'],
+    system: string,
+    hasOneConnection: boolean,
+    gauges: (() => PoolGauges) | undefined,
+    maxFingerprints: number,
+  ) {
+    this.registry = new Registry(maxFingerprints)
+    this.name = name
+    this.source = source
+    this.system = system
+    this.hasOneConnection = hasOneConnection
+    this.gauges = gauges
+  }
+
+  waited(ms: number): void {
+    this.waits.record(ms)
+    this.totalWaitMs += ms
+    if (ms > this.maxWaitMs) this.maxWaitMs = ms
+  }
+}

@@ -1,0 +1,88 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { PoolGauges } from '../record/pool-reader.ts'
+import type { Observation } from '../record/observation.ts'
+import type { QueryStats } from '../stats/query-stats.ts'
+import type { TimingSettings } from '../options.ts'
+import { planReaders } from './read-plan.ts'
+import type { Raised } from './raised.ts'
+
+/** It would keep others waiting. */
+function isUsedUp(gauges: PoolGauges | undefined): boolean {
+  return gauges !== undefined && gauges.size - gauges.idle >= gauges.max
+}
+
+const explainable: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'UPDATE', 'DELETE'])
+
+/**
+ * Asks the engine once for the plan of each query that has become hot. The statement that asks runs outside of every
+ * transaction, on a connection of its own, after the query: on a driver with one connection, once nobody has it.
+ */
+export class PlanRule {
+  readonly #settings: NonNullable<TimingSettings['plans']>
+  readonly #raised: Raised
+  readonly #asked = new WeakSet<QueryStats>()
+  readonly #outside = new AsyncResource('KeelsonTimingPlan')
+  readonly #pending = new Set<Promise<void>>()
+  /** What asking has failed with, for the report: a plan is never worth an error. */
+  lastError: unknown
+
+  constructor(settings: NonNullable<TimingSettings['plans']>, raised: Raised) {
+    this.#settings = settings
+    this.#raised = raised
+  }
+
+  /** To be called when a query has ended. */
+  ended(stats: QueryStats, { database, sql, params, kind }: Observation): void {
+    if (stats.plan !== undefined) this.#judge(stats)
+    const { minCalls, minTotalMs } = this.#settings
+    if (this.#asked.has(stats) || (stats.calls < minCalls && stats.totalMs < minTotalMs)) return
+    // It is asked for with a later call.
+    if (database.isInTransaction?.() === true || isUsedUp(database.gauges?.())) return
+    this.#asked.add(stats)
+    const reader = Object.hasOwn(planReaders, database.system)
+      ? planReaders[database.system]
+      : undefined
+    const { run } = database
+    if (reader === undefined || run === undefined || kind === 'batch' || kind === 'bulk') return
+    if (!explainable.has(stats.fp.operation)) return
+    // The values are not kept any longer than that.
+    const values = reader.bindsParameters ? [...params] : []
+    const asking = this.#outside.runInAsyncScope(() =>
+      run(reader.explain(sql), values).then(
+        (rows) => {
+          stats.plan = reader.read(rows)
+          this.#judge(stats)
+        },
+        (error: unknown) => void (this.lastError = error),
+      ),
+    )
+    this.#pending.add(asking)
+    void asking.finally(() => this.#pending.delete(asking))
+  }
+
+  /** Resolves once no plan is being asked for. */
+  async settled(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending)
+  }
+
+  #judge(stats: QueryStats): void {
+    const { plan, fp } = stats
+    if (plan === undefined || plan.scans.length === 0) return
+    if (stats.quantile(0.95) < this.#settings.scanMs) return
+    const tables = plan.scans.join(', ')
+    this.#raised.raise(fp.id, {
+      type: 'scan',
+      level: 'warn',
+      fp: fp.id,
+      evidence: {
+        summary: fp.summary,
+        sql: fp.text,
+        tables: plan.scans,
+        p95Ms: stats.quantile(0.95),
+        calls: stats.calls,
+        plan: plan.lines,
+      },
+      fix: `Create an index on the columns by which the query selects from ${tables}${plan.sorts ? ', followed by those it sorts by' : ''}; it reads the whole table each time.`,
+    })
+  }
+}

@@ -1,0 +1,138 @@
+import type { QueryFingerprint } from '@keelson/core'
+import { fingerprintFrom } from '../fingerprint/fingerprint.ts'
+import { normalForm } from '../fingerprint/normal-form.ts'
+import { tokensOf } from '../fingerprint/tokens.ts'
+import { QueryStats } from './query-stats.ts'
+import { SeriesSet } from './series.ts'
+
+/** Texts whose statistics are found without looking into them, and the longest of them. */
+const maxTexts = 2_000
+const longestText = 4_096
+/** Of how many fingerprints, drawn at random, the least important one gives its place away. */
+const sample = 8
+
+/** Under which the calls are counted that have no fingerprint of their own. */
+export const otherText = '<other>'
+
+/**
+ * The statistics of every fingerprint, in bounded memory: the fingerprints with the most time keep their places, and the
+ * calls of all others are counted in `other`, so that the sums over everything are those of all calls.
+ *
+ * When all places are taken, a fingerprint gets one when it is seen for the second time, from the one with the least total
+ * time among eight drawn at random. Measured against the alternatives (1,000,000 queries of 20,000 shapes and 30 % that
+ * occur once, 500 places): this keeps the twenty most important ones, LRU eleven of them, and stopping when full ten.
+ */
+export class Registry {
+  readonly #places: number
+  /** What is exported; never forgotten. */
+  readonly series: SeriesSet = new SeriesSet()
+  readonly #texts = new Map<string, QueryStats>()
+  readonly #byText = new Map<string, QueryStats>()
+  /** The same, in an order in which one can be drawn. */
+  readonly #all: QueryStats[] = []
+  /** Fingerprints without a place that were seen once. */
+  readonly #seenOnce = new Set<string>()
+  #other: QueryStats
+  #evictions = 0
+
+  /** @param places how many fingerprints are kept apart */
+  constructor(places: number) {
+    this.#places = places
+    this.#other = this.#newOther()
+  }
+
+  /** What all fingerprints without a place have done together. */
+  get other(): QueryStats {
+    return this.#other
+  }
+
+  /** How many fingerprints have lost their place. */
+  get evictions(): number {
+    return this.#evictions
+  }
+
+  get size(): number {
+    return this.#all.length
+  }
+
+  /** Every fingerprint that has a place, and `other` where it has calls. */
+  *[Symbol.iterator](): Generator<QueryStats> {
+    yield* this.#all
+    if (this.other.calls > 0) yield this.other
+  }
+
+  /** The statistics that a statement is to be counted in. */
+  statsOf(sql: string): QueryStats {
+    const known = this.#texts.get(sql)
+    if (known !== undefined && !known.isEvicted) return known
+    const stats = this.#find(sql)
+    // A text in `other` may get a place the next time.
+    if (sql.length > longestText || stats === this.other) return stats
+    if (this.#texts.size >= maxTexts) this.#texts.clear()
+    this.#texts.set(sql, stats)
+    return stats
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const stats of this.#all) stats.isEvicted = true
+    this.#texts.clear()
+    this.#byText.clear()
+    this.#all.length = 0
+    this.#seenOnce.clear()
+    this.#other = this.#newOther()
+    this.#evictions = 0
+  }
+
+  #find(sql: string): QueryStats {
+    const tokens = tokensOf(sql)
+    const text = normalForm(tokens)
+    const known = this.#byText.get(text)
+    if (known !== undefined) return known
+    const fp = fingerprintFrom(tokens, text)
+    if (this.#all.length < this.#places) return this.#put(this.#newStats(fp), this.#all.length)
+    if (!this.#seenOnce.delete(fp.id)) {
+      if (this.#seenOnce.size >= this.#places * 4) this.#seenOnce.clear()
+      this.#seenOnce.add(fp.id)
+      return this.other
+    }
+    const place = this.#leastImportant()
+    const evicted = this.#all[place]!
+    evicted.isEvicted = true
+    this.#byText.delete(evicted.fp.text)
+    this.other.absorb(evicted)
+    this.#evictions++
+    return this.#put(this.#newStats(fp), place)
+  }
+
+  #put(stats: QueryStats, place: number): QueryStats {
+    this.#all[place] = stats
+    this.#byText.set(stats.fp.text, stats)
+    return stats
+  }
+
+  #newStats(fp: QueryFingerprint): QueryStats {
+    return new QueryStats(fp, this.series.of(fp.summary, fp.operation))
+  }
+
+  #newOther(): QueryStats {
+    return this.#newStats({
+      id: 'other',
+      text: otherText,
+      summary: otherText,
+      operation: '',
+      tables: [],
+    })
+  }
+
+  #leastImportant(): number {
+    let place = 0
+    let least = Infinity
+    for (let drawn = 0; drawn < sample; drawn++) {
+      const candidate = Math.floor(Math.random() * this.#all.length)
+      const { totalMs } = this.#all[candidate]!
+      if (totalMs < least) [place, least] = [candidate, totalMs]
+    }
+    return place
+  }
+}

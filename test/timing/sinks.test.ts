@@ -1,0 +1,246 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type AuditEntry,
+  auditSink,
+  createTiming,
+  logSink,
+  prettySink,
+  type TimingOptions,
+} from '@keelson/timing'
+import { withTiming } from '@keelson/timing/kysely'
+import { Kysely, sql } from 'kysely'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { rejection } from '../support/rejection.ts'
+import { sqliteKysely, type Tables } from '../transactions/kysely/engines.ts'
+
+async function open(
+  options: TimingOptions,
+): Promise<{ db: Kysely<Tables>; timing: ReturnType<typeof createTiming> }> {
+  const timing = createTiming(options)
+  const db = new Kysely<Tables>({ dialect: withTiming(await sqliteKysely.dialect(), timing) })
+  onTestFinished(() => db.destroy())
+  await sql`create table item (id integer primary key, name text unique)`.execute(db)
+  return { db, timing }
+}
+
+describe('a sink', () => {
+  test('that throws, rejects or is slow costs no query anything, and is counted', async () => {
+    const warnings: Error[] = []
+    const warned = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
+    const told: string[] = []
+    const { db, timing } = await open({
+      sinks: [
+        {
+          query() {
+            throw new Error('broken')
+          },
+        },
+        { query: () => Promise.reject(new Error('rejected')) },
+        { query: () => delay(100_000, undefined, { ref: false }) },
+        { query: ({ sql: text }) => void told.push(text) },
+      ],
+    })
+    const start = performance.now()
+    for (let times = 0; times < 20; times++) await sql`select 1`.execute(db)
+    expect(performance.now() - start).toBeLessThan(2_000)
+    expect(told).toHaveLength(21)
+    await delay(5)
+    expect(timing.sinkFailures).toBe(42)
+    expect(
+      warnings.filter(({ message }) => message.includes('sink of createTiming()')),
+    ).toHaveLength(1)
+  })
+
+  test('is told no values of parameters unless it is asked for', async () => {
+    const params: unknown[] = []
+    for (const captureParams of [false, true]) {
+      const { db } = await open({
+        captureParams,
+        sinks: [{ query: (event) => void params.push(event.params) }],
+      })
+      params.length = 0
+      await sql`select ${'secret'}`.execute(db)
+      expect(params).toEqual([captureParams ? ['secret'] : undefined])
+    }
+  })
+
+  test('can be added and taken away', async () => {
+    const { db, timing } = await open({})
+    let told = 0
+    const remove = timing.addSink({ query: () => told++ })
+    await sql`select 1`.execute(db)
+    remove()
+    await sql`select 1`.execute(db)
+    expect(told).toBe(1)
+  })
+})
+
+describe('prettySink()', () => {
+  test('writes a line for each query, with the place in the code, and none that moves the cursor', async () => {
+    const lines: string[] = []
+    const write = (line: string): void => void lines.push(line)
+    const { db } = await open({ callSites: true, sinks: [prettySink({ write, color: false })] })
+    lines.length = 0
+    await db.insertInto('item').values({ id: 1, name: 'a' }).execute()
+    await db.transaction().execute((trx) => trx.selectFrom('item').selectAll().execute())
+    await rejection(sql`select * from "\u001b[2Jnowhere"`.execute(db))
+    const [insert, select, transaction, failed] = lines
+    expect(insert).toMatch(
+      /^INSERT item {2}[\d.]+ [µm]s \(wait .*, execute .*\) {2}1 changed {2}test\/timing\/sinks\.test\.ts:\d+:\d+$/,
+    )
+    expect(select).toMatch(/^ {2}SELECT item .* 1 rows {2}test\/timing\/sinks/)
+    expect(transaction).toMatch(/^transaction committed {2}.* \(idle .*\) {2}1 queries$/)
+    expect(failed).toMatch(/error: .*no such table/)
+    expect(failed).not.toContain('\u001b')
+  })
+})
+
+describe('logSink()', () => {
+  test('writes failures and signals, under the names of OpenTelemetry', async () => {
+    const lines: [string, Record<string, unknown>, string][] = []
+    const level = (name: string) => (fields: object, message: string) =>
+      lines.push([name, fields as Record<string, unknown>, message])
+    const logger = { info: level('info'), warn: level('warn'), error: level('error') }
+    const { db, timing } = await open({ sinks: [logSink(logger)] })
+    await db.insertInto('item').values({ id: 1, name: 'a' }).execute()
+    const unique = await rejection(db.insertInto('item').values({ id: 1, name: 'a' }).execute())
+    await rejection(sql`select nope`.execute(db))
+    await timing.scope('job', async () => {
+      for (let id = 0; id < 5; id++)
+        await db.selectFrom('item').where('id', '=', id).selectAll().execute()
+    })
+    expect(lines.map(([name, , message]) => `${name}: ${message}`)).toEqual([
+      'info: INSERT item failed',
+      'error: SELECT failed',
+      expect.stringMatching(/^warn: N\+1: SELECT item/),
+    ])
+    expect(lines[0]![1]).toMatchObject({
+      err: unique,
+      'db.system.name': 'sqlite',
+      'db.query.summary': 'INSERT item',
+      'db.query.text': 'insert into "item" ("id", "name") values (?, ?)',
+      'error.type': 'SQLITE_CONSTRAINT_PRIMARYKEY',
+    })
+  })
+})
+
+describe('auditSink()', () => {
+  test('tells of every write, on whose behalf it was, and whether it was kept', async () => {
+    const entries: AuditEntry[] = []
+    const { db, timing } = await open({ sinks: [auditSink((told) => entries.push(...told))] })
+    entries.length = 0
+    const add = (id: number, on: Kysely<Tables> = db): Promise<unknown> =>
+      on
+        .insertInto('item')
+        .values({ id, name: String(id) })
+        .execute()
+    await timing.scope('PUT /item', { actor: 'ada' }, async () => {
+      await add(1)
+      await db.selectFrom('item').selectAll().execute()
+      const trx = await db.startTransaction().execute()
+      await add(2, trx)
+      const inner = await trx.savepoint('inner').execute()
+      await add(3, inner)
+      await inner.rollbackToSavepoint('inner').execute()
+      await trx.deleteFrom('item').execute()
+      expect(entries).toHaveLength(1)
+      await trx.commit().execute()
+    })
+    await rejection(
+      db.transaction().execute(async (trx) => {
+        await add(4, trx)
+        throw new Error('no')
+      }),
+    )
+    await rejection(add(2).then(() => add(2)))
+    expect(
+      entries.map(({ operation, affectedRows, isKept, actor }) => [
+        operation,
+        affectedRows,
+        isKept,
+        actor,
+      ]),
+    ).toEqual([
+      ['INSERT', 1, true, 'ada'],
+      ['INSERT', 1, true, 'ada'],
+      ['INSERT', 1, false, 'ada'],
+      ['DELETE', 2, true, 'ada'],
+      ['INSERT', 1, false, undefined],
+      ['INSERT', 1, true, undefined],
+      ['INSERT', undefined, false, undefined],
+    ])
+    expect(entries[0]).toMatchObject({
+      transaction: undefined,
+      scope: 'PUT /item',
+      tables: ['item'],
+      database: 'sqlite',
+    })
+    const [, second, third, fourth] = entries
+    expect(new Set([second!.transaction, third!.transaction, fourth!.transaction]).size).toBe(1)
+    expect(second!.transaction).toEqual(expect.any(Number))
+  })
+})
+
+describe('the report', () => {
+  test('prints as a table with what is to be done above it', async () => {
+    const { db, timing } = await open({ advice: () => ['create index on item (name)'] })
+    await db.insertInto('item').values({ id: 1, name: 'a' }).execute()
+    const text = String(timing.report())
+    expect(text).toMatch(/^→ create index on item \(name\)\nsqlite: 0 running/)
+    expect(text).toContain('insert into "item" ("id", "name") values (?+)')
+    expect(text).toContain('p99')
+  })
+
+  test('is made all the same where the advisor fails, and survives hostile SQL', async () => {
+    const { db, timing } = await open({
+      advice() {
+        throw new Error('no advice')
+      },
+    })
+    await sql`select 1 as "\u001b]0;owned\u0007"`.execute(db)
+    const text = String(timing.report())
+    expect(text).toContain('no advice')
+    expect(text).not.toContain('\u001b')
+    expect(text).not.toContain('\u0007')
+  })
+
+  test('serialises as JSON, and gives the workload for the advisor of indexes', async () => {
+    const { db, timing } = await open({})
+    await db.insertInto('item').values({ id: 1, name: 'a' }).execute()
+    await db.selectFrom('item').selectAll().execute()
+    const json = JSON.parse(JSON.stringify(timing.report()))
+    expect(json.queries).toHaveLength(3)
+    expect(json.queries[0].histogram[0]).toEqual([expect.any(Number), 1])
+    expect(timing.workload()).toMatchObject({ v: 1, writes: { item: 1 } })
+    expect(timing.workload().queries.map(({ tables }) => tables)).toEqual([
+      ['item'],
+      ['item'],
+      ['item'],
+    ])
+  })
+})
+
+test('options that are unknown or impossible are refused', () => {
+  const refused = (options: object): string => {
+    try {
+      createTiming(options)
+      return 'taken'
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  expect(refused({ slowMS: 5 })).toContain('Did you mean `slowMs`?')
+  expect(refused({ slowMs: 0 })).toContain('milliseconds above 0')
+  expect(refused({ slowMs: 500, criticalMs: 100 })).toContain('below slowMs')
+  expect(refused({ repeats: 1 })).toContain('at least 2')
+  expect(refused({ errorRate: 2 })).toContain('share')
+  expect(refused({ plans: { minCall: 1 } })).toContain('minCalls')
+  expect(refused({ sinks: [{ query: 1 }] })).toContain('a function')
+  expect(refused({ maxFingerprints: 0 })).toContain('at least 1')
+  expect(refused({ enabled: 'yes' })).toContain('true or false')
+  expect(
+    refused({ relativeSlow: false, plans: false, repeats: false, poolSaturation: false }),
+  ).toBe('taken')
+})
