@@ -1,0 +1,200 @@
+import { callStatement, statementCall } from '@keelson/core'
+import type { QueryOutcome } from '@keelson/core'
+import { type ControlStatement, controlStatement } from '../record/control-statement.ts'
+import { Observation } from '../record/observation.ts'
+import { isThenable, settled } from '../record/settled.ts'
+import { TimedStream } from '../record/timed-stream.ts'
+import type { TransactionTracker } from '../record/transaction-tracker.ts'
+import type { DrizzlePrepared, PreparedSql } from './internals.ts'
+import { outcomeOf } from './outcome-of.ts'
+import type { TimingLayer } from './timing-layer.ts'
+
+type Method = (...args: any[]) => unknown
+
+/** Methods of a prepared query that send it; those of SQLite's drivers call each other. */
+const sending: ReadonlySet<string | symbol> = new Set(['execute', 'all', 'get', 'run', 'values'])
+/** Those that send it with the first row that is asked for. */
+const streaming: ReadonlySet<string | symbol> = new Set(['iterator', 'stream'])
+
+/**
+ * A prepared query that is measured each time it is sent.
+ *
+ * What it stands for gets itself as `this`, since it may have private members, and what is assigned, since a select builder
+ * leaves `joinsNotNullableMap` on it afterwards.
+ */
+export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
+  readonly #layer: TimingLayer
+  readonly #query: PreparedSql
+  readonly #transaction: TransactionTracker | undefined
+  readonly #isRaw: boolean
+  #methods: Map<string | symbol, Method> | undefined
+
+  /** @param isRaw whether it is text that the user, or Drizzle, has written: it may begin or end a transaction */
+  constructor(
+    layer: TimingLayer,
+    query: PreparedSql,
+    transaction: TransactionTracker | undefined,
+    isRaw: boolean,
+  ) {
+    this.#layer = layer
+    this.#query = query
+    this.#transaction = transaction
+    this.#isRaw = isRaw
+  }
+
+  get(raw: DrizzlePrepared, name: string | symbol, proxy: unknown): unknown {
+    const known = this.#methods?.get(name)
+    if (known !== undefined) return known
+    const value = Reflect.get(raw, name, raw) as unknown
+    if (typeof value !== 'function') return value
+    const method = this.#methodOf(raw, name, value as Method, proxy)
+    ;(this.#methods ??= new Map()).set(name, method)
+    return method
+  }
+
+  set(raw: DrizzlePrepared, name: string | symbol, value: unknown): boolean {
+    return Reflect.set(raw, name, value, raw)
+  }
+
+  #methodOf(raw: DrizzlePrepared, name: string | symbol, method: Method, proxy: unknown): Method {
+    const isSync = raw.mode === 'sync'
+    if (name === 'execute' && isSync) return (...args) => this.#execute(method, proxy, args)
+    if (sending.has(name)) {
+      // Of better-sqlite3 `all()` decodes what it has from `values()`, which is seen only if it is asked of this object.
+      const receiver = isSync ? proxy : raw
+      return (...args) => this.#send(String(name), () => Reflect.apply(method, receiver, args))
+    }
+    if (streaming.has(name))
+      return (...args) =>
+        this.#stream(
+          () => Reflect.apply(method, raw, args) as AsyncIterableIterator<unknown>,
+          name === 'stream',
+        )
+    return (...args) => {
+      const result = Reflect.apply(method, raw, args) as unknown
+      // `setToken()` returns what it was called on.
+      return result === raw ? proxy : result
+    }
+  }
+
+  #send(method: string, send: () => unknown): unknown {
+    const { recorder } = this.#layer
+    if (!recorder.isEnabled) return send()
+    const control = this.#isRaw ? controlStatement(this.#query.sql) : undefined
+    if (control !== undefined) return this.#control(control, send)
+    const outer = statementCall()
+    // A call inside another one of the same query: where it gets the rows that the other one decodes, that shows how long.
+    if (outer instanceof DrizzleObservation && outer.query === this)
+      return method === 'values' ? decoded(outer, send) : send()
+    const observation = this.#observe('query')
+    let result: unknown
+    try {
+      result = callStatement(observation, send)
+    } catch (error) {
+      this.#failed(observation, error)
+      throw error
+    }
+    if (!isThenable(result)) {
+      this.#succeeded(observation, method, result)
+      return result
+    }
+    return settled(result, (given, failure) => {
+      if (failure === undefined) this.#succeeded(observation, method, given)
+      else this.#failed(observation, failure.error)
+    })
+  }
+
+  /** Of a synchronous driver: it gives what calls one of the others when it is awaited, or when its `sync()` is called. */
+  #execute(method: Method, proxy: unknown, args: any[]): unknown {
+    const later = Reflect.apply(method, proxy, args) as { resultCb: () => unknown }
+    const { resultCb } = later
+    later.resultCb = () => this.#send('execute', resultCb)
+    return later
+  }
+
+  #stream(
+    open: () => AsyncIterableIterator<unknown>,
+    isInChunks: boolean,
+  ): AsyncIterableIterator<unknown> {
+    const { recorder } = this.#layer
+    if (!recorder.isEnabled) return open()
+    const observation = this.#observe('stream')
+    return new TimedStream<unknown>(
+      callStatement(observation, open),
+      observation,
+      (chunk) => (isInChunks && Array.isArray(chunk) ? chunk.length : 1),
+      undefined,
+      (outcome, error) => this.#end(observation, performance.now(), outcome, error),
+    )
+  }
+
+  /** Drizzle divides transactions by statements that it sends as anybody does. */
+  #control(control: ControlStatement, send: () => unknown): unknown {
+    const tracker = this.#transaction
+    // Of the transaction itself the layer knows when it begins and ends.
+    if (tracker === undefined || control.savepoint === undefined) return send()
+    const sentMs = performance.now()
+    const ended = tracker.sent(control, sentMs, sentMs)
+    let result: unknown
+    try {
+      result = send()
+    } catch (error) {
+      ended(performance.now(), { error }, false)
+      throw error
+    }
+    if (isThenable(result))
+      return settled(result, (_, failure) => ended(performance.now(), failure, false))
+    ended(performance.now(), undefined, false)
+    return result
+  }
+
+  #observe(kind: 'query' | 'stream'): DrizzleObservation {
+    const { recorder, database } = this.#layer
+    const { sql, params } = this.#query
+    const observation = new DrizzleObservation(this, database, kind, sql, params, performance.now())
+    observation.tx = this.#transaction?.current
+    recorder.begin(observation)
+    return observation
+  }
+
+  #succeeded(observation: DrizzleObservation, method: string, result: unknown): void {
+    const endMs = performance.now()
+    const { rows, affectedRows } = outcomeOf(method, result)
+    observation.rows = rows
+    observation.affectedRows = affectedRows
+    if (observation.executedMs !== undefined) observation.decodeMs = endMs - observation.executedMs
+    this.#end(observation, endMs, 'ok', undefined)
+  }
+
+  #failed(observation: DrizzleObservation, error: unknown): void {
+    this.#end(observation, performance.now(), 'error', error)
+  }
+
+  #end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
+    this.#transaction?.ran(observation.dbMs ?? endMs - observation.startMs - observation.waitMs)
+    this.#layer.recorder.end(observation, endMs, outcome, error)
+  }
+}
+
+/** One call, which knows the query that it is of. */
+class DrizzleObservation extends Observation {
+  readonly query: TimedQuery
+  /** When the driver had answered. */
+  executedMs: number | undefined
+
+  constructor(query: TimedQuery, ...of: ConstructorParameters<typeof Observation>) {
+    super(...of)
+    this.query = query
+  }
+}
+
+/** Runs the inner call, and notes when it was over. */
+function decoded(observation: DrizzleObservation, send: () => unknown): unknown {
+  const result = send()
+  if (isThenable(result))
+    return settled(result, (_, failure) => {
+      if (failure === undefined) observation.executedMs = performance.now()
+    })
+  observation.executedMs = performance.now()
+  return result
+}
