@@ -245,7 +245,12 @@ describe('a pool', () => {
     const { createDatabase } = await postgres()
     const pool = new Pool({ connectionString: await createDatabase(), max: 2 })
     const signals: Signal[] = []
-    const timing = createTiming({ sinks: [{ signal: (signal) => signals.push(signal) }] })
+    const acquired: (number | undefined)[] = []
+    const timing = createTiming({
+      sinks: [
+        { signal: (signal) => signals.push(signal), pool: ({ waitMs }) => acquired.push(waitMs) },
+      ],
+    })
     const db = new Kysely<unknown>({
       dialect: withTiming(new PostgresDialect({ pool }), timing, { pool }),
     })
@@ -267,5 +272,8 @@ describe('a pool', () => {
       { level: 'critical', evidence: { share: 1, max: 2, pending: 1 } },
     ])
     expect(timing.report().databases[0]!.wait.maxMs).toBeGreaterThan(4_000)
+    // Two transactions, and the one that waited for them.
+    expect(acquired).toHaveLength(3)
+    expect(Math.max(...acquired.map(Number))).toBeGreaterThan(4_000)
   })
 })

@@ -9,7 +9,7 @@ import type { PoolEvent, QueryEvent, Signal, TransactionEvent } from '@keelson/c
 export interface Sink {
   query?(event: QueryEvent): unknown
   transaction?(event: TransactionEvent): unknown
-  /** Acquires and releases that were seen. */
+  /** Each time a connection was got, where the pool is known: see `WatchedDatabaseOptions`. */
   pool?(event: PoolEvent): unknown
   signal?(signal: Signal): unknown
 }

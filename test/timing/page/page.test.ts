@@ -13,6 +13,9 @@ const title =
     ? 'the page (skipped: there is no Chromium; install it, or say in CHROMIUM where it is)'
     : 'the page'
 
+/** The page asks every two seconds. */
+const patience = { timeout: 20_000, interval: 100 }
+
 describe.skipIf(chromium === undefined)(title, () => {
   let browser: Browser
   beforeAll(async () => {
@@ -47,7 +50,8 @@ describe.skipIf(chromium === undefined)(title, () => {
         problems.push(`request to ${request.url()}`)
     })
     await page.goto(address)
-    await page.waitForFunction(() => document.getElementById('totals')!.textContent !== 'Loading')
+    // Its policy forbids to evaluate anything in it.
+    await expect.poll(() => page.locator('#totals').innerText(), patience).not.toBe('Loading')
     return { page, problems }
   }
 
@@ -92,9 +96,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     timing.reset()
     const { page } = await visit(address)
     await sql`select 1 as late`.execute(db)
-    await page.waitForFunction(() =>
-      document.querySelector('#queries')!.textContent!.includes('late'),
-    )
+    await expect.poll(() => page.locator('#queries').innerText(), patience).toContain('late')
     await page.getByLabel('refresh every 2 s').uncheck()
     await sql`select 1 as later`.execute(db)
     await page.waitForTimeout(2_500)
@@ -164,12 +166,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     const page = await browser.newPage()
     onTestFinished(() => page.close())
     await page.goto(address)
-    await page.waitForFunction(() =>
-      document.getElementById('totals')!.textContent!.includes('queries'),
-    )
+    await expect.poll(() => page.locator('#totals').innerText(), patience).toContain('queries')
     isBroken = true
-    await page.waitForFunction(() =>
-      document.getElementById('totals')!.textContent!.includes('Cannot load'),
-    )
+    await expect.poll(() => page.locator('#totals').innerText(), patience).toContain('Cannot load')
   })
 })

@@ -1,5 +1,6 @@
 import { callStatement, statementCall } from '@keelson/core'
 import type { QueryOutcome } from '@keelson/core'
+import type { PreparedWatch, SentMethod, StreamedMethod } from '@keelson/core/drizzle'
 import { type ControlStatement, controlStatement } from '../record/control-statement.ts'
 import { Observation } from '../record/observation.ts'
 import { isThenable, settled } from '../record/settled.ts'
@@ -13,20 +14,23 @@ type Method = (...args: any[]) => unknown
 
 /** Methods of a prepared query that send it; those of SQLite's drivers call each other. */
 const sending: ReadonlySet<string | symbol> = new Set(['execute', 'all', 'get', 'run', 'values'])
+/** By these a query gets the rows that it then decodes. */
+const rowSources: ReadonlySet<string> = new Set(['values', 'queryWithCache'])
 /** Those that send it with the first row that is asked for. */
 const streaming: ReadonlySet<string | symbol> = new Set(['iterator', 'stream'])
 
 /**
- * A prepared query that is measured each time it is sent.
- *
- * What it stands for gets itself as `this`, since it may have private members, and what is assigned, since a select builder
- * leaves `joinsNotNullableMap` on it afterwards.
+ * A prepared query that is measured each time it is sent. It watches the query; where a layer below has put a proxy in its
+ * place, it is a proxy around that one, whose target gets what is assigned, since a select builder leaves
+ * `joinsNotNullableMap` on it afterwards.
  */
-export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
+export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch {
   readonly #layer: TimingLayer
   readonly #query: PreparedSql
   readonly #transaction: TransactionTracker | undefined
   readonly #isRaw: boolean
+  /** A control statement is being sent, by methods that call each other. */
+  #isControlling = false
   #methods: Map<string | symbol, Method> | undefined
 
   /** @param isRaw whether it is text that the user, or Drizzle, has written: it may begin or end a transaction */
@@ -40,6 +44,10 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
     this.#query = query
     this.#transaction = transaction
     this.#isRaw = isRaw
+  }
+
+  get isWatching(): boolean {
+    return this.#layer.recorder.isEnabled
   }
 
   get(raw: DrizzlePrepared, name: string | symbol, proxy: unknown): unknown {
@@ -60,16 +68,11 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
     const isSync = raw.mode === 'sync'
     if (name === 'execute' && isSync) return (...args) => this.#execute(method, proxy, args)
     if (sending.has(name)) {
-      // Of better-sqlite3 `all()` decodes what it has from `values()`, which is seen only if it is asked of this object.
-      const receiver = isSync ? proxy : raw
-      return (...args) => this.#send(String(name), () => Reflect.apply(method, receiver, args))
+      return (...args) => this.sent(name as SentMethod, () => Reflect.apply(method, raw, args))
     }
     if (streaming.has(name))
       return (...args) =>
-        this.#stream(
-          () => Reflect.apply(method, raw, args) as AsyncIterableIterator<unknown>,
-          name === 'stream',
-        )
+        this.streamed(name as StreamedMethod, () => Reflect.apply(method, raw, args))
     return (...args) => {
       const result = Reflect.apply(method, raw, args) as unknown
       // `setToken()` returns what it was called on.
@@ -77,15 +80,16 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
     }
   }
 
-  #send(method: string, send: () => unknown): unknown {
+  sent(method: SentMethod, send: () => unknown): unknown {
     const { recorder } = this.#layer
     if (!recorder.isEnabled) return send()
-    const control = this.#isRaw ? controlStatement(this.#query.sql) : undefined
-    if (control !== undefined) return this.#control(control, send)
     const outer = statementCall()
     // A call inside another one of the same query: where it gets the rows that the other one decodes, that shows how long.
     if (outer instanceof DrizzleObservation && outer.query === this)
-      return method === 'values' ? decoded(outer, send) : send()
+      return rowSources.has(method) ? decoded(outer, send) : send()
+    if (method === 'queryWithCache' || this.#isControlling) return send()
+    const control = this.#isRaw ? controlStatement(this.#query.sql) : undefined
+    if (control !== undefined) return this.#control(control, send)
     const observation = this.#observe('query')
     let result: unknown
     try {
@@ -108,21 +112,17 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
   #execute(method: Method, proxy: unknown, args: any[]): unknown {
     const later = Reflect.apply(method, proxy, args) as { resultCb: () => unknown }
     const { resultCb } = later
-    later.resultCb = () => this.#send('execute', resultCb)
+    later.resultCb = () => this.sent('execute', resultCb)
     return later
   }
 
-  #stream(
-    open: () => AsyncIterableIterator<unknown>,
-    isInChunks: boolean,
-  ): AsyncIterableIterator<unknown> {
-    const { recorder } = this.#layer
-    if (!recorder.isEnabled) return open()
+  streamed(method: StreamedMethod, send: () => unknown): unknown {
+    if (!this.#layer.recorder.isEnabled) return send()
     const observation = this.#observe('stream')
     return new TimedStream<unknown>(
-      callStatement(observation, open),
+      callStatement(observation, send) as AsyncIterableIterator<unknown>,
       observation,
-      (chunk) => (isInChunks && Array.isArray(chunk) ? chunk.length : 1),
+      (chunk) => (method === 'stream' && Array.isArray(chunk) ? chunk.length : 1),
       undefined,
       (outcome, error) => this.#end(observation, performance.now(), outcome, error),
     )
@@ -136,11 +136,14 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared> {
     const sentMs = performance.now()
     const ended = tracker.sent(control, sentMs, sentMs)
     let result: unknown
+    this.#isControlling = true
     try {
       result = send()
     } catch (error) {
       ended(performance.now(), { error }, false)
       throw error
+    } finally {
+      this.#isControlling = false
     }
     if (isThenable(result))
       return settled(result, (_, failure) => ended(performance.now(), failure, false))
@@ -193,8 +196,8 @@ function decoded(observation: DrizzleObservation, send: () => unknown): unknown 
   const result = send()
   if (isThenable(result))
     return settled(result, (_, failure) => {
-      if (failure === undefined) observation.executedMs = performance.now()
+      if (failure === undefined) observation.executedMs ??= performance.now()
     })
-  observation.executedMs = performance.now()
+  observation.executedMs ??= performance.now()
   return result
 }

@@ -1,5 +1,7 @@
 import { ambientTransactions, type TransactionEvent, type TransactionObserver } from '@keelson/core'
-import { kindOf, type NextLayer, type SessionLayer } from '@keelson/core/drizzle'
+import { kindOf, type NextLayer, type SessionLayer, watchPrepared } from '@keelson/core/drizzle'
+// `node:util` itself would open standard output.
+import { isProxy } from 'node:util/types'
 import { Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
 import { isThenable, settled } from '../record/settled.ts'
@@ -34,7 +36,10 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
     // Of a query builder the fields of the result are known, but where nothing is returned.
     const isRaw = args[1] === undefined
     const query = args[0] as PreparedSql
-    return new Proxy(raw, new TimedQuery(this, query, this.#trackers.get(session), isRaw))
+    const timed = new TimedQuery(this, query, this.#trackers.get(session), isRaw)
+    if (isProxy(raw)) return new Proxy(raw, timed)
+    watchPrepared(raw, timed)
+    return raw
   }
 
   /** With `withTransactions()` it is that layer which begins, and which tells of it: see `begins`. */

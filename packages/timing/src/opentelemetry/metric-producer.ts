@@ -72,7 +72,7 @@ interface Times {
 
 function durations({ databases }: Recorder, boundaries: readonly number[], times: Times): object {
   const points = Array.from(databases).flatMap(({ system, registry }) =>
-    Array.from(registry.series, ({ summary, operation, histogram, totalMs }) =>
+    registry.series().map(({ fp: { summary, operation }, histogram, totalMs }) =>
       histogramPoint(
         {
           'db.system.name': system,

@@ -8,8 +8,16 @@ export interface ControlStatement {
 const control =
   /^\s*(?:(begin|start\s+transaction)\b|(commit|end)(?:\s+(?:work|transaction))?\s*;?\s*$|(savepoint)\s+|(rollback)(?:\s+(?:work|transaction))?(?:\s*;?\s*$|\s+to\s+(?:savepoint\s+)?)|(release)\s+(?:savepoint\s+)?)/i
 
+/** Of `begin`, `commit`, `end`, `rollback`, `release`, `savepoint` and `start`. */
+const firstLetters: ReadonlySet<number> = new Set(
+  Array.from('bcers', (letter) => letter.charCodeAt(0)),
+)
+
 /** What a statement does to the transaction, told by its text, which is what reaches a connection from every driver. */
 export function controlStatement(sql: string): ControlStatement | undefined {
+  // Nearly every statement is none, and the first letters tell.
+  const first = sql.charCodeAt(0)
+  if (first > 32 && (!firstLetters.has(first | 32) || sql.startsWith('select'))) return undefined
   const match = control.exec(sql)
   if (match === null) return undefined
   const [all, begin, commit, savepoint, rollback, release] = match

@@ -91,12 +91,16 @@ export class Recorder {
     this.rules.plans?.ended(stats, observation)
     this.rules.look(database, endMs)
     if (this.listeners.size > 0) for (const listener of this.listeners) listener(observation, stats)
+    if (this.sinks.hearsPools && observation.tx === undefined)
+      this.#tellPool(database, startMs, waitMs)
     if (this.sinks.hearsQueries)
       this.sinks.query(this.#event(observation, stats, endMs, ms, outcome, error, category))
   }
 
   transactionBegins(database: WatchedDatabase, event: TransactionEvent): void {
     database.transactions.begins(event)
+    if (this.sinks.hearsPools && event.depth === 0)
+      this.#tellPool(database, event.startMs, event.waitMs ?? 0)
     this.rules.transactionBegins(database, event)
   }
 
@@ -104,6 +108,20 @@ export class Recorder {
     database.transactions.ended(event)
     this.rules.transactionEnded(event)
     if (this.sinks.hearsTransactions) this.sinks.transaction(event)
+  }
+
+  #tellPool({ name, gauges }: WatchedDatabase, startMs: number, waitMs: number): void {
+    const pool = gauges?.()
+    if (pool === undefined) return
+    this.sinks.pool({
+      v: 1,
+      id: nextEventId(),
+      pool: name,
+      type: 'acquire',
+      startMs,
+      waitMs,
+      ...pool,
+    })
   }
 
   #attach(observation: Observation, { fp }: QueryStats, executeMs: number, error: unknown): void {

@@ -26,6 +26,8 @@ export class WatchedDatabase {
   readonly source: QueryEvent['source']
   /** OpenTelemetry's `db.system.name`. */
   readonly system: string
+  /** When the rules look at it next, by `performance.now()`. */
+  nextLookMs = 0
   readonly registry: Registry
   readonly window: Window = new Window()
   readonly transactions: TransactionStats = new TransactionStats()

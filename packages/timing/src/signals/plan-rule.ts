@@ -20,7 +20,6 @@ const explainable: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'UPDATE', 'D
 export class PlanRule {
   readonly #settings: NonNullable<TimingSettings['plans']>
   readonly #raised: Raised
-  readonly #asked = new WeakSet<QueryStats>()
   readonly #outside = new AsyncResource('KeelsonTimingPlan')
   readonly #pending = new Set<Promise<void>>()
   /** What asking has failed with, for the report: a plan is never worth an error. */
@@ -35,10 +34,10 @@ export class PlanRule {
   ended(stats: QueryStats, { database, sql, params, kind }: Observation): void {
     if (stats.plan !== undefined) this.#judge(stats)
     const { minCalls, minTotalMs } = this.#settings
-    if (this.#asked.has(stats) || (stats.calls < minCalls && stats.totalMs < minTotalMs)) return
+    if (stats.isPlanAsked || (stats.calls < minCalls && stats.totalMs < minTotalMs)) return
     // It is asked for with a later call.
     if (database.isInTransaction?.() === true || isUsedUp(database.gauges?.())) return
-    this.#asked.add(stats)
+    stats.isPlanAsked = true
     const reader = Object.hasOwn(planReaders, database.system)
       ? planReaders[database.system]
       : undefined

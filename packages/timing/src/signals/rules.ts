@@ -18,7 +18,6 @@ const fewestCalls = 20
 
 /** What is remembered of one database. */
 interface Watched {
-  nextLookMs: number
   readonly saturation: Hysteresis
   readonly errorRate: Hysteresis
 }
@@ -77,9 +76,9 @@ export class Rules {
 
   /** Looks at the database's pool and error rate, once a second at most. */
   look(database: WatchedDatabase, nowMs: number): void {
+    if (nowMs < database.nextLookMs) return
+    database.nextLookMs = nowMs + lookMs
     const watched = this.#watchedOf(database)
-    if (nowMs < watched.nextLookMs) return
-    watched.nextLookMs = nowMs + lookMs
     const gauges = database.gauges?.()
     if (gauges !== undefined && gauges.max > 0) {
       const share = (gauges.size - gauges.idle) / gauges.max
@@ -154,7 +153,6 @@ export class Rules {
     if (watched === undefined) {
       const { poolSaturation, errorRate } = this.#settings
       watched = {
-        nextLookMs: 0,
         saturation: new Hysteresis(poolSaturation, poolSaturation * 0.75, lastingLooks),
         errorRate: new Hysteresis(errorRate, errorRate / 2, 1),
       }

@@ -1,12 +1,10 @@
 import type { ErrorCategory, QueryFingerprint } from '@keelson/core'
 import { Histogram } from './histogram.ts'
 import { Recent } from './recent.ts'
-import type { Series } from './series.ts'
 
 /** All that is known of the calls of one fingerprint, in about 3 kB however many there are. */
 export class QueryStats {
   readonly fp: QueryFingerprint
-  readonly #series: Series
   calls = 0
   /** Calls that failed, also those that were aborted. */
   errors = 0
@@ -34,13 +32,13 @@ export class QueryStats {
   slowForItMs: number = Infinity
   /** How the engine runs it, once that was asked. */
   plan: QueryPlan | undefined
+  /** Whether the plan was asked for, whatever came of it. */
+  isPlanAsked = false
   /** Its place was given to another one: what held it has to look it up again. */
   isEvicted = false
 
-  /** @param series that its calls are exported in */
-  constructor(fp: QueryFingerprint, series: Series) {
+  constructor(fp: QueryFingerprint) {
     this.fp = fp
-    this.#series = series
   }
 
   /**
@@ -71,17 +69,12 @@ export class QueryStats {
     if (waitMs > this.maxWaitMs) this.maxWaitMs = waitMs
     this.lastMs = endMs
     this.histogram.record(ms)
-    this.#series.histogram.record(ms)
-    this.#series.totalMs += ms
-    this.#series.rows += rows
     this.recent.add(ms, endMs)
   }
 
   addError(category: ErrorCategory): void {
     this.errors++
     this.errorCategories.set(category, (this.errorCategories.get(category) ?? 0) + 1)
-    const { errors } = this.#series
-    errors.set(category, (errors.get(category) ?? 0) + 1)
   }
 
   get meanMs(): number {

@@ -1,4 +1,3 @@
-import type { QueryFingerprint } from '@keelson/core'
 import { fingerprintFrom } from '../fingerprint/fingerprint.ts'
 import { normalForm } from '../fingerprint/normal-form.ts'
 import { tokensOf } from '../fingerprint/tokens.ts'
@@ -24,26 +23,24 @@ export const otherText = '<other>'
  */
 export class Registry {
   readonly #places: number
-  /** What is exported; never forgotten. */
-  readonly series: SeriesSet = new SeriesSet()
+  readonly #series = new SeriesSet()
   readonly #texts = new Map<string, QueryStats>()
   readonly #byText = new Map<string, QueryStats>()
   /** The same, in an order in which one can be drawn. */
   readonly #all: QueryStats[] = []
   /** Fingerprints without a place that were seen once. */
   readonly #seenOnce = new Set<string>()
-  #other: QueryStats
+  /** What was counted without a place. */
+  #unplaced = newOther()
+  /** What was counted in places that were then given to others. */
+  #evicted = newOther()
+  /** What was counted without a place before `clear()`, which export does not forget. */
+  readonly #cleared = newOther()
   #evictions = 0
 
   /** @param places how many fingerprints are kept apart */
   constructor(places: number) {
     this.#places = places
-    this.#other = this.#newOther()
-  }
-
-  /** What all fingerprints without a place have done together. */
-  get other(): QueryStats {
-    return this.#other
   }
 
   /** How many fingerprints have lost their place. */
@@ -51,14 +48,21 @@ export class Registry {
     return this.#evictions
   }
 
-  get size(): number {
-    return this.#all.length
-  }
-
-  /** Every fingerprint that has a place, and `other` where it has calls. */
+  /** Every fingerprint that has a place, and one for all others together where they have calls. */
   *[Symbol.iterator](): Generator<QueryStats> {
     yield* this.#all
-    if (this.other.calls > 0) yield this.other
+    const other = newOther()
+    other.absorb(this.#unplaced)
+    other.absorb(this.#evicted)
+    if (other.calls > 0) yield other
+  }
+
+  /** The sums that are exported, by summary; they only ever grow. */
+  series(): QueryStats[] {
+    const other = newOther()
+    other.absorb(this.#unplaced)
+    other.absorb(this.#cleared)
+    return this.#series.sums(this.#all, other, emptyLike)
   }
 
   /** The statistics that a statement is to be counted in. */
@@ -66,21 +70,26 @@ export class Registry {
     const known = this.#texts.get(sql)
     if (known !== undefined && !known.isEvicted) return known
     const stats = this.#find(sql)
-    // A text in `other` may get a place the next time.
-    if (sql.length > longestText || stats === this.other) return stats
+    // A text without a place may get one the next time.
+    if (sql.length > longestText || stats === this.#unplaced) return stats
     if (this.#texts.size >= maxTexts) this.#texts.clear()
     this.#texts.set(sql, stats)
     return stats
   }
 
-  /** Forgets everything. */
+  /** Forgets everything but what is exported. */
   clear(): void {
-    for (const stats of this.#all) stats.isEvicted = true
+    for (const stats of this.#all) {
+      stats.isEvicted = true
+      this.#series.lose(stats, emptyLike)
+    }
+    this.#cleared.absorb(this.#unplaced)
     this.#texts.clear()
     this.#byText.clear()
     this.#all.length = 0
     this.#seenOnce.clear()
-    this.#other = this.#newOther()
+    this.#unplaced = newOther()
+    this.#evicted = newOther()
     this.#evictions = 0
   }
 
@@ -90,39 +99,27 @@ export class Registry {
     const known = this.#byText.get(text)
     if (known !== undefined) return known
     const fp = fingerprintFrom(tokens, text)
-    if (this.#all.length < this.#places) return this.#put(this.#newStats(fp), this.#all.length)
+    if (this.#all.length < this.#places) return this.#put(new QueryStats(fp), this.#all.length)
     if (!this.#seenOnce.delete(fp.id)) {
       if (this.#seenOnce.size >= this.#places * 4) this.#seenOnce.clear()
       this.#seenOnce.add(fp.id)
-      return this.other
+      return this.#unplaced
     }
     const place = this.#leastImportant()
     const evicted = this.#all[place]!
     evicted.isEvicted = true
     this.#byText.delete(evicted.fp.text)
-    this.other.absorb(evicted)
+    this.#evicted.absorb(evicted)
+    this.#series.lose(evicted, emptyLike)
     this.#evictions++
-    return this.#put(this.#newStats(fp), place)
+    return this.#put(new QueryStats(fp), place)
   }
 
   #put(stats: QueryStats, place: number): QueryStats {
     this.#all[place] = stats
     this.#byText.set(stats.fp.text, stats)
+    this.#series.add(stats)
     return stats
-  }
-
-  #newStats(fp: QueryFingerprint): QueryStats {
-    return new QueryStats(fp, this.series.of(fp.summary, fp.operation))
-  }
-
-  #newOther(): QueryStats {
-    return this.#newStats({
-      id: 'other',
-      text: otherText,
-      summary: otherText,
-      operation: '',
-      tables: [],
-    })
   }
 
   #leastImportant(): number {
@@ -135,4 +132,18 @@ export class Registry {
     }
     return place
   }
+}
+
+function newOther(): QueryStats {
+  return new QueryStats({
+    id: 'other',
+    text: otherText,
+    summary: otherText,
+    operation: '',
+    tables: [],
+  })
+}
+
+function emptyLike({ fp }: QueryStats): QueryStats {
+  return new QueryStats(fp)
 }

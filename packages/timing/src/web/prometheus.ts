@@ -21,28 +21,28 @@ export function prometheusText(recorder: Recorder): string {
   const databases = [...recorder.databases]
   out.family('keelson_query_duration_seconds', 'histogram', 'Execution and decoding of queries.')
   for (const { name, system, registry } of databases)
-    for (const { summary, histogram, totalMs } of registry.series)
+    for (const { fp, histogram, totalMs } of registry.series())
       out.histogram(
         'keelson_query_duration_seconds',
-        { database: name, system, summary },
+        { database: name, system, summary: fp.summary },
         histogram,
         totalMs,
       )
   out.family('keelson_query_rows_total', 'counter', 'Rows that queries have returned.')
   for (const { name, system, registry } of databases)
-    for (const { summary, rows } of registry.series)
-      out.sample('keelson_query_rows_total', { database: name, system, summary }, rows)
+    for (const { fp, rows } of registry.series())
+      out.sample('keelson_query_rows_total', { database: name, system, summary: fp.summary }, rows)
   out.family(
     'keelson_query_errors_total',
     'counter',
     'Queries that have failed, by the category of the error.',
   )
   for (const { name, system, registry } of databases)
-    for (const { summary, errors } of registry.series)
-      for (const [category, count] of errors)
+    for (const { fp, errorCategories } of registry.series())
+      for (const [category, count] of errorCategories)
         out.sample(
           'keelson_query_errors_total',
-          { database: name, system, summary, category },
+          { database: name, system, summary: fp.summary, category },
           count,
         )
   out.family('keelson_connection_wait_seconds', 'histogram', 'Time until a connection was free.')
