@@ -205,6 +205,7 @@ describe('plans', () => {
     await opened.timing.settled()
     expect(planOf(opened, 'nowhere')).toBeUndefined()
     expect(opened.timing.report().totals.calls).toBe(6)
+    expect(opened.timing.report().findings.join()).toMatch(/1 plans could not be had.*nowhere/)
   })
 })
 

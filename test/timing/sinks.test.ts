@@ -187,10 +187,13 @@ describe('the report', () => {
   test('prints as a table with what is to be done above it', async () => {
     const { db, timing } = await open({ advice: () => ['create index on item (name)'] })
     await db.insertInto('item').values({ id: 1, name: 'a' }).execute()
-    const text = String(timing.report())
+    const text = timing.report().toString(160)
     expect(text).toMatch(/^→ create index on item \(name\)\nsqlite: 0 running/)
     expect(text).toContain('insert into "item" ("id", "name") values (?+)')
     expect(text).toContain('p99')
+    const narrow = timing.report().toString(80).split('\n')
+    expect(narrow.filter((line) => line.length > 80)).toEqual([])
+    expect(narrow.join()).not.toContain('p99')
   })
 
   test('is made all the same where the advisor fails, and survives hostile SQL', async () => {

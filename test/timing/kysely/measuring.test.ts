@@ -5,7 +5,14 @@ import { createTiming } from '@keelson/timing'
 import { Kysely, sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { describeOn, engines, sqliteKysely } from '../../transactions/kysely/engines.ts'
+import {
+  describeOn,
+  duckdb,
+  engines,
+  postgresql,
+  sqliteKysely,
+  sqliteOurs,
+} from '../../transactions/kysely/engines.ts'
 import { arrangements, type Arrangement, openTimed } from './engines.ts'
 
 const all = Object.keys(arrangements) as Arrangement[]
@@ -205,6 +212,51 @@ describeOn(
     })
   },
 )
+
+describeOn([sqliteKysely, sqliteOurs, postgresql, duckdb], 'a transaction', (engine) => {
+  test.for(all)('goes on after a stream in it: %s', async (arrangement) => {
+    const { db, transactions, queries } = await openTimed(engine, arrangement)
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('item').values({ id: 1, name: 'a' }).execute()
+      for await (const row of trx.selectFrom('item').selectAll().stream(1)) void row
+      await trx.insertInto('item').values({ id: 2, name: 'b' }).execute()
+    })
+    expect(transactions()).toMatchObject([{ outcome: 'committed', queries: 3 }])
+    expect(queries().map(({ kind, tx }) => `${kind} ${tx?.depth}`)).toEqual([
+      'query 0',
+      'stream 0',
+      'query 0',
+    ])
+  })
+})
+
+test('a transaction whose connection is given back open is told of as that', async () => {
+  const { db, transactions } = await openTimed(postgresql, 'withTiming(dialect)')
+  await db.connection().execute(async (held) => {
+    await sql`begin`.execute(held)
+    await sql`select 1`.execute(held)
+  })
+  expect(transactions()).toMatchObject([{ outcome: 'released_unfinished', queries: 1 }])
+})
+
+test('statements that wait for each other on one handle are told how long', async () => {
+  const { db, queries } = await openTimed(postgresql, 'withTiming(withTransactions(dialect))')
+  await db.transaction().execute(async (trx) => {
+    await Promise.all([
+      sql`select pg_sleep(0.05)`.execute(trx),
+      sql`select 1`.execute(trx),
+      sql`select 2`.execute(db),
+    ])
+  })
+  const waits = queries().map(({ sql: text, waitMs }) => [text, waitMs >= 45] as const)
+  expect(new Map(waits)).toEqual(
+    new Map([
+      ['select pg_sleep(0.05)', false],
+      ['select 1', true],
+      ['select 2', true],
+    ]),
+  )
+})
 
 test('measures a database once, however often it is asked to', async () => {
   const timing = createTiming()

@@ -16,7 +16,6 @@ export class TimedConnection implements ConnectionInterceptor {
   askedMs = 0
   /** Settles when its present user gives it back. */
   lease: Promise<unknown> | undefined
-  readonly #streams = new Set<TimedStream<QueryResult<any>>>()
 
   constructor(watch: KyselyWatch, conn: number) {
     this.#watch = watch
@@ -57,13 +56,13 @@ export class TimedConnection implements ConnectionInterceptor {
       ({ rows }) => rows.length,
       options?.signal,
       (outcome, error) => {
-        this.#streams.delete(stream)
         this.transactions.ran(observation.dbMs!)
         this.#watch.recorder.end(observation, performance.now(), outcome, error)
       },
     )
-    this.#streams.add(stream)
-    void this.lease?.then(this.#released, this.#released)
+    // Given back with the stream open, the connection is read from no more.
+    const abandon = (): void => stream.abandon()
+    void this.lease?.then(abandon, abandon)
     return stream
   }
 
@@ -77,7 +76,7 @@ export class TimedConnection implements ConnectionInterceptor {
     result.then(
       (given) => {
         ended(performance.now(), undefined, saysRollback(given))
-        if (control.kind === 'begin') void this.lease?.then(this.#released, this.#released)
+        if (control.kind === 'begin') this.#watchRelease()
       },
       (error: unknown) => ended(performance.now(), { error }, false),
     )
@@ -127,10 +126,14 @@ export class TimedConnection implements ConnectionInterceptor {
     this.#watch.recorder.end(observation, endMs, outcome, error)
   }
 
-  readonly #released = (): void => {
-    // The loop over a stream has been left without its being closed, if it is open still.
-    for (const stream of this.#streams) stream.abandon()
-    if (this.transactions.root !== undefined) this.transactions.released(performance.now())
+  /** Hears when the connection is given back for which the transaction was begun. */
+  #watchRelease(): void {
+    const { root } = this.transactions
+    const released = (): void => {
+      if (root !== undefined && this.transactions.root === root)
+        this.transactions.released(performance.now())
+    }
+    void this.lease?.then(released, released)
   }
 }
 

@@ -1,4 +1,9 @@
-import type { ErrorCategory, Signal, TransactionOutcome } from '@keelson/core'
+import {
+  describeError,
+  type ErrorCategory,
+  type Signal,
+  type TransactionOutcome,
+} from '@keelson/core'
 import type { PoolGauges } from '../record/pool-reader.ts'
 import type { Recorder } from '../record/recorder.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
@@ -120,7 +125,10 @@ export class TimingReport {
     this.evictions = databases.reduce((sum, { registry }) => sum + registry.evictions, 0)
     this.databases = databases.map((database) => databaseReport(database, now))
     this.signals = recorder.rules.raised.recent.map(({ signal }) => signal)
-    this.findings = findingsOf(this, recorder.settings.advice)
+    this.findings = [
+      ...findingsOf(this, recorder.settings.advice),
+      ...failedPlans(recorder.rules.plans),
+    ]
     Object.defineProperty(this, inspect, { value: () => this.toString() })
   }
 
@@ -129,10 +137,19 @@ export class TimingReport {
     return new TimingReport(recorder)
   }
 
-  /** @returns a table of fixed width, with the findings above it */
-  toString(): string {
-    return reportTable(this)
+  /**
+   * @param width characters in a line; by default those of the terminal, and 120 where there is none
+   * @returns a table, with the findings above it
+   */
+  toString(width: number = process.stdout.columns ?? 120): string {
+    return reportTable(this, width)
   }
+}
+
+function failedPlans(plans: Recorder['rules']['plans']): string[] {
+  if (plans === undefined || plans.failures === 0) return []
+  const { message } = describeError(plans.lastError)
+  return [`ℹ ${plans.failures} plans could not be had, the last one since: ${message}`]
 }
 
 /** What Node's `console.log()` asks an object for. */

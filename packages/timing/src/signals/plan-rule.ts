@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { PoolGauges } from '../record/pool-reader.ts'
 import type { Observation } from '../record/observation.ts'
+import type { RunStatement } from '../record/watched-database.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import type { TimingSettings } from '../options.ts'
-import { planReaders } from './read-plan.ts'
+import { type PlanReader, planReaders } from './read-plan.ts'
 import type { Raised } from './raised.ts'
 
 /** It would keep others waiting. */
@@ -22,7 +23,8 @@ export class PlanRule {
   readonly #raised: Raised
   readonly #outside = new AsyncResource('KeelsonTimingPlan')
   readonly #pending = new Set<Promise<void>>()
-  /** What asking has failed with, for the report: a plan is never worth an error. */
+  /** Plans that could not be had, and the latest reason: the report tells, since a plan is not worth an error. */
+  failures = 0
   lastError: unknown
 
   constructor(settings: NonNullable<TimingSettings['plans']>, raised: Raised) {
@@ -46,17 +48,25 @@ export class PlanRule {
     if (!explainable.has(stats.fp.operation)) return
     // The values are not kept any longer than that.
     const values = reader.bindsParameters ? [...params] : []
-    const asking = this.#outside.runInAsyncScope(() =>
-      run(reader.explain(sql), values).then(
-        (rows) => {
-          stats.plan = reader.read(rows)
-          this.#judge(stats)
-        },
-        (error: unknown) => void (this.lastError = error),
-      ),
-    )
+    const asking = this.#outside.runInAsyncScope(() => this.#ask(stats, reader, run, sql, values))
     this.#pending.add(asking)
     void asking.finally(() => this.#pending.delete(asking))
+  }
+
+  async #ask(
+    stats: QueryStats,
+    reader: PlanReader,
+    run: RunStatement,
+    sql: string,
+    values: readonly unknown[],
+  ): Promise<void> {
+    try {
+      stats.plan = reader.read(await run(reader.explain(sql), values))
+      this.#judge(stats)
+    } catch (error) {
+      this.failures++
+      this.lastError = error
+    }
   }
 
   /** Resolves once no plan is being asked for. */
