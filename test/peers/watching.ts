@@ -66,7 +66,7 @@ function seenIn({ sql, executeMs, decodeMs = 0, dbMs, waitMs, rows }: QueryEvent
   return { what: sql, ms: dbMs ?? executeMs + decodeMs, waitMs, rows }
 }
 
-export const keelson: KyselyWatcher = {
+const keelson: KyselyWatcher = {
   name: '@keelson/timing',
   open(dialect, { slowSink } = {}) {
     const all: Seen[] = []
