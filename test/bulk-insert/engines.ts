@@ -311,11 +311,8 @@ const drizzlePairs = Object.entries(drivers).map(([name, [kind, open]]): Pair =>
 const selected = process.env['PAIRS']
 
 /** All of them, or those whose names contain what `PAIRS` in the environment says. */
-export const pairs: readonly Pair[] = [...kyselyPairs, ...drizzlePairs].filter(({ name }) =>
-  selected === undefined
-    ? // See `churnsThreads` in vitest.config.ts.
-      process.env['SOAK'] === '1' || !name.endsWith('on threads')
-    : name.includes(selected),
+export const pairs: readonly Pair[] = [...kyselyPairs, ...drizzlePairs].filter(
+  ({ name }) => selected === undefined || name.includes(selected),
 )
 
 /** The same, with ambient transactions. */

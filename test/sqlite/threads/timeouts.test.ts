@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { QueryTimeoutError, type SqliteDatabase } from '@keelson/sqlite'
 import { describe, expect, test } from 'vitest'
 import { nextTurn } from '../../support/event-loop.ts'
@@ -199,6 +200,8 @@ describe('a read that is stuck in SQLite', () => {
       await held.begun()
       controller.abort(new Error('enough'))
       await reading
+      // Its thread has had its time by then: timers fire in the order in which they are due.
+      await setTimeout(200)
       expect(await value(database, 'select 5')).toBe(5)
     }
     for (const held of helds) held.go()

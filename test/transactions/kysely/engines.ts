@@ -127,8 +127,7 @@ export const mysql: KyselyEngine = {
 
 export const engines: readonly KyselyEngine[] = [
   sqliteOurs,
-  // See `churnsThreads` in vitest.config.ts.
-  ...(process.env['SOAK'] === '1' ? [sqliteThreads] : []),
+  sqliteThreads,
   sqliteKysely,
   pglite,
   postgresql,

@@ -266,8 +266,7 @@ const duckdb: ModelEngine = {
 
 export const engines: readonly ModelEngine[] = [
   sqliteOurs,
-  // See `churnsThreads` in vitest.config.ts.
-  ...(process.env['SOAK'] === '1' ? [sqliteThreads] : []),
+  sqliteThreads,
   sqliteKysely,
   pglite,
   postgresql,

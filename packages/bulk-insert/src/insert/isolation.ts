@@ -1,6 +1,6 @@
 import { RowError } from '../errors.ts'
 import { type Attempt, type Failure, nothing, type Outcome } from '../method/method.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import { picked, type Run } from '../shape/run.ts'
 import type { Steps } from '../steps.ts'
 import type { KeyChoice, Place } from './key-choice.ts'
 import { isDuplicate, isRowFault } from './row-fault.ts'
@@ -51,7 +51,7 @@ class Isolation {
 
   *insert(runs: readonly Run[]): Steps<void> {
     if (this.#options.isApart) yield* this.#choose()
-    for (const run of runs) yield* this.#insertRange(run, 0, run.values.length)
+    for (const run of runs) yield* this.#insertRange(run, 0, run.indexes.length)
   }
 
   /** @returns whether it makes a difference to what is sent */
@@ -98,7 +98,13 @@ class Isolation {
       if (choice.isChosen({ run, position })) chosen.push(position)
     const size = chosen.length
     if (size === all.size) return all
-    return { run: picked(run, chosen), from: 0, to: size, size, placeOf: (at) => chosen[at] ?? to }
+    return {
+      run: chosenFrom(run, chosen),
+      from: 0,
+      to: size,
+      size,
+      placeOf: (at) => chosen[at] ?? to,
+    }
   }
 
   *#noteDone({ run, from }: Sent, rows: number, outcome: Outcome): Steps<void> {
@@ -175,12 +181,12 @@ interface Sent {
 
 const nothingToSend: Attempt = { outcome: nothing, done: 0, failure: undefined }
 
-function picked(run: Run, positions: readonly number[]): Run {
-  const { indexes, values, rows } = run
+function chosenFrom(run: Run, positions: readonly number[]): Run {
+  const { indexes, columns, rows } = run
   return {
     ...run,
     indexes: positions.map((at) => indexes[at]!),
-    values: positions.map((at) => values[at]!),
+    columns: picked(columns, positions),
     rows: positions.map((at) => rows[at]!),
   }
 }

@@ -1,4 +1,4 @@
-import type { Run } from '../shape/row-shaper.ts'
+import type { Run } from '../shape/run.ts'
 
 /** A row of a batch. */
 export interface Place {

@@ -5,7 +5,7 @@ import { updates } from '../method/context.ts'
 import type { Attempt } from '../method/method.ts'
 import { readMysqlCounter, resetMysqlCounter } from '../method/mysql-method.ts'
 import type { BulkOptions } from '../options.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import { type Run, rowAt } from '../shape/run.ts'
 import type { Steps } from '../steps.ts'
 import type { TableInfo } from '../shape/table-info.ts'
 
@@ -33,7 +33,7 @@ export function* insertPlain(
   let inserted: number | undefined = 0
   for (let at = from; at < to;) {
     const size = Math.min(rowsPerStatement, most, to - at)
-    const values = run.values.slice(at, at + size)
+    const values = Array.from({ length: size }, (_, row) => rowAt(run.columns, at + row))
     try {
       if (counts) yield* resetMysqlCounter(session)
       const result = yield* session.savepoint((inner) =>

@@ -11,7 +11,8 @@ import { methodFor } from '../method/method-for.ts'
 import { type Attempt, type Method, nothing, type Outcome } from '../method/method.ts'
 import { type BulkOptions, checkForEngine } from '../options.ts'
 import type { BulkInsertReport, Rejection } from '../report.ts'
-import { type Run, RowShaper } from '../shape/row-shaper.ts'
+import { RowShaper } from '../shape/row-shaper.ts'
+import type { Run } from '../shape/run.ts'
 import { readTableInfo, type TableInfo } from '../shape/table-info.ts'
 import { RowSource } from '../source/row-source.ts'
 import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
@@ -289,7 +290,9 @@ class BulkRun {
     for (let at = 0; at < rows.length;) {
       try {
         if (this.#validation === undefined) {
-          const end = before === undefined ? rows.length : Math.min(at + rowsBeside, rows.length)
+          // A thread of its own needs no turns of this one.
+          const hasTurns = before === undefined || session?.worksBeside === true
+          const end = hasTurns ? rows.length : Math.min(at + rowsBeside, rows.length)
           shaper.addAll(runs, rows, at, end, first)
           at = end
           if (at < rows.length) yield* wait(nextTurn())

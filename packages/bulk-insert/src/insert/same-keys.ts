@@ -1,5 +1,5 @@
 import { ParameterError } from '@keelson/core'
-import type { Run } from '../shape/row-shaper.ts'
+import { type Columns, picked, type Run } from '../shape/run.ts'
 import type { Steps } from '../steps.ts'
 import type { Place } from './key-choice.ts'
 import { isRowFault } from './row-fault.ts'
@@ -10,8 +10,8 @@ export interface SameKeysOptions {
   /** Whether something else can be asked after a question that has failed. */
   readonly canGoOn: boolean
   isExpression(value: unknown): boolean
-  /** Asks the engine which of the keys are equal. */
-  ask(keys: readonly (readonly unknown[])[]): Steps<readonly (readonly number[])[]>
+  /** Asks the engine which of the keys are equal, of which it is given the values by column. */
+  ask(keys: Columns): Steps<readonly (readonly number[])[]>
 }
 
 /**
@@ -20,19 +20,19 @@ export interface SameKeysOptions {
  */
 export function* sameKeys(runs: readonly Run[], options: SameKeysOptions): Steps<Place[][]> {
   const places: Place[] = []
-  const keys: unknown[][] = []
+  const keys: unknown[][] = options.key.map(() => [])
   for (const run of runs) {
     const columns = options.key.map((name) => run.names.indexOf(name))
     if (columns.includes(-1)) continue
-    for (const [position, values] of run.values.entries()) {
-      const key = columns.map((column) => values[column])
+    for (let position = 0; position < run.indexes.length; position++) {
+      const key = columns.map((column) => run.columns[column]![position])
       if (key.some((value) => isUnlike(value, options))) continue
       places.push({ run, position })
-      keys.push(key)
+      for (const [at, value] of key.entries()) keys[at]!.push(value)
     }
   }
   const groups = yield* askAbout(
-    keys.map((_, at) => at),
+    places.map((_, at) => at),
     keys,
     options,
   )
@@ -45,27 +45,27 @@ function isUnlike(value: unknown, options: SameKeysOptions): boolean {
 
 function* askAbout(
   asked: readonly number[],
-  keys: readonly unknown[][],
+  keys: Columns,
   options: SameKeysOptions,
 ): Steps<readonly (readonly number[])[]> {
   if (asked.length < 2) return []
   try {
-    return numbered(yield* options.ask(asked.map((at) => keys[at]!)), asked)
+    return numbered(yield* options.ask(picked(keys, asked)), asked)
   } catch (error) {
     if (!mayGoOn(error, options)) throw error
   }
   const sound = yield* soundAmong(asked, keys, options)
-  return sound.length < 2 ? [] : numbered(yield* options.ask(sound.map((at) => keys[at]!)), sound)
+  return sound.length < 2 ? [] : numbered(yield* options.ask(picked(keys, sound)), sound)
 }
 
 /** Without the keys that the engine cannot take, which are told of when their rows are sent. */
 function* soundAmong(
   asked: readonly number[],
-  keys: readonly unknown[][],
+  keys: Columns,
   options: SameKeysOptions,
 ): Steps<readonly number[]> {
   try {
-    yield* options.ask(asked.map((at) => keys[at]!))
+    yield* options.ask(picked(keys, asked))
     return asked
   } catch (error) {
     if (!mayGoOn(error, options)) throw error

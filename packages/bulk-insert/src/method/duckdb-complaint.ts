@@ -1,5 +1,10 @@
 import { describeError } from '@keelson/core'
-import type { Run } from '../shape/row-shaper.ts'
+import type { Columns, Shape } from '../shape/run.ts'
+
+/** Rows as they were sent. */
+export interface SentRun extends Pick<Shape, 'names'> {
+  readonly columns: Columns
+}
 
 /**
  * The row that DuckDB complains of, by the key or the column that its message names: `Duplicate key "id: 5" violates ...`,
@@ -7,7 +12,7 @@ import type { Run } from '../shape/row-shaper.ts'
  */
 export function rowOfComplaint(
   error: unknown,
-  run: Run,
+  run: SentRun,
   from: number,
   to: number,
 ): number | undefined {
@@ -16,7 +21,7 @@ export function rowOfComplaint(
   if (category === 'notNull' && columns?.length === 1) {
     const place = run.names.indexOf(columns[0]!)
     const found =
-      place === -1 ? [] : matching(run, from, to, (row) => (row[place] ?? null) === null)
+      place === -1 ? [] : matching(from, to, (row) => (run.columns[place]![row] ?? null) === null)
     return found[0]
   }
   const named = /Duplicate key \\?"(.*?)\\?" violates/.exec(message)?.[1]
@@ -26,7 +31,7 @@ export function rowOfComplaint(
 }
 
 /** @param key such as `id: 5` or `a: 1, b: x` */
-function rowWithKey(key: string, run: Run, from: number, to: number): number | undefined {
+function rowWithKey(key: string, run: SentRun, from: number, to: number): number | undefined {
   const columns = run.names
     .map((name, place) => ({ name, place, at: key.indexOf(`${name}: `) }))
     .filter(({ name, at }) => at === 0 || (at > 0 && key.slice(at - 2).startsWith(`, ${name}: `)))
@@ -39,28 +44,23 @@ function rowWithKey(key: string, run: Run, from: number, to: number): number | u
       key.slice(at + name.length + 2, next === undefined ? undefined : next.at - 2),
     ] as const
   })
-  const found = matching(run, from, to, (row) =>
-    wanted.every(([place, text]) => String(row[place]) === text),
+  const found = matching(from, to, (row) =>
+    wanted.every(([place, text]) => String(run.columns[place]![row]) === text),
   )
   // The first of two is new and the second one is to blame; a single one has met a row of the table.
   return found[1] ?? found[0]
 }
 
 /** Of a key that is told without its column: the second of two rows that have it, where only one column can be meant. */
-function rowWithValue(text: string, run: Run, from: number, to: number): number | undefined {
+function rowWithValue(text: string, run: SentRun, from: number, to: number): number | undefined {
   const found = run.names
-    .map((_, place) => matching(run, from, to, (row) => String(row[place]) === text)[1])
+    .map((_, place) => matching(from, to, (row) => String(run.columns[place]![row]) === text)[1])
     .filter((row) => row !== undefined)
   return found.length === 1 ? found[0] : undefined
 }
 
-function matching(
-  { values }: Run,
-  from: number,
-  to: number,
-  test: (row: readonly unknown[]) => boolean,
-): number[] {
+function matching(from: number, to: number, test: (row: number) => boolean): number[] {
   const found: number[] = []
-  for (let row = from; row < to && found.length < 2; row++) if (test(values[row]!)) found.push(row)
+  for (let row = from; row < to && found.length < 2; row++) if (test(row)) found.push(row)
   return found
 }

@@ -1,11 +1,11 @@
 import { quoteIdentifier } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { Conflict } from '../conflict.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import { type Columns, part, picked, type Run } from '../shape/run.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { partsOf } from './duckdb-parts.ts'
-import { rowOfComplaint } from './duckdb-complaint.ts'
+import { rowOfComplaint, type SentRun } from './duckdb-complaint.ts'
 import { duplicatesAmong } from './duplicates-among.ts'
 import { type Attempt, type Method, nothing } from './method.ts'
 import {
@@ -58,14 +58,15 @@ export class DuckDBMethod implements Method {
     const returned: Record<string, unknown>[] = []
     let changes = 0
     for (const { rows, conflict, variant } of parts) {
-      const part =
-        rows === undefined ? run.values.slice(from, to) : rows.map((row) => run.values[row]!)
+      const { columns } = run
+      const sent = rows === undefined ? part(columns, from, to) : picked(columns, rows)
+      const size = rows?.length ?? to - from
       try {
-        const result = yield* this.#send(session, run, part, conflict, variant, before)
+        const result = yield* this.#send(session, run, sent, conflict, variant, before)
         changes += result.changes
         for (const row of result.rows) returned.push(row)
       } catch (error) {
-        const place = this.#positionOf(error, { ...run, values: part })
+        const place = this.#positionOf(error, { ...run, columns: sent }, size)
         const position = place === undefined || rows === undefined ? place : rows[place]! - from
         return { outcome: nothing, done: 0, failure: { error, size: to - from, position } }
       }
@@ -77,7 +78,7 @@ export class DuckDBMethod implements Method {
   *#send(
     session: HostSession,
     run: Run,
-    rows: unknown[][],
+    values: Columns,
     conflict: Conflict | undefined,
     variant: number,
     before: Promise<unknown> | undefined,
@@ -94,7 +95,7 @@ export class DuckDBMethod implements Method {
         table: target.table,
         schema: target.schema,
         columns: run.names,
-        rows,
+        values,
         ...(this.#ranks(run.names, conflict) && { ordinal: ordinalName }),
         statement: (source) => sql.replace(placeholder, () => source),
         parameters: tail,
@@ -109,10 +110,7 @@ export class DuckDBMethod implements Method {
     }
   }
 
-  *sameKeys(
-    session: HostSession,
-    keys: readonly (readonly unknown[])[],
-  ): Steps<readonly (readonly number[])[]> {
+  *sameKeys(session: HostSession, keys: Columns): Steps<readonly (readonly number[])[]> {
     const { target, conflict, key } = this.#context
     if (!updates(conflict)) return []
     const { rows } = yield* wait(
@@ -120,7 +118,7 @@ export class DuckDBMethod implements Method {
         table: target.table,
         schema: target.schema,
         columns: key!,
-        rows: keys,
+        values: keys,
         ordinal: ordinalName,
         statement: (source) => sameKeysQuery('duckdb', source, key!),
       }),
@@ -133,11 +131,10 @@ export class DuckDBMethod implements Method {
   }
 
   /** DuckDB does not go on after an error, so that its text has to tell which row it was. */
-  #positionOf(error: unknown, part: Run): number | undefined {
-    const size = part.values.length
+  #positionOf(error: unknown, sent: SentRun, size: number): number | undefined {
     const index = (error as { readonly index?: unknown } | undefined)?.index
     if (typeof index === 'number') return index < size ? index : undefined
-    return rowOfComplaint(error, part, 0, size)
+    return rowOfComplaint(error, sent, 0, size)
   }
 
   /** Whether rows of one key have to be told apart by their order. */

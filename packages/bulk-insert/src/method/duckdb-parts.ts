@@ -1,5 +1,5 @@
 import type { Conflict } from '../conflict.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import type { Run } from '../shape/run.ts'
 import type { TableInfo } from '../shape/table-info.ts'
 import type { MethodContext } from './context.ts'
 import { duplicatesAmong, keyText } from './duplicates-among.ts'
@@ -59,8 +59,7 @@ function patternsOf(
   if (tests.every((test) => test === undefined)) return undefined
   const patterns: string[] = []
   for (let row = from; row < to; row++) {
-    const values = run.values[row]!
-    patterns.push(tests.map((test) => (test?.(values) === true ? '0' : '1')).join(''))
+    patterns.push(tests.map((test) => (test?.(row) === true ? '0' : '1')).join(''))
   }
   return patterns.some((pattern) => pattern.includes('0')) ? patterns : undefined
 }
@@ -72,7 +71,7 @@ function turnsOf(
   to: number,
   keys: readonly (readonly string[])[],
 ): readonly number[] | undefined {
-  const { names, values } = run
+  const { names, columns } = run
   const named = { ...run, keys: names }
   if (!keys.some((key) => duplicatesAmong(named, from, to, key).length > 0)) return undefined
   const given = keys
@@ -83,7 +82,7 @@ function turnsOf(
   const same = new Map<string, number>()
   const turns: number[] = []
   for (let row = from; row < to; row++) {
-    const texts = given.map((places) => keyText(values[row]!, places))
+    const texts = given.map((places) => keyText(columns, row, places))
     let turn = 0
     for (const [at, text] of texts.entries())
       if (text !== undefined) turn = Math.max(turn, (latest[at]!.get(text) ?? -1) + 1)
@@ -97,19 +96,19 @@ function turnsOf(
   return turns
 }
 
-/** Tells of a row's values whether there is a NULL in a key; undefined where there can be none. */
+/** Tells of a row whether there is a NULL in a key; undefined where there can be none. */
 function hasNull(
-  { names }: Run,
+  { names, columns }: Run,
   key: readonly string[],
-  { columns }: TableInfo,
-): ((values: readonly unknown[]) => boolean) | undefined {
+  table: TableInfo,
+): ((row: number) => boolean) | undefined {
   const places = key.map((name) => names.indexOf(name))
-  if (key.some((name, at) => places[at] === -1 && columns.get(name)?.hasDefault === false))
+  if (key.some((name, at) => places[at] === -1 && table.columns.get(name)?.hasDefault === false))
     return () => true
   const given = places.filter((place) => place !== -1)
   return given.length === 0
     ? undefined
-    : (values) => given.some((place) => (values[place] ?? null) === null)
+    : (row) => given.some((place) => (columns[place]![row] ?? null) === null)
 }
 
 interface Sending {

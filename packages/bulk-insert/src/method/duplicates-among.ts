@@ -1,11 +1,11 @@
-import type { Run } from '../shape/row-shaper.ts'
+import type { Columns, Run } from '../shape/run.ts'
 
 /**
  * The positions of the rows that have the key of one before them, as far as the values tell: an engine may find more
  * values equal.
  */
 export function duplicatesAmong(
-  { keys, values }: Run,
+  { keys, columns }: Run,
   from: number,
   to: number,
   target: readonly string[] | undefined,
@@ -15,7 +15,7 @@ export function duplicatesAmong(
   const found: number[] = []
   const seen = new Set<string>()
   for (let row = from; row < to; row++) {
-    const text = keyText(values[row]!, places)
+    const text = keyText(columns, row, places)
     if (text === undefined) continue
     if (seen.has(text)) found.push(row)
     else seen.add(text)
@@ -24,10 +24,14 @@ export function duplicatesAmong(
 }
 
 /** A key of a row as text; undefined where there is a NULL in it, so that it is like no other. */
-export function keyText(row: readonly unknown[], places: readonly number[]): string | undefined {
+export function keyText(
+  columns: Columns,
+  row: number,
+  places: readonly number[],
+): string | undefined {
   const parts: string[] = []
   for (const place of places) {
-    const part = row[place] ?? null
+    const part = columns[place]![row] ?? null
     if (part === null) return undefined
     parts.push(textOf(part))
   }

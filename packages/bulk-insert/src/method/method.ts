@@ -1,7 +1,7 @@
 import type { HostSession } from '../host/host.ts'
 import type { BulkInsertMethod } from '../report.ts'
 import type { Steps } from '../steps.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import type { Columns, Run } from '../shape/run.ts'
 
 /** A way by which rows get into an engine. */
 export interface Method {
@@ -30,13 +30,10 @@ export interface Method {
   /**
    * Where the engine takes the rows of a statement as a set, and updates those that are there: asks it which keys are equal.
    *
-   * @param keys values of the columns of the conflict target, none of them a NULL
+   * @param keys values of the columns of the conflict target, by column, none of them a NULL
    * @returns positions of equal ones, in their order, at least two of each
    */
-  sameKeys?(
-    session: HostSession,
-    keys: readonly (readonly unknown[])[],
-  ): Steps<readonly (readonly number[])[]>
+  sameKeys?(session: HostSession, keys: Columns): Steps<readonly (readonly number[])[]>
   /** The same without asking, as far as the values tell: the positions of rows whose key another row before them has. */
   duplicatesIn?(run: Run, from: number, to: number): readonly number[]
 }
@@ -71,16 +68,3 @@ export const nothing: Outcome = Object.freeze({
   inserted: 0,
   returned: Object.freeze([]),
 })
-
-/** The values of some rows, one row after the other. */
-export function flat(
-  values: readonly (readonly unknown[])[],
-  from: number,
-  to: number,
-  tail: readonly unknown[] = [],
-): unknown[] {
-  const all: unknown[] = []
-  for (let row = from; row < to; row++) for (const value of values[row]!) all.push(value)
-  all.push(...tail)
-  return all
-}

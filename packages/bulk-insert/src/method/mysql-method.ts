@@ -1,9 +1,9 @@
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import { flat, type Run } from '../shape/run.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
-import { type Attempt, flat, type Method, type Outcome } from './method.ts'
+import type { Attempt, Method, Outcome } from './method.ts'
 
 /** The least that a server takes in one packet by default is four times as much: `max_allowed_packet`. */
 export const maxStatementBytes = 1_000_000
@@ -56,7 +56,7 @@ export class MysqlMethod implements Method {
       const { sql, tail } = this.#statements.get(size, shape)
       try {
         if (conflict !== undefined) yield* resetMysqlCounter(session)
-        const affected = yield* wait(session.run(sql, flat(run.values, at, at + size, tail)))
+        const affected = yield* wait(session.run(sql, flat(run.columns, at, at + size, tail)))
         const there = conflict === undefined ? 0 : yield* readMysqlCounter(session)
         const isNew = conflict === undefined ? (affected ?? size) : size - there
         inserted += isNew
@@ -83,7 +83,7 @@ export function* readMysqlCounter(session: HostSession): Steps<number> {
 
 /** Rows that one statement can carry: by the number of parameters, and by an upper estimate of its bytes. */
 function rowsThatFit(
-  { keys, values }: Run,
+  { keys, columns }: Run,
   from: number,
   to: number,
   maxParameters: number,
@@ -96,7 +96,7 @@ function rowsThatFit(
   )
   let bytes = 0
   for (let size = 0; size < most; size++) {
-    for (const value of values[from + size]!) bytes += bytesOf(value)
+    for (const items of columns) bytes += bytesOf(items[from + size])
     if (bytes > maxStatementBytes) return Math.max(1, size)
   }
   return most

@@ -3,7 +3,7 @@ import { RowError } from '../errors.ts'
 import type { Copier, HostSession } from '../host/host.ts'
 import { qualifiedName } from '../host/qualified-name.ts'
 import type { CompiledInsert } from '../host/target.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import type { Columns, Run } from '../shape/run.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import { type Attempt, type Failure, type Method, nothing, type Outcome } from './method.ts'
@@ -82,17 +82,14 @@ export class PostgresMethod implements Method {
   }
 
   /** In one statement they would be `ON CONFLICT DO UPDATE command cannot affect row a second time`. */
-  *sameKeys(
-    session: HostSession,
-    keys: readonly (readonly unknown[])[],
-  ): Steps<readonly (readonly number[])[]> {
+  *sameKeys(session: HostSession, keys: Columns): Steps<readonly (readonly number[])[]> {
     const { conflict, key } = this.#context
     // Which rows a partial index has, the engine alone can tell.
     if (!updates(conflict) || key === undefined || conflict!.targetWhere !== undefined) return []
-    const run = { keys: key, names: key, values: keys }
+    const run = { keys: key, names: key, columns: keys }
     let arrays: string[]
     try {
-      arrays = key.map((_, column) => this.#array(run, column, 0, keys.length))
+      arrays = key.map((_, column) => this.#array(run, column, 0, keys[0]!.length))
     } catch (error) {
       throw error instanceof ValueError ? error.error : error
     }
@@ -131,15 +128,14 @@ export class PostgresMethod implements Method {
 
   /** What COPY reads, in parts. */
   *#lines(run: Run, from: number, to: number): Generator<Uint8Array> {
-    const { values, names } = run
+    const { columns, names } = run
     const isJson = this.#isJson(run)
     for (let start = from; start < to; start += rowsPerPart) {
       const end = Math.min(start + rowsPerPart, to)
       let lines = ''
       for (let row = start; row < end; row++) {
-        const of = values[row]!
         for (let column = 0; column < names.length; column++) {
-          const text = this.#text(run, of[column], column, row - from, isJson[column]!)
+          const text = this.#text(run, columns[column]![row], column, row - from, isJson[column]!)
           lines += (column === 0 ? '' : '\t') + copyValue(text)
         }
         lines += '\n'
@@ -149,21 +145,21 @@ export class PostgresMethod implements Method {
   }
 
   /** The values of a column as the text of an array. */
-  #array(run: Columns, column: number, from: number, to: number): string {
+  #array(run: Sent, column: number, from: number, to: number): string {
     const isJson = this.#isJson(run)[column]!
     const texts: (string | null)[] = []
     for (let row = from; row < to; row++)
-      texts.push(this.#text(run, run.values[row]![column], column, row - from, isJson))
+      texts.push(this.#text(run, run.columns[column]![row], column, row - from, isJson))
     return arrayText(texts)
   }
 
-  #isJson({ names }: Columns): readonly boolean[] {
+  #isJson({ names }: Sent): readonly boolean[] {
     const { columns } = this.#context.table
     return names.map((name) => jsonTypes.has(columns.get(name)!.type))
   }
 
   #text(
-    { keys }: Columns,
+    { keys }: Sent,
     value: unknown,
     column: number,
     position: number,
@@ -255,7 +251,7 @@ export class PostgresMethod implements Method {
 const parameterMark = '\u0000'
 
 /** Some columns of rows. */
-type Columns = Pick<Run, 'keys' | 'names'> & { readonly values: readonly (readonly unknown[])[] }
+type Sent = Pick<Run, 'keys' | 'names'> & { readonly columns: Columns }
 
 /** Rows that are sent to COPY at once. */
 const rowsPerPart = 500

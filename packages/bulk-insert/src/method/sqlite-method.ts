@@ -1,10 +1,10 @@
 import { upsertedFunction } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
-import type { Run } from '../shape/row-shaper.ts'
+import { flat, part, type Run } from '../shape/run.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
-import { type Attempt, flat, type Method, type Outcome } from './method.ts'
+import type { Attempt, Method, Outcome } from './method.ts'
 
 /** Statements with more parameters than this take longer for each row: measured with 6 and 10 columns. */
 const bestParameters = 320
@@ -68,7 +68,8 @@ export class SqliteMethod implements Method {
     const result = yield* wait(
       send({
         statement: (rowCount) => this.#statements.get(rowCount, this.#shape(run, rowCount)).sql,
-        rows: from === 0 && to === run.values.length ? run.values : run.values.slice(from, to),
+        columns: part(run.columns, from, to),
+        rowCount: to - from,
         rowsPerStatement,
         tail,
         countsUpserts: this.#countsUpserts,
@@ -95,7 +96,7 @@ export class SqliteMethod implements Method {
       const size = Math.min(rowsPerStatement, to - at)
       const { sql, tail } = this.#statements.get(size, this.#shape(run, size))
       try {
-        const parameters = flat(run.values, at, at + size, tail)
+        const parameters = flat(run.columns, at, at + size, tail)
         if (this.#context.returning === undefined)
           changes += (yield* wait(session.run(sql, parameters))) ?? 0
         else {

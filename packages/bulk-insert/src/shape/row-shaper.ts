@@ -1,26 +1,8 @@
 import { RowError } from '../errors.ts'
 import type { Target } from '../host/target.ts'
+import { AlikeRows } from './alike-rows.ts'
+import type { Run, Shape } from './run.ts'
 import type { TableInfo } from './table-info.ts'
-
-/** The columns that some rows have in common. */
-export interface Shape {
-  /** As the rows call them, or the options. */
-  readonly keys: readonly string[]
-  /** As the database calls them. */
-  readonly names: readonly string[]
-}
-
-/** Rows of one shape that follow each other in the input. */
-export interface Run extends Shape {
-  /** Positions in the input. */
-  readonly indexes: number[]
-  /** Values in the order of the keys. */
-  readonly values: unknown[][]
-  /** The rows as they came. */
-  readonly rows: object[]
-  /** A row of it holds SQL in place of a value: there is one row, and it has to go in the ORM's own way. */
-  readonly isPlain: boolean
-}
 
 interface Column {
   readonly key: string
@@ -41,7 +23,7 @@ interface KnownShape extends Shape {
 }
 
 /**
- * Turns rows into values in the order of their columns, and tells what is wrong with a row before anything is sent: keys
+ * Turns rows into columns of values, and tells what is wrong with a row before anything is sent: keys
  * that are no columns, missing ones that have no default.
  */
 export class RowShaper {
@@ -49,6 +31,7 @@ export class RowShaper {
   readonly #table: TableInfo
   readonly #keysOfOptions: ReadonlyMap<string, string>
   readonly #shapes = new Map<string, KnownShape>()
+  readonly #alike: AlikeRows
   #current: KnownShape | undefined
 
   /**
@@ -63,6 +46,7 @@ export class RowShaper {
     this.#target = target
     this.#table = table
     this.#keysOfOptions = keysOfOptions
+    this.#alike = new AlikeRows((value) => target.isExpression(value))
   }
 
   /** Position in the input of the row that was added last, or could not be. */
@@ -78,6 +62,10 @@ export class RowShaper {
    */
   addAll(runs: Run[], rows: readonly unknown[], from: number, to: number, first: number): void {
     for (let row = from; row < to; row++) {
+      const shape = this.#current
+      if (shape?.isBare === true)
+        row = this.#alike.add(runs, shape, shape.rowKeys, rows, { from: row, to, first })
+      if (row === to) return
       this.position = first + row
       this.add(runs, rows[row], first + row)
     }
@@ -163,7 +151,7 @@ export class RowShaper {
     }
     if (isPlain) {
       const { keys, names } = shape
-      runs.push({ keys, names, indexes: [index], values: [values], rows: [row], isPlain })
+      runs.push({ keys, names, indexes: [index], columns: byColumn(values), rows: [row], isPlain })
     } else this.#append(runs, shape, row, index, values)
   }
 
@@ -181,10 +169,11 @@ export class RowShaper {
     const last = runs.at(-1)
     if (last !== undefined && last.keys === keys && !last.isPlain) {
       last.indexes.push(index)
-      last.values.push(values)
+      for (let at = 0; at < values.length; at++) last.columns[at]!.push(values[at])
       last.rows.push(row)
     } else {
-      runs.push({ keys, names, indexes: [index], values: [values], rows: [row], isPlain: false })
+      const columns = byColumn(values)
+      runs.push({ keys, names, indexes: [index], columns, rows: [row], isPlain: false })
     }
   }
 
@@ -262,6 +251,10 @@ export class RowShaper {
       )
     }
   }
+}
+
+function byColumn(values: readonly unknown[]): unknown[][] {
+  return values.map((value) => [value])
 }
 
 /** What an encoder makes of a value, which may be SQL. */

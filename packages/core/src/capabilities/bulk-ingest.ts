@@ -13,7 +13,9 @@ export interface BulkIngestRequest {
   /** The columns that each row has, in the order of its values. */
   readonly columns: readonly string[]
   /** The rows, which are read in the order given. They are converted as parameters are, before anything is sent. */
-  readonly rows: readonly (readonly unknown[])[]
+  readonly rows?: readonly (readonly unknown[])[] | undefined
+  /** The same by column, in place of `rows`: an array of values for each column, which saves turning them round. */
+  readonly values?: readonly (readonly unknown[])[] | undefined
   /** Adds a column of this name to the source that numbers the rows, from 0. */
   readonly ordinal?: string | undefined
   /**

@@ -14,7 +14,9 @@ export interface BulkStatementsRequest {
    * `tail`. It is asked for `rowsPerStatement`, and for what is left in the end.
    */
   readonly statement: (rowCount: number) => string
-  readonly rows: readonly (readonly unknown[])[]
+  /** The values of the rows by column, in the order of a row's parameters. */
+  readonly columns: readonly (readonly unknown[])[]
+  readonly rowCount: number
   readonly rowsPerStatement: number
   readonly tail: readonly unknown[]
   /**

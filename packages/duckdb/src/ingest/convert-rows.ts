@@ -1,9 +1,10 @@
 import { DuckDBTypeId, type DuckDBValue } from '@duckdb/node-api'
-import { type BulkIngestRequest, describeValue, ParameterError } from '@keelson/core'
+import { describeValue, ParameterError } from '@keelson/core'
 import { Slices } from '../result/read-result.ts'
 import { toDuckDBValue } from '../values/parameter.ts'
 import { isWellFormed } from '../values/write/well-formed.ts'
 import { exactScalar } from '../values/write/exact-value.ts'
+import { type OwnIngestRequest, rowCountOf } from './check-ingest.ts'
 import type { IngestColumn } from './ingest-source.ts'
 
 const rowsPerLook = 256
@@ -14,31 +15,48 @@ const besideMs = 0
 /**
  * Turns rows into columns of DuckDB's values, with turns of the event loop in between.
  *
+ * @param request its `values` are turned into those, in their place
  * @param interruption ends it
  * @param isBeside whether DuckDB is at work on other rows
  */
 export async function convertRows(
   columns: readonly IngestColumn[],
-  { rows, ordinal }: BulkIngestRequest,
+  request: OwnIngestRequest,
   interruption: { throwIfAborted(): void } | undefined,
   isBeside = false,
 ): Promise<readonly (readonly DuckDBValue[])[]> {
+  const { rows, ordinal } = request
+  const count = rowCountOf(request)
   const width = columns.length - (ordinal === undefined ? 0 : 1)
   // Of their size from the beginning: arrays that grow take three times as much.
-  const values = columns.map(() => Array<DuckDBValue>(rows.length))
+  const values = columns.map((_, column) => request.values?.[column] ?? Array<unknown>(count))
   const slices = new Slices(isBeside ? besideMs : undefined)
-  for (let start = 0; start < rows.length; start += rowsPerLook) {
-    const end = Math.min(start + rowsPerLook, rows.length)
-    for (let row = start; row < end; row++) checkRow(rows[row], row, width)
+  for (let start = 0; start < count; start += rowsPerLook) {
+    const end = Math.min(start + rowsPerLook, count)
+    if (rows !== undefined) turnRound(rows, values, width, start, end)
     for (let column = 0; column < width; column++)
-      convertColumn(values[column]!, rows, column, columns[column]!, start, end)
+      convertColumn(values[column]!, columns[column]!, start, end)
     if (ordinal !== undefined)
       for (let row = start; row < end; row++) values[width]![row] = BigInt(row)
     if (!slices.isOver) continue
     await slices.next()
     interruption?.throwIfAborted()
   }
-  return values
+  return values as DuckDBValue[][]
+}
+
+function turnRound(
+  rows: readonly (readonly unknown[])[],
+  values: readonly unknown[][],
+  width: number,
+  start: number,
+  end: number,
+): void {
+  for (let row = start; row < end; row++) checkRow(rows[row], row, width)
+  for (let column = 0; column < width; column++) {
+    const items = values[column]!
+    for (let row = start; row < end; row++) items[row] = rows[row]![column]
+  }
 }
 
 function checkRow(row: unknown, index: number, width: number): void {
@@ -51,24 +69,15 @@ function checkRow(row: unknown, index: number, width: number): void {
   )
 }
 
-function convertColumn(
-  values: DuckDBValue[],
-  rows: BulkIngestRequest['rows'],
-  column: number,
-  target: IngestColumn,
-  start: number,
-  end: number,
-): void {
+/** Puts in the place of each value what DuckDB takes for it. */
+function convertColumn(values: unknown[], target: IngestColumn, start: number, end: number): void {
   const { type } = target
   const isSame = sameTests.get(type.typeId)
   // JSON is checked, as text too.
   const isScalar = type.alias !== 'JSON'
   for (let row = start; row < end; row++) {
-    const value = rows[row]![column]
-    if (isScalar && isSame !== undefined && isSame(value)) {
-      values[row] = value as DuckDBValue
-      continue
-    }
+    const value = values[row]
+    if (isScalar && isSame?.(value) === true) continue
     // Nearly every value is one of these, and needs no place for an error.
     const scalar = isScalar && value !== undefined ? exactScalar(value, type) : undefined
     values[row] = scalar === undefined ? convert(value, row, target) : scalar

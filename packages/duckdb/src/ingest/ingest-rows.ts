@@ -2,7 +2,6 @@ import { type DuckDBType, StatementType } from '@duckdb/node-api'
 import {
   type BulkIngestRequest,
   type BulkIngestResult,
-  checkOptionNames,
   invalidOption,
   OptionError,
   quoteIdentifier,
@@ -13,6 +12,7 @@ import { refuseControl } from '../connection/statement-rules.ts'
 import { Statement } from '../connection/statement.ts'
 import type { ValuePolicies } from '../contract.ts'
 import { readResult } from '../result/read-result.ts'
+import { type OwnIngestRequest, rowCountOf } from './check-ingest.ts'
 import { convertRows } from './convert-rows.ts'
 import type { IngestColumn, IngestSource } from './ingest-source.ts'
 import type { KnownIngests } from './known-ingests.ts'
@@ -29,29 +29,6 @@ export interface IngestContext {
   readonly source: IngestSource | undefined
 }
 
-/** Throws what can be seen to be wrong with a request. */
-export function checkIngest(request: BulkIngestRequest): void {
-  const where = 'ingest()'
-  const names = [
-    'table',
-    'schema',
-    'columns',
-    'rows',
-    'ordinal',
-    'statement',
-    'parameters',
-    'after',
-    'signal',
-  ]
-  checkOptionNames(where, request, names)
-  const { columns, rows, statement } = request
-  if (!Array.isArray(columns) || columns.length === 0)
-    invalidOption(where, 'columns', columns, 'an array of at least one name')
-  if (!Array.isArray(rows)) invalidOption(where, 'rows', rows, 'an array of rows')
-  if (typeof statement !== 'function')
-    invalidOption(where, 'statement', statement, 'a function that makes the statement')
-}
-
 /**
  * Hands rows to DuckDB and runs the statement that takes them in, on a connection that is the caller's own.
  *
@@ -61,7 +38,7 @@ export function checkIngest(request: BulkIngestRequest): void {
  */
 export async function ingestRows(
   connection: Connection,
-  request: BulkIngestRequest,
+  request: OwnIngestRequest,
   context: IngestContext,
 ): Promise<BulkIngestResult> {
   const { interruption } = context
@@ -86,28 +63,28 @@ export async function ingestRows(
  */
 export async function convertBeside(
   connection: Connection,
-  request: BulkIngestRequest,
+  request: OwnIngestRequest,
   known: KnownIngests,
 ): Promise<IngestSource | undefined> {
   const columns = known.columns(columnsQuery(request), connection.definitionsVersion)
   if (columns === undefined) return undefined
   const values = await convertRows(columns, request, request.signal, true)
-  return { columns, values, rowCount: request.rows.length }
+  return { columns, values, rowCount: rowCountOf(request) }
 }
 
 async function sourceOf(
   connection: Connection,
-  request: BulkIngestRequest,
+  request: OwnIngestRequest,
   context: IngestContext,
 ): Promise<IngestSource> {
   const columns = await columnsOf(connection, request, context)
   const values = await convertRows(columns, request, context.interruption)
-  return { columns, values, rowCount: request.rows.length }
+  return { columns, values, rowCount: rowCountOf(request) }
 }
 
 async function run(
   connection: Connection,
-  request: BulkIngestRequest,
+  request: OwnIngestRequest,
   source: string,
   { policies, interruption, known }: IngestContext,
 ): Promise<Omit<BulkIngestResult, 'method'>> {
@@ -162,7 +139,7 @@ function columnsQuery({ table, schema, columns, ordinal }: BulkIngestRequest): s
 
 async function columnsOf(
   connection: Connection,
-  request: BulkIngestRequest,
+  request: OwnIngestRequest,
   { interruption, known }: IngestContext,
 ): Promise<readonly IngestColumn[]> {
   const { columns, ordinal } = request

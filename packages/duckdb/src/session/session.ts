@@ -30,7 +30,13 @@ import type {
   StreamOptions,
 } from '../contract.ts'
 import { DuckDBStatementError } from '../errors.ts'
-import { checkIngest, convertBeside, ingestRows } from '../ingest/ingest-rows.ts'
+import {
+  checkIngest,
+  type OwnIngestRequest,
+  ownRequest,
+  rowCountOf,
+} from '../ingest/check-ingest.ts'
+import { convertBeside, ingestRows } from '../ingest/ingest-rows.ts'
 import type { IngestSource } from '../ingest/ingest-source.ts'
 import { faultOf } from './connection-fault.ts'
 import type { Endable, Engine } from './engine.ts'
@@ -142,15 +148,14 @@ export class PooledSession implements DuckDBSession, Endable {
   ingest(given: BulkIngestRequest): Promise<BulkIngestResult> {
     try {
       checkIngest(given)
-      // What is in the array when it is called goes in, whatever becomes of the array while this waits.
-      const request = { ...given, rows: [...given.rows] }
+      const request = ownRequest(given)
       const sql = request.statement('rows')
       const ingest = (): Promise<BulkIngestResult> =>
         request.after === undefined ? this.#ingest(sql, request) : this.#ingestAfter(sql, request)
       if (!queryChannel.hasSubscribers) return ingest()
       const event = this.#newEvent(sql, 0)
       event.kind = 'bulk'
-      event.bulkRows = request.rows.length
+      event.bulkRows = rowCountOf(request)
       return traceQuery(event, ingest)
     } catch (error) {
       return Promise.reject(error)
@@ -321,7 +326,7 @@ export class PooledSession implements DuckDBSession, Endable {
 
   #ingest(
     sql: string,
-    request: BulkIngestRequest,
+    request: OwnIngestRequest,
     source?: IngestSource,
   ): Promise<BulkIngestResult> {
     const { options } = this.#engine
@@ -334,7 +339,7 @@ export class PooledSession implements DuckDBSession, Endable {
     })
   }
 
-  async #ingestAfter(sql: string, request: BulkIngestRequest): Promise<BulkIngestResult> {
+  async #ingestAfter(sql: string, request: OwnIngestRequest): Promise<BulkIngestResult> {
     const owned = this.#ownedFor(sql)
     const known = owned && this.#transaction?.ingests
     const converting =

@@ -1,7 +1,7 @@
 import type { BulkStatementsRequest, BulkStatementsResult } from '@keelson/core'
 import { upsertedFunction } from '@keelson/core/base'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
-import { bindableParameters, bindsAsIs } from '../values/parameters.ts'
+import { bindableParameters } from '../values/parameters.ts'
 import type { PreparedStatement } from './prepared-statement.ts'
 
 /** What bulk statements need of the engine of a connection. */
@@ -41,19 +41,10 @@ export class BulkRun {
     this.#engine = engine
   }
 
-  run({
-    statement,
-    rows,
-    rowsPerStatement,
-    tail,
-    countsUpserts,
-  }: BulkStatementsRequest): BulkStatementsResult {
+  run({ columns, tail, ...request }: BulkStatementsRequest): BulkStatementsResult {
     return this.runMany({
-      rowCount: rows.length,
-      rowsPerStatement,
-      countsUpserts,
-      statement,
-      parameters: (from, count, sql) => flat(rows, from, count, tail, sql),
+      ...request,
+      parameters: (from, count, sql) => bindableParameters(flat(columns, from, count, tail), sql),
     })
   }
 
@@ -108,30 +99,20 @@ export class BulkRun {
   }
 }
 
-/** The values of some rows, and of what follows them, as SQLite binds them. */
-export function flat(
-  rows: readonly (readonly unknown[])[],
+/** The values of some rows, row after row, and of what follows them. */
+export function flat<T>(
+  columns: readonly ArrayLike<T>[],
   from: number,
   count: number,
-  tail: readonly unknown[],
-  sql: string,
-): readonly unknown[] {
-  const width = rows[from]!.length
+  tail: readonly T[],
+): T[] {
+  const width = columns.length
   // Of its size from the beginning, which is felt.
-  const values = Array<unknown>(count * width + tail.length)
-  let at = 0
-  let bind = true
-  for (let row = from; row < from + count; row++) {
-    const each = rows[row]!
-    for (let column = 0; column < width; column++) {
-      const value = each[column]
-      if (!bindsAsIs(value)) bind = false
-      values[at++] = value
-    }
+  const values = Array<T>(count * width + tail.length)
+  for (let column = 0; column < width; column++) {
+    const items = columns[column]!
+    for (let row = 0, at = column; row < count; row++, at += width) values[at] = items[from + row]!
   }
-  for (const value of tail) {
-    if (!bindsAsIs(value)) bind = false
-    values[at++] = value
-  }
-  return bind ? values : bindableParameters(values, sql)
+  for (let at = 0; at < tail.length; at++) values[count * width + at] = tail[at]!
+  return values
 }

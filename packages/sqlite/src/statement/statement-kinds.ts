@@ -5,6 +5,8 @@ export interface StatementKind {
   readonly verb: StatementVerb
   /** It reads, unless the thread that it is sent to says otherwise. */
   readonly mayRead: boolean
+  /** How long a thread takes for it, in microseconds, once that is known. */
+  costUs: number | undefined
   /** Which connections may run it, once a thread has told; and under which definitions that was. */
   route: { readonly kind: 'any' | 'writer'; readonly generation: number } | undefined
 }
@@ -22,7 +24,8 @@ export class StatementKinds {
     const known = this.#kinds.get(sql)
     if (known !== undefined) return known
     const verb = statementVerb(sql)
-    const kind = { verb, mayRead: verb === 'select' || isExplain(sql), route: undefined }
+    const mayRead = verb === 'select' || isExplain(sql)
+    const kind: StatementKind = { verb, mayRead, costUs: undefined, route: undefined }
     if (this.#kinds.size >= this.#size) this.#kinds.clear()
     this.#kinds.set(sql, kind)
     return kind

@@ -105,7 +105,7 @@ export async function whileInteresting(
 }
 
 /** What a thread has noticed in time was given up for a reason that it does not know. */
-function told(reply: Reply, { reason }: Asked): Reply {
+export function told(reply: Reply, { reason }: Asked): Reply {
   return reply.kind === 'cancelled' ? { kind: 'given up', reason, hasNotRun: true } : reply
 }
 

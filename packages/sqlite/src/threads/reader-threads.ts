@@ -1,6 +1,9 @@
 import { settlesWithin } from '@keelson/core'
 import type { Asked } from './interest.ts'
-import type { Reply, RunOptions, Thread, Ticket } from './thread.ts'
+import { Read } from './read.ts'
+import { closeBy } from './close-by.ts'
+import type { StatementKind } from '../statement/statement-kinds.ts'
+import type { Reply, RunOptions, Thread } from './thread.ts'
 
 /** Requests on their way to one thread; more wait here, where they can go to whichever is free first. */
 const depth = 16
@@ -11,15 +14,16 @@ const patienceMs = 100
 /** After how long without an answer others take over what waits behind a statement, in milliseconds. */
 const shareMs = 5
 
-interface Read {
-  readonly sql: string
-  readonly parameters: readonly unknown[]
-  readonly options: RunOptions
-  readonly settle: (reply: Reply) => void
-  thread: Thread | undefined
-  ticket: Ticket | undefined
-  /** Why nobody wants it any more. */
-  reason: unknown
+/**
+ * A thread that is awake takes this much more, in microseconds as far as is known, before another one is woken: that takes
+ * longer than most statements.
+ */
+const togetherUs = 500
+
+/** What one thread has to do. */
+interface Load {
+  readonly reads: Set<Read>
+  us: number
 }
 
 /** The threads that ordinary reads are spread over; each serves many at a time. */
@@ -27,7 +31,7 @@ export class ReaderThreads {
   readonly #max: number
   readonly #open: (exited: (thread: Thread) => void, changed: () => void) => Thread
   readonly #threads: Thread[] = []
-  readonly #reads = new Map<Thread, Set<Read>>()
+  readonly #loads = new Map<Thread, Load>()
   readonly #waiting: Read[] = []
   /** Threads that are stuck in one step of a statement that nobody wants any more. */
   readonly #stuck = new Set<Thread>()
@@ -48,35 +52,15 @@ export class ReaderThreads {
     this.#closedBy = closedBy
   }
 
-  run(sql: string, parameters: readonly unknown[], options: RunOptions): Asked {
-    let settle!: (reply: Reply) => void
-    const reply = new Promise<Reply>((resolve) => {
-      settle = resolve
-    })
-    const read: Read = {
-      sql,
-      parameters,
-      options,
-      settle,
-      thread: undefined,
-      ticket: undefined,
-      reason: undefined,
-    }
+  run(
+    sql: string,
+    parameters: readonly unknown[],
+    options: RunOptions,
+    kind: StatementKind,
+  ): Asked {
+    const read = new Read(sql, parameters, options, kind, this.#giveUp)
     if (this.#waiting.length > 0 || !this.#start(read)) this.#waiting.push(read)
-    return {
-      reply,
-      get reason() {
-        return read.reason
-      },
-      get hasBegun() {
-        return read.ticket !== undefined && read.thread!.hasBegun(read.ticket.id)
-      },
-      get isRunning() {
-        return read.ticket !== undefined && read.thread!.isRunning(read.ticket.id)
-      },
-      giveUp: (reason) => this.#giveUp(read, reason),
-      abandon: (reason) => void this.#giveUp(read, reason),
-    }
+    return read
   }
 
   /** Forgets what threads have found out about statements. */
@@ -129,32 +113,59 @@ export class ReaderThreads {
 
   #start(read: Read): boolean {
     if (this.#isPaused || this.#isClosed) return false
-    const thread = this.#pick()
+    const thread = this.#pick(read)
     if (thread === undefined) return false
     this.#send(read, thread)
     return true
   }
 
   #send(read: Read, thread: Thread): void {
-    const ticket = thread.run(read.sql, read.parameters, read.options)
+    const load = this.#loads.get(thread)
+    const turn = ++read.turn
     read.thread = thread
-    read.ticket = ticket
-    const reads = this.#reads.get(thread)
-    reads?.add(read)
-    void ticket.reply.then((reply) => {
-      reads?.delete(read)
-      // Meanwhile it may have been sent to another one.
-      if (read.ticket === ticket) read.settle(reply)
+    read.costUs = read.expectedUs
+    load?.reads.add(read)
+    if (load !== undefined) load.us += read.costUs
+    read.id = thread.start(read.sql, read.parameters, read.options, (reply) => {
+      if (read.turn !== turn) return
+      this.#release(read, load)
+      // It had begun when another thread was to take it over, and was told so all the same.
+      if (reply.kind === 'cancelled') return this.#again(read)
+      if (reply.kind === 'rows') read.took(thread.paceUs)
+      read.settle(reply)
     })
   }
 
-  #pick(): Thread | undefined {
+  #again(read: Read): void {
+    read.thread = undefined
+    this.#waiting.unshift(read)
+    this.#pump()
+  }
+
+  /** It is this thread's no more. */
+  #release(read: Read, load: Load | undefined): void {
+    if (load?.reads.delete(read) === true) load.us -= read.costUs
+  }
+
+  /** The first one that is done soon, also with this; else the one that has least to do. */
+  #pick(read: Read): Thread | undefined {
+    const { expectedUs } = read
     let best: Thread | undefined
-    for (const thread of this.#threads)
+    for (const thread of this.#threads) {
+      if (this.#isSoonDone(thread, expectedUs)) return thread
       if (best === undefined || rank(thread) < rank(best)) best = thread
+    }
     if ((best === undefined || best.inFlight > 0) && this.#threads.length < this.#max)
       best = this.#add()
     return best !== undefined && best.inFlight < depth ? best : undefined
+  }
+
+  #isSoonDone(thread: Thread, costUs: number): boolean {
+    const { reads, us } = this.#loads.get(thread)!
+    if (!thread.isReady || us + costUs > togetherUs) return false
+    if (thread.inFlight === 0) return true
+    // Nothing that was given up runs on, and nothing takes longer than it did before.
+    return thread.inFlight === reads.size && performance.now() - thread.silentSinceMs < shareMs
   }
 
   #add(): Thread {
@@ -163,7 +174,7 @@ export class ReaderThreads {
       () => this.#pump(),
     )
     this.#threads.push(thread)
-    this.#reads.set(thread, new Set())
+    this.#loads.set(thread, { reads: new Set(), us: 0 })
     return thread
   }
 
@@ -185,15 +196,17 @@ export class ReaderThreads {
     if (idle === undefined) return
     const now = performance.now()
     for (const thread of this.#threads) {
-      if (thread.inFlight < 2 || now - thread.lastHeardMs < shareMs) continue
-      for (const read of this.#reads.get(thread)!) {
-        const { id } = read.ticket!
+      if (thread.inFlight < 2 || now - thread.silentSinceMs < shareMs) continue
+      const load = this.#loads.get(thread)!
+      for (const read of load.reads) {
+        const { id } = read
         if (thread.hasBegun(id)) continue
         thread.cancel(id)
         // It may have begun in this moment; then its answer counts.
         if (thread.hasBegun(id)) continue
-        thread.giveUp(id, undefined)
+        this.#release(read, load)
         this.#send(read, idle)
+        thread.giveUp(id, undefined)
       }
     }
     this.#share()
@@ -202,7 +215,7 @@ export class ReaderThreads {
   #pump(): void {
     this.#share()
     while (this.#waiting.length > 0 && !this.#isPaused && !this.#isClosed) {
-      const thread = this.#pick()
+      const thread = this.#pick(this.#waiting[0]!)
       if (thread === undefined) break
       this.#send(this.#waiting.shift()!, thread)
     }
@@ -210,22 +223,21 @@ export class ReaderThreads {
     for (const thread of this.#stuck) if (thread.inFlight === 0) this.#retire(thread)
   }
 
-  #giveUp(read: Read, reason: unknown): true {
+  readonly #giveUp = (read: Read, reason: unknown): void => {
     read.reason = reason
-    const { thread, ticket } = read
-    if (thread === undefined || ticket === undefined) {
+    const { thread, id } = read
+    if (thread === undefined) {
       const at = this.#waiting.indexOf(read)
       if (at !== -1) this.#waiting.splice(at, 1)
       read.settle({ kind: 'given up', reason })
-      return true
+      return
     }
-    thread.cancel(ticket.id)
-    if (thread.isRunning(ticket.id))
+    thread.cancel(id)
+    if (thread.isRunning(id))
       setTimeout(() => {
-        if (thread.isRunning(ticket.id)) this.#replace(thread)
+        if (thread.isRunning(id)) this.#replace(thread)
       }, patienceMs).unref()
-    thread.giveUp(ticket.id, reason)
-    return true
+    thread.giveUp(id, reason)
   }
 
   /** Nothing interrupts SQLite within a step: another thread takes over what this one was to do next. */
@@ -235,10 +247,10 @@ export class ReaderThreads {
     if (at === -1 || this.#stuck.size >= this.#max) return
     this.#threads.splice(at, 1)
     this.#stuck.add(thread)
-    for (const read of this.#reads.get(thread)!) {
-      thread.cancel(read.ticket!.id)
-      read.ticket = undefined
+    for (const read of this.#loads.get(thread)!.reads) {
+      thread.cancel(read.id)
       read.thread = undefined
+      read.turn++
       this.#waiting.unshift(read)
     }
     this.#pump()
@@ -246,13 +258,13 @@ export class ReaderThreads {
 
   #retire(thread: Thread): void {
     this.#stuck.delete(thread)
-    this.#reads.delete(thread)
+    this.#loads.delete(thread)
     void thread.close()
   }
 
   #exited(thread: Thread): void {
     this.#stuck.delete(thread)
-    this.#reads.delete(thread)
+    this.#loads.delete(thread)
     const at = this.#threads.indexOf(thread)
     if (at !== -1) this.#threads.splice(at, 1)
     this.#pump()
@@ -262,18 +274,4 @@ export class ReaderThreads {
 /** The least busy one, and among those that are not, one that has begun. */
 function rank({ inFlight, isReady }: Thread): number {
   return inFlight + (isReady ? 0 : 0.5)
-}
-
-/** How long is waited for a thread that was told to end, in milliseconds: within a step of SQLite it does not hear. */
-const terminationMs = 1_000
-
-/** The same for one that has not begun, which ends by itself. */
-const beginningMs = 10_000
-
-/** Ends a thread, by force where it does not end by itself. */
-export async function closeBy(thread: Thread, deadlineMs: number): Promise<boolean> {
-  if (await settlesWithin(deadlineMs, thread.close())) return true
-  const { isReady } = thread
-  await settlesWithin(isReady ? terminationMs : beginningMs, thread.terminate())
-  return !isReady
 }

@@ -16,26 +16,24 @@ export function sendable(parameters: readonly unknown[], sql: string): readonly 
   return copy
 }
 
-/** Rows by column, up to the first that cannot be bound; and why not. */
+/** Rows up to the first that cannot be bound; and why not. */
 export function sendableRows(request: BulkStatementsRequest): {
   readonly rows: ColumnarRows
   readonly refused: { readonly error: unknown } | undefined
 } {
-  const { rows, rowsPerStatement, statement, tail, countsUpserts } = request
-  const width = rows[0]?.length ?? 0
-  const columns: (Float64Array | unknown[])[] = []
-  let usable = rows.length
-  for (let column = 0; column < width; column++) {
-    const values = numbers(rows, column, usable) ?? plain(rows, column, usable)
-    if (typeof values === 'number') {
-      usable = values
-      column = -1
-      columns.length = 0
-    } else columns.push(values)
+  const { rowsPerStatement, statement, tail, countsUpserts } = request
+  let usable = request.rowCount
+  let columns: readonly (Float64Array | readonly unknown[])[]
+  for (;;) {
+    const sent = request.columns.map((items) => numbers(items, usable) ?? plain(items, usable))
+    const refused = sent.filter((items) => typeof items === 'number')
+    columns = sent as typeof columns
+    if (refused.length === 0) break
+    usable = Math.min(...refused)
   }
   // A statement runs as a whole, or was not to be run.
   const rowCount =
-    usable === rows.length ? usable : Math.floor(usable / rowsPerStatement) * rowsPerStatement
+    usable === request.rowCount ? usable : Math.floor(usable / rowsPerStatement) * rowsPerStatement
   const left = rowCount % rowsPerStatement
   return {
     rows: {
@@ -47,41 +45,43 @@ export function sendableRows(request: BulkStatementsRequest): {
       tail: tail.map(copyable),
       countsUpserts,
     },
-    refused: usable === rows.length ? undefined : refusal(request, rowCount),
+    refused: usable === request.rowCount ? undefined : refusal(request, rowCount),
   }
 }
 
-function numbers(
-  rows: BulkStatementsRequest['rows'],
-  column: number,
-  count: number,
-): Float64Array | undefined {
+function numbers(items: readonly unknown[], count: number): Float64Array | undefined {
+  if (typeof items[0] !== 'number') return undefined
   const values = new Float64Array(count)
   for (let row = 0; row < count; row++) {
-    const value = rows[row]![column]
+    const value = items[row]
     if (typeof value !== 'number' || value !== value) return undefined
     values[row] = value
   }
   return values
 }
 
-/** @returns the position of the first row with a value that cannot be bound, where there is one */
-function plain(
-  rows: BulkStatementsRequest['rows'],
-  column: number,
-  count: number,
-): unknown[] | number {
+/**
+ * Values that can be bound, and be sent: most often those that there are.
+ *
+ * @returns the position of the first one that cannot be bound, where there is one
+ */
+function plain(items: readonly unknown[], count: number): readonly unknown[] | number {
+  for (let row = 0; row < count; row++) {
+    const value = items[row]
+    if (typeof value !== 'string' && value !== null) return converted(items, count)
+  }
+  return items.length === count ? items : items.slice(0, count)
+}
+
+function converted(items: readonly unknown[], count: number): readonly unknown[] | number {
+  // Grown by push(), since V8 copies one with holes as an object.
   const values: unknown[] = []
   for (let row = 0; row < count; row++) {
-    const value = rows[row]![column]
-    if (typeof value === 'string' || value === null) values.push(value)
-    else if (bindsAsIs(value)) values.push(copyable(value))
-    else {
-      try {
-        values.push(copyable(bindableParameters([value], '')[0]))
-      } catch {
-        return row
-      }
+    const value = items[row]
+    try {
+      values.push(copyable(bindsAsIs(value) ? value : bindableParameters([value], '')[0]))
+    } catch {
+      return row
     }
   }
   return values
@@ -89,12 +89,12 @@ function plain(
 
 /** Why the statement for the rows from there on cannot be bound. */
 function refusal(
-  { rows, rowsPerStatement, statement, tail }: BulkStatementsRequest,
+  { columns, rowCount, rowsPerStatement, statement, tail }: BulkStatementsRequest,
   from: number,
 ): { readonly error: unknown } {
-  const count = Math.min(rowsPerStatement, rows.length - from)
+  const count = Math.min(rowsPerStatement, rowCount - from)
   try {
-    flat(rows, from, count, tail, statement(count))
+    bindableParameters(flat(columns, from, count, tail), statement(count))
   } catch (error) {
     return { error }
   }

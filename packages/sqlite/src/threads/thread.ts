@@ -1,5 +1,6 @@
 /** Over 300 lines, being one subject: one thread, and what was asked of it. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { settlesWithin } from '@keelson/core'
 import type { ResolvedSqliteOptions } from '../options.ts'
 import {
   type Answer,
@@ -22,6 +23,9 @@ const mostTexts = 2_000
 
 /** A number from which on they begin anew, as soon as nothing is asked for. */
 const highId = 2 ** 30
+
+/** How long a thread may take to notice that it has to end, in milliseconds, before it is ended by force. */
+const stepMs = 500
 
 /** How a request has ended. */
 export type Reply =
@@ -64,6 +68,8 @@ interface Pending {
   readonly textId: number
   readonly layouts: Map<number, RowFactory>
   rows: unknown[] | undefined
+  /** How long the thread has worked on the parts that have come, in microseconds. */
+  workedUs: number
   /** Told of what comes before the end. */
   readonly part: ((part: unknown) => void) | undefined
 }
@@ -96,7 +102,9 @@ export class Thread {
   #lastStream = 0
   #layouts = new Map<number, RowFactory>()
   #taken = 0
-  #lastHeardMs = performance.now()
+  #silentSinceMs = 0
+  #worked = 0
+  #paceUs = 0
   #failure: unknown
   #isReady = false
   #hasExited = false
@@ -162,38 +170,50 @@ export class Thread {
     return this.#pending.size + this.#givenUp.size
   }
 
-  /** When it has answered last, by `performance.now()`. */
-  get lastHeardMs(): number {
-    return this.#lastHeardMs
+  /** How long it took for each of the requests that it has just answered, in microseconds. */
+  get paceUs(): number {
+    return this.#paceUs
+  }
+
+  /** Since when it is at work without an answer, by `performance.now()`. */
+  get silentSinceMs(): number {
+    return this.#silentSinceMs
+  }
+
+  /**
+   * Runs a statement.
+   *
+   * @param settle told of the reply, never before this returns
+   * @returns the request's number
+   */
+  start(
+    sql: string,
+    parameters: readonly unknown[],
+    { flags, as, begin, timeoutMs }: RunOptions,
+    settle: (reply: Reply) => void,
+  ): number {
+    const known = this.#textIds.get(sql)
+    const textId = known ?? this.#newText(sql)
+    const id = this.#register(as, textId, undefined, settle)
+    const text = known === undefined ? sql : undefined
+    if (id !== 0) this.#send([id, ask.run, textId, text, parameters, flags, begin, timeoutMs])
+    return id
   }
 
   run(sql: string, parameters: readonly unknown[], options: RunOptions): Ticket {
-    const { flags, as, begin, timeoutMs } = options
-    const known = this.#textIds.get(sql)
-    const textId = known ?? this.#newText(sql)
-    const text = known === undefined ? sql : undefined
-    return this.#ask(as, textId, undefined, (id) => [
-      id,
-      ask.run,
-      textId,
-      text,
-      parameters,
-      flags,
-      begin,
-      timeoutMs,
-    ])
+    return ticketOf((settle) => this.start(sql, parameters, options, settle))
   }
 
   control(sql: string, begin?: string): Ticket {
-    return this.#ask('arrays', 0, undefined, (id) => [id, ask.control, sql, begin])
+    return this.#ask(undefined, (id) => [id, ask.control, sql, begin])
   }
 
   bulk(rows: ColumnarRows, begin: string | undefined): Ticket {
-    return this.#ask('arrays', 0, undefined, (id) => [id, ask.bulk, rows, begin])
+    return this.#ask(undefined, (id) => [id, ask.bulk, rows, begin])
   }
 
   task(name: TaskName, argument?: unknown, progress?: (value: unknown) => void): Ticket {
-    return this.#ask('arrays', 0, progress, (id) => [id, ask.task, name, argument])
+    return this.#ask(progress, (id) => [id, ask.task, name, argument])
   }
 
   /** @param part told of each chunk of rows */
@@ -204,16 +224,11 @@ export class Thread {
     part: (rows: unknown) => void,
   ): Ticket {
     const { flags, as, begin, chunkRows } = options
-    const textId = --this.#lastStream
-    return this.#ask(as, textId, part, (id) => [
-      id,
-      ask.stream,
-      sql,
-      parameters,
-      flags,
-      chunkRows,
-      begin,
-    ])
+    return ticketOf((settle) => {
+      const id = this.#register(as, --this.#lastStream, part, settle)
+      if (id !== 0) this.#send([id, ask.stream, sql, parameters, flags, chunkRows, begin])
+      return id
+    })
   }
 
   /** Asks for one more chunk of the open stream. */
@@ -222,7 +237,7 @@ export class Thread {
   }
 
   endStream(outcome: 'kept' | 'undone'): Ticket {
-    return this.#ask('arrays', 0, undefined, (id) => [id, ask.endStream, outcome])
+    return this.#ask(undefined, (id) => [id, ask.endStream, outcome])
   }
 
   /** Nobody wants it any more. What has not begun will not, unless `hasBegun()` says so after this. */
@@ -265,21 +280,20 @@ export class Thread {
     return this.#exited
   }
 
-  /** Ends it as soon as it can be ended: SQLite is not interrupted within a step. */
+  /**
+   * Ends it as soon as it can be ended, for its callers at once: SQLite is not interrupted within a step. By itself, so
+   * that its connection is closed; by force where it does not look whether it has to.
+   */
   async terminate(): Promise<void> {
-    if (this.#isReady) {
-      this.#isClosing = true
-      this.#worker.unref()
-      this.#hasEnded()
-      await this.#worker.terminate()
-      return
-    }
-    // The process would abort where a thread ends while it loads better-sqlite3. It ends by itself, and runs nothing.
-    for (const id of this.#pending.keys()) this.#send([id, ask.cancel])
-    const exited = this.close()
-    this.#flush()
-    this.#settleAll()
-    await exited
+    this.#isClosing = true
+    // A process that ends while a thread loads better-sqlite3 would abort.
+    this.#worker.ref()
+    Atomics.store(this.#shared, slot.stop, 1)
+    this.#ring()
+    this.#hasEnded()
+    if (!this.#isReady || (await settlesWithin(stepMs, this.#exited))) return this.#exited
+    this.#worker.unref()
+    await this.#worker.terminate()
   }
 
   #newText(sql: string): number {
@@ -295,26 +309,45 @@ export class Thread {
     this.#send([0, ask.forget])
   }
 
-  #ask(
+  #ask(part: Pending['part'], request: (id: number) => Request): Ticket {
+    return ticketOf((settle) => {
+      const id = this.#register('arrays', 0, part, settle)
+      if (id !== 0) this.#send(request(id))
+      return id
+    })
+  }
+
+  /** @returns the number of a new request; 0 where the thread has ended */
+  #register(
     as: 'objects' | 'arrays',
     textId: number,
     part: Pending['part'],
-    request: (id: number) => Request,
-  ): Ticket {
-    if (this.#hasExited) return { id: 0, reply: Promise.resolve(this.#exit(false)) }
+    settle: (reply: Reply) => void,
+  ): number {
+    if (this.#hasExited) {
+      const reply = this.#exit(false)
+      queueMicrotask(() => settle(reply))
+      return 0
+    }
     if (this.#pending.size === 0) {
       if (this.#lastId > highId && this.#givenUp.size === 0) {
         this.#lastId = 0
         Atomics.store(this.#shared, slot.runningTo, 0)
       }
       this.#port.ref()
+      this.#silentSinceMs = performance.now()
     }
     const id = ++this.#lastId
-    const reply = new Promise<Reply>((settle) => {
-      this.#pending.set(id, { settle, as, textId, layouts: this.#layouts, rows: undefined, part })
+    this.#pending.set(id, {
+      settle,
+      as,
+      textId,
+      layouts: this.#layouts,
+      rows: undefined,
+      workedUs: 0,
+      part,
     })
-    this.#send(request(id))
-    return { id, reply }
+    return id
   }
 
   #send(request: Request): void {
@@ -331,12 +364,20 @@ export class Thread {
     if (batch === undefined) return
     this.#batch = undefined
     this.#port.postMessage(batch)
+    this.#ring()
+  }
+
+  #ring(): void {
     Atomics.add(this.#shared, slot.bell, 1)
-    Atomics.notify(this.#shared, slot.bell)
+    // One that falls asleep now looks at the bell once more.
+    if (Atomics.load(this.#shared, slot.sleeping) !== 0) Atomics.notify(this.#shared, slot.bell)
   }
 
   #receive(answers: readonly Answer[]): void {
-    this.#lastHeardMs = performance.now()
+    this.#silentSinceMs = performance.now()
+    const worked = Atomics.load(this.#shared, slot.worked)
+    this.#paceUs = ((worked - this.#worked) | 0) / answers.length
+    this.#worked = worked
     for (const each of answers) this.#take(each)
   }
 
@@ -371,6 +412,8 @@ export class Thread {
           break
         }
         const rows = factory.fromColumns(columns, count, pending.as, (pending.rows ??= []))
+        pending.workedUs += this.#paceUs
+        if (!hasMore) this.#paceUs = pending.workedUs
         if (!hasMore) this.#settle(id, pending, { kind: 'rows', rows, effects })
         break
       }
@@ -464,6 +507,14 @@ export class Thread {
     const lastBegun = Atomics.load(this.#shared, slot.runningTo)
     for (const [id, { settle }] of waiting) settle(this.#exit(id <= lastBegun))
   }
+}
+
+function ticketOf(start: (settle: (reply: Reply) => void) => number): Ticket {
+  let id = 0
+  const reply = new Promise<Reply>((settle) => {
+    id = start(settle)
+  })
+  return { id, reply }
 }
 
 /** In the source this is TypeScript, which Node runs as it is. */

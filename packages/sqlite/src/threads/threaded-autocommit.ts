@@ -2,7 +2,7 @@ import type { StatementCall } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
 import type { Patience } from '../session/patience.ts'
 import { flag } from '../worker/protocol.ts'
-import { type Asked, AskedOfThread, whileInteresting } from './interest.ts'
+import { type Asked, AskedOfThread, told, whileInteresting } from './interest.ts'
 import { errorOf } from './reply-error.ts'
 import { sendable } from './sendable.ts'
 import type { StatementKind } from '../statement/statement-kinds.ts'
@@ -10,29 +10,53 @@ import type { Reply, RunOptions } from './thread.ts'
 import type { ThreadedEngine } from './threaded-engine.ts'
 
 /** One call of `execute()` outside a transaction. */
-export interface AutocommitCall {
+export interface AutocommitCall<R = unknown> {
   readonly engine: ThreadedEngine
   readonly patience: Patience
   readonly sql: string
   readonly parameters: readonly unknown[]
   readonly options: ExecuteOptions | undefined
+  /** Makes of the result what the caller gets. */
+  readonly map: ((result: SqliteResult<never>) => R) | undefined
   readonly event: StatementCall | undefined
   /** What is on its way for the session. */
   readonly asked: Set<Asked>
 }
 
 /** Runs a statement outside a transaction: a read on a thread that reads, anything else on the one that writes. */
-export async function executeAutocommit(call: AutocommitCall): Promise<SqliteResult<never>> {
+export async function executeAutocommit<R>(call: AutocommitCall<R>): Promise<R> {
   const { engine, sql } = call
   const parameters = sendable(call.parameters, sql)
   const kind = engine.kinds.of(sql)
-  let reply = kind.mayRead ? await read(call, kind, parameters) : undefined
+  const { generation } = engine
+  if (kind.route?.generation !== generation) kind.route = undefined
+  let reply: Reply | undefined
+  if (kind.mayRead && kind.route?.kind !== 'writer') {
+    if (engine.isPrivate && kind.route === undefined) {
+      reply = await writing(call, await toWriter(call, kind, parameters, flag.mayGoElsewhere))
+      if (reply.kind === 'elsewhere') kind.route = { kind: 'any', generation }
+    }
+    if (reply === undefined || reply.kind === 'elsewhere') {
+      const reading = toReader(call, kind, parameters)
+      // Not in a function of its own: a promise more for each statement is felt.
+      call.asked.add(reading)
+      reply = told(await interest(call, reading), reading)
+      call.asked.delete(reading)
+      if (reply.kind === 'elsewhere') kind.route = { kind: 'writer', generation }
+    }
+  }
   if (reply === undefined || reply.kind === 'elsewhere') {
-    reply = await onWriter(call, parameters, 0)
+    const sent = engine.gate.isFree
+      ? send(call, kind, parameters, 0)
+      : await toWriter(call, kind, parameters, 0)
+    call.asked.add(sent)
+    reply = told(await interest(call, sent), sent)
+    call.asked.delete(sent)
     if (kind.verb === 'other') engine.definitionsChanged()
     engine.wrote()
   }
-  return resultOf(reply, sql, kind.mayRead)
+  const result = resultOf(reply, sql, kind.mayRead)
+  return call.map === undefined ? (result as R) : call.map(result)
 }
 
 /** @throws what the reply says, with the caller in its stack */
@@ -52,54 +76,56 @@ export function runOptions(options: ExecuteOptions | undefined, flags: number): 
   return { as, flags: flags | first | stepwise }
 }
 
-/** @returns undefined where only the thread that writes can run it */
-async function read(
+function toReader(
+  { engine, sql, options }: AutocommitCall,
+  kind: StatementKind,
+  parameters: readonly unknown[],
+): Asked {
+  const run = {
+    ...runOptions(options, flag.mayGoElsewhere),
+    timeoutMs: engine.options.queryTimeoutMs,
+  }
+  return engine.readers.run(sql, parameters, run, kind)
+}
+
+/** Sends it to the thread that writes, once nobody owns that. */
+async function toWriter(
   call: AutocommitCall,
   kind: StatementKind,
   parameters: readonly unknown[],
-): Promise<Reply | undefined> {
-  const { engine, sql, options, asked } = call
-  const { generation } = engine
-  if (kind.route?.generation !== generation) kind.route = undefined
-  if (kind.route?.kind === 'writer') return undefined
-  if (engine.isPrivate && kind.route === undefined) {
-    const reply = await onWriter(call, parameters, flag.mayGoElsewhere)
-    if (reply.kind !== 'elsewhere') return reply
-    kind.route = { kind: 'any', generation }
-  }
-  const { queryTimeoutMs } = engine.options
-  const reading = engine.readers.run(sql, parameters, {
-    ...runOptions(options, flag.mayGoElsewhere),
-    timeoutMs: queryTimeoutMs,
+  flags: number,
+): Promise<Asked> {
+  const { engine, patience, sql, options } = call
+  const admitted = (): Asked => send(call, kind, parameters, flags)
+  if (engine.gate.isFree) return admitted()
+  return patience.during(sql, options?.signal, (signal) => engine.gate.pass(sql, admitted, signal))
+}
+
+function send(
+  { engine, sql, options, event }: AutocommitCall,
+  kind: StatementKind,
+  parameters: readonly unknown[],
+  flags: number,
+): Asked {
+  if (event !== undefined) event.waitMs = performance.now() - event.startMs
+  const { writer } = engine
+  const sent = writer.run(sql, parameters, {
+    ...runOptions(options, flags),
+    timeoutMs: engine.options.queryTimeoutMs,
   })
-  asked.add(reading)
-  const reply = await whileInteresting(reading, sql, options?.signal, queryTimeoutMs)
-  asked.delete(reading)
-  if (reply.kind === 'elsewhere') kind.route = { kind: 'writer', generation }
+  return new AskedOfThread(writer, sent, kind.mayRead)
+}
+
+async function writing(call: AutocommitCall, sent: Asked): Promise<Reply> {
+  call.asked.add(sent)
+  const reply = await interest(call, sent)
+  call.asked.delete(sent)
   return reply
 }
 
-async function onWriter(
-  call: AutocommitCall,
-  parameters: readonly unknown[],
-  flags: number,
-): Promise<Reply> {
-  const { engine, patience, sql, options, asked, event } = call
+function interest({ engine, sql, options }: AutocommitCall, asked: Asked): Promise<Reply> {
   const { queryTimeoutMs } = engine.options
-  const send = (): Asked => {
-    if (event !== undefined) event.waitMs = performance.now() - event.startMs
-    const { writer } = engine
-    const sent = writer.run(sql, parameters, {
-      ...runOptions(options, flags),
-      timeoutMs: queryTimeoutMs,
-    })
-    return new AskedOfThread(writer, sent, engine.kinds.of(sql).mayRead)
-  }
-  const sent = engine.gate.isFree
-    ? send()
-    : await patience.during(sql, options?.signal, (signal) => engine.gate.pass(sql, send, signal))
-  asked.add(sent)
-  const reply = await whileInteresting(sent, sql, options?.signal, queryTimeoutMs)
-  asked.delete(sent)
-  return reply
+  return options?.signal === undefined && queryTimeoutMs === undefined
+    ? asked.reply
+    : whileInteresting(asked, sql, options?.signal, queryTimeoutMs)
 }

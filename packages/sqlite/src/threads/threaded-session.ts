@@ -121,7 +121,7 @@ export class ThreadedSession implements SqliteSession, Endable {
       if (!queryChannel.hasSubscribers)
         return this.#execute(sql, parameters, options, map, statementCall())
       const event = queryEvent('query', this.#source, this.#engine, sql, parameters)
-      const run = (): Promise<SqliteResult<never>> =>
+      const run = async (): Promise<SqliteResult<never>> =>
         this.#execute<SqliteResult<never>>(sql, parameters, options, undefined, event)
       const result = traceQuery(event, run)
       return map === undefined ? (result as Promise<R>) : result.then(map)
@@ -341,7 +341,8 @@ export class ThreadedSession implements SqliteSession, Endable {
     else if (this.#transaction !== 'beginning') await this.#rollback()
   }
 
-  async #execute<R>(
+  // Not an async function: every statement passes here, and a promise more is felt.
+  #execute<R>(
     sql: string,
     parameters: readonly unknown[],
     options: ExecuteOptions | undefined,
@@ -351,25 +352,24 @@ export class ThreadedSession implements SqliteSession, Endable {
     options?.signal?.throwIfAborted()
     const isFree = this.#owned === undefined && !this.#released && this.#transaction === 'none'
     const owned = isFree ? undefined : this.#ownedForStatement(sql)
-    const bulk = (options as Partial<BulkExecuteOptions> | undefined)?.bulk
-    let result: SqliteResult<never>
-    if (owned !== undefined) result = await this.#executeOwned(owned, sql, parameters, options)
-    else {
-      if (bulk !== undefined) {
-        throw bulkOutsideError()
-      }
-      this.#engine.assertOpen()
-      result = await executeAutocommit({
-        engine: this.#engine,
-        patience: this.#patience,
-        sql,
-        parameters,
-        options,
-        event,
-        asked: this.#asked,
-      })
+    if (owned !== undefined) {
+      const result = this.#executeOwned(owned, sql, parameters, options)
+      return map === undefined ? (result as Promise<R>) : result.then(map)
     }
-    return map === undefined ? (result as R) : map(result)
+    if ((options as Partial<BulkExecuteOptions> | undefined)?.bulk !== undefined)
+      throw bulkOutsideError()
+    const engine = this.#engine
+    engine.assertOpen()
+    return executeAutocommit({
+      engine,
+      patience: this.#patience,
+      sql,
+      parameters,
+      options,
+      map,
+      event,
+      asked: this.#asked,
+    })
   }
 
   async #executeOwned(

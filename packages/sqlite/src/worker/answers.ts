@@ -15,8 +15,8 @@ const rowsPerPart = 500
 /** Parts that may be on their way, so that the calling thread has turns in between. */
 const partsAhead = 4
 
-/** Answers that wait are sent after this many. */
-const mostWaiting = 100
+/** Answers that wait are sent after this many: the calling thread works on these while others are made. */
+const mostWaiting = 32
 
 /** What this thread has to say, sent in batches. */
 export class Answers {
@@ -24,10 +24,16 @@ export class Answers {
   readonly #shared: Int32Array
   #waiting: Answer[] = []
   #partsSent = 0
+  #beganMs = 0
 
   constructor(port: MessagePort, shared: SharedArrayBuffer) {
     this.#port = port
     this.#shared = new Int32Array(shared)
+  }
+
+  /** Work begins whose answers come next. */
+  begin(): void {
+    this.#beganMs = performance.now()
   }
 
   add(given: Answer): void {
@@ -37,6 +43,9 @@ export class Answers {
 
   flush(): void {
     if (this.#waiting.length === 0) return
+    const now = performance.now()
+    Atomics.add(this.#shared, slot.worked, Math.round((now - this.#beganMs) * 1_000))
+    this.#beganMs = now
     this.#port.postMessage(this.#waiting)
     this.#waiting = []
   }

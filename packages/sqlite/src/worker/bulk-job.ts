@@ -1,4 +1,5 @@
 import type { BulkStatementsResult } from '@keelson/core'
+import { flat } from '../statement/bulk-run.ts'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import type { ColumnarRows } from './protocol.ts'
 
@@ -7,20 +8,15 @@ export function runColumns(
   engine: StatementEngine,
   { full, rest, rowsPerStatement, rowCount, columns, tail, countsUpserts }: ColumnarRows,
 ): BulkStatementsResult {
-  const width = columns.length
   return engine.writeStatements({
     rowCount,
     rowsPerStatement,
     countsUpserts,
     statement: (count) => (count === rowsPerStatement ? full : rest!),
     parameters: (from, count) => {
-      const values = Array<unknown>(count * width + tail.length)
-      for (let column = 0; column < width; column++) {
-        const items = columns[column]!
-        for (let row = 0, at = column; row < count; row++, at += width)
-          values[at] = bound(items[from + row])
-      }
-      for (let at = 0; at < tail.length; at++) values[count * width + at] = bound(tail[at])
+      const values = flat<unknown>(columns, from, count, tail)
+      for (let at = 0; at < values.length; at++)
+        if (typeof values[at] === 'object') values[at] = bound(values[at])
       return values
     },
   })
@@ -28,7 +24,5 @@ export function runColumns(
 
 /** Bytes lose their class on their way. */
 function bound(value: unknown): unknown {
-  return typeof value === 'object' && value !== null
-    ? Buffer.from((value as Uint8Array).buffer as ArrayBuffer)
-    : value
+  return value === null ? null : Buffer.from((value as Uint8Array).buffer as ArrayBuffer)
 }

@@ -22,7 +22,15 @@ export class Inbox {
 
   /** Sleeps until something is sent, at most so long. @returns whether nothing was */
   sleep(ms: number): boolean {
-    return Atomics.wait(this.#shared, slot.bell, this.#seen, ms) === 'timed-out'
+    Atomics.store(this.#shared, slot.sleeping, 1)
+    const woken = Atomics.wait(this.#shared, slot.bell, this.#seen, ms)
+    Atomics.store(this.#shared, slot.sleeping, 0)
+    return woken === 'timed-out'
+  }
+
+  /** Nobody wants anything any more of what was asked for. */
+  get isStopped(): boolean {
+    return Atomics.load(this.#shared, slot.stop) !== 0
   }
 
   /** Takes in what has arrived. */
@@ -79,8 +87,9 @@ export class Inbox {
     if (this.#cancelled.size > 0 && this.size === 0) this.#cancelled.clear()
   }
 
+  /** Whether nobody wants this one any more, as far as is known, or none. */
   isCancelled(id: number): boolean {
-    return this.#cancelled.size > 0 && this.#cancelled.has(id)
+    return (this.#cancelled.size > 0 && this.#cancelled.has(id)) || this.isStopped
   }
 
   /** Looks whether a request was cancelled meanwhile. */

@@ -12,9 +12,15 @@ export const slot = {
   runningTo: 2,
   /** Counts the parts of large results that the calling thread has taken in. */
   taken: 3,
+  /** Not 0 once the thread has to end without doing what waits. */
+  stop: 4,
+  /** Not 0 while the thread sleeps. */
+  sleeping: 5,
+  /** Sums up how long the thread has worked on what it has answered, in microseconds. */
+  worked: 6,
 } as const
 
-export const sharedBytes = 16
+export const sharedBytes = 28
 
 /** Kinds of requests. */
 export const ask = {

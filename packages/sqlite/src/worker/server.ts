@@ -77,7 +77,7 @@ export class ThreadServer {
   async serve(): Promise<void> {
     this.#answers.add([0, answer.ready])
     this.#answers.flush()
-    for (let batches = 1; !this.#isClosing; batches++) {
+    for (let batches = 1; !this.#isEnding; batches++) {
       this.#inbox.drain()
       if (this.#inbox.size > 0) this.#serveBatch()
       else if (!this.#sendChunk() && this.#backups === 0 && this.#inbox.sleep(sleepMs)) batches = 0
@@ -87,10 +87,15 @@ export class ThreadServer {
     this.#engine.database.close()
   }
 
+  get #isEnding(): boolean {
+    return this.#isClosing || this.#inbox.isStopped
+  }
+
   #serveBatch(): void {
     const { layouts } = this.#parts
     layouts.refresh()
-    while (this.#inbox.size > 0 && !this.#isClosing) {
+    this.#answers.begin()
+    while (this.#inbox.size > 0 && !this.#isEnding) {
       if (this.#isReader ? this.#readTogether() : this.#group.run()) {
         this.#answers.flush()
         continue
