@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createTiming, type QueryPlan, type Signal, type TimingOptions } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/kysely'
+import { failOnScan } from '@keelson/timing/testing'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -196,6 +197,18 @@ describe('plans', () => {
       expect(rows[0]!.n).toBe(0)
     })
     expect(planOf(opened, 'update')?.lines.join()).toMatch(/Update on item/)
+  })
+
+  test('are never asked for of a text with several statements, of which the others would run', async () => {
+    const opened = await open(postgresql, { plans })
+    const { db, timing } = opened
+    await sql`create table log (n integer)`.execute(db)
+    const text = 'update item set name = name; insert into log values (1)'
+    for (let times = 0; times < 5; times++) await sql.raw(text).execute(db)
+    await timing.settled()
+    await failOnScan(timing, () => sql.raw(text).execute(db))
+    const { rows } = await sql<{ n: number }>`select count(*)::int as n from log`.execute(db)
+    expect(rows).toEqual([{ n: 6 }])
   })
 
   test('that cannot be had cost nothing but themselves', async () => {

@@ -4,15 +4,13 @@ import type { Observation } from '../record/observation.ts'
 import type { RunStatement } from '../record/watched-database.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import type { TimingSettings } from '../options.ts'
-import { type PlanReader, planReaders } from './read-plan.ts'
+import { mayExplain, type PlanReader, planReaders } from './read-plan.ts'
 import type { Raised } from './raised.ts'
 
 /** It would keep others waiting. */
 function isUsedUp(gauges: PoolGauges | undefined): boolean {
   return gauges !== undefined && gauges.size - gauges.idle >= gauges.max
 }
-
-const explainable: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'UPDATE', 'DELETE'])
 
 /**
  * Asks the engine once for the plan of each query that has become hot. The statement that asks runs outside of every
@@ -45,7 +43,7 @@ export class PlanRule {
       : undefined
     const { run } = database
     if (reader === undefined || run === undefined || kind === 'batch' || kind === 'bulk') return
-    if (!explainable.has(stats.fp.operation)) return
+    if (!mayExplain(stats.fp.operation, sql)) return
     // The values are not kept any longer than that.
     const values = reader.bindsParameters ? [...params] : []
     const asking = this.#outside.runInAsyncScope(() => this.#ask(stats, reader, run, sql, values))

@@ -9,6 +9,16 @@ export interface PlanReader {
   read(rows: readonly Record<string, unknown>[]): QueryPlan
 }
 
+const explainable: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'UPDATE', 'DELETE'])
+
+/**
+ * Whether its plan can be asked for without anything running. Of several statements in one text EXPLAIN would be about the
+ * first one, and the others would run. A semicolon within a value is taken for the same: a plan is not worth the risk.
+ */
+export function mayExplain(operation: string, sql: string): boolean {
+  return explainable.has(operation) && !/;\s*\S/.test(sql)
+}
+
 /** By OpenTelemetry's name of the system; engines that are not here tell no plan. */
 export const planReaders: Readonly<Record<string, PlanReader>> = {
   /** https://www.sqlite.org/eqp.html */

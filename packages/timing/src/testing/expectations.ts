@@ -3,7 +3,7 @@ import { signalLine } from '../output/findings.ts'
 import type { Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
 import type { Scope } from '../record/scopes.ts'
-import { planReaders } from '../signals/read-plan.ts'
+import { mayExplain, planReaders } from '../signals/read-plan.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import { Timing } from '../timing.ts'
 
@@ -106,9 +106,9 @@ export async function failOnScan<R>(
   const asked = new Set<QueryStats>()
   for (const { observation, stats } of seen) {
     const { operation, summary } = stats.fp
-    if (asked.has(stats) || !['SELECT', 'WITH', 'UPDATE', 'DELETE'].includes(operation)) continue
-    asked.add(stats)
     const { database, sql, params } = observation
+    if (asked.has(stats) || !mayExplain(operation, sql)) continue
+    asked.add(stats)
     const reader = Object.hasOwn(planReaders, database.system)
       ? planReaders[database.system]
       : undefined
