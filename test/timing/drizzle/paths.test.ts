@@ -7,7 +7,7 @@ import { count, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { type Db, item } from '../../transactions/drizzle/drivers.ts'
+import { type Db, item, ourSqlite } from '../../transactions/drizzle/drivers.ts'
 import { arrangements, type Arrangement, betterSqlite3, drivers, openTimed } from './drivers.ts'
 
 const all = Object.keys(arrangements) as Arrangement[]
@@ -253,6 +253,22 @@ test('the attempt of a transaction that is run again is on its errors', async ()
     ),
   )
   expect(attempts).toEqual([1, 2])
+})
+
+test('a rejection that nobody handles stays one', async () => {
+  const { db, table, execute } = await openTimed(ourSqlite, 'timing')
+  await execute('drop table item')
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  const unhandled: unknown[] = []
+  process.on('unhandledRejection', (error) => unhandled.push(error))
+  onTestFinished(() => {
+    process.removeAllListeners('unhandledRejection')
+    for (const other of others) process.on('unhandledRejection', other)
+  })
+  void db.select().from(table).prepare().execute()
+  await delay(50)
+  expect(unhandled).toHaveLength(1)
 })
 
 test('refuses what is no Drizzle database, and one that another timing measures', async () => {

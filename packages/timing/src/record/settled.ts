@@ -1,6 +1,7 @@
 /**
- * Hears how a promise ends, and returns what the caller is to have: the promise itself, with no tick added. What is awaited
- * like a promise and is none, such as a query builder, may do its work each time it is asked: it is asked once.
+ * Hears how a promise ends, and returns what the caller is to have. That is a promise of its own, so that a rejection which
+ * the caller does not handle stays one that nobody handles. What is awaited like a promise and is none, such as a query
+ * builder, may do its work each time it is asked: it is asked once.
  *
  * @param ended is called with the value, or the error as `failure`, before any handler of the caller's
  */
@@ -8,13 +9,6 @@ export function settled<R>(
   promise: PromiseLike<R>,
   ended: (value: R | undefined, failure: { readonly error: unknown } | undefined) => void,
 ): PromiseLike<R> {
-  if (promise instanceof Promise) {
-    promise.then(
-      (value: R) => ended(value, undefined),
-      (error: unknown) => ended(undefined, { error }),
-    )
-    return promise
-  }
   return promise.then(
     (value) => {
       ended(value, undefined)
