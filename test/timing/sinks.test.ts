@@ -66,6 +66,36 @@ describe('a sink', () => {
     }
   })
 
+  test('that throws what is no error, or a pool that cannot be read, costs no query anything', async () => {
+    const timing = createTiming({
+      sinks: [
+        {
+          query() {
+            throw Object.create(null)
+          },
+          pool: () => {},
+        },
+      ],
+    })
+    let isBroken = false
+    const pool = {
+      get totalCount(): number {
+        if (isBroken) throw new Error('no pool')
+        return 1
+      },
+      waitingCount: 0,
+      idleCount: 0,
+    }
+    const db = new Kysely<Tables>({
+      dialect: withTiming(await sqliteKysely.dialect(), timing, { pool }),
+    })
+    onTestFinished(() => db.destroy())
+    isBroken = true
+    expect((await sql`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }])
+    expect(timing.sinkFailures).toBe(1)
+    expect(timing.report().databases[0]!.pool).toBeUndefined()
+  })
+
   test('can be added and taken away', async () => {
     const { db, timing } = await open({})
     let told = 0
@@ -194,6 +224,18 @@ describe('the report', () => {
     const narrow = timing.report().toString(80).split('\n')
     expect(narrow.filter((line) => line.length > 80)).toEqual([])
     expect(narrow.join()).not.toContain('p99')
+  })
+
+  test('fits into a terminal that does not know its width, or is narrower than any table', async () => {
+    const { db, timing } = await open({ advice: () => ['word '.repeat(40)] })
+    await sql`select 1`.execute(db)
+    const { columns } = process.stdout
+    onTestFinished(() => void Object.assign(process.stdout, { columns }))
+    process.stdout.columns = 0
+    const report = timing.report()
+    expect(String(report)).toBe(report.toString(120))
+    expect(report.toString(3)).toBe(report.toString(40))
+    expect(() => report.toString(Number.NaN)).toThrow(/above 0/)
   })
 
   test('is made all the same where the advisor fails, and survives hostile SQL', async () => {

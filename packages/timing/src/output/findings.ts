@@ -1,4 +1,5 @@
 import type { Signal } from '@keelson/core'
+import { messageOf } from '../record/message-of.ts'
 import { milliseconds } from './milliseconds.ts'
 import type { DatabaseReport, QueryReport } from './report.ts'
 
@@ -88,6 +89,6 @@ function adviceLines(advice: (() => readonly string[]) | undefined): readonly st
   try {
     return advice().map((line) => `→ ${line}`)
   } catch (error) {
-    return [`⚠ The advice of createTiming() failed: ${String(error)}`]
+    return [`⚠ The advice of createTiming() failed: ${messageOf(error)}`]
   }
 }

@@ -1,6 +1,7 @@
 import {
   describeError,
   type ErrorCategory,
+  invalidOption,
   type Signal,
   type TransactionOutcome,
 } from '@keelson/core'
@@ -138,11 +139,12 @@ export class TimingReport {
   }
 
   /**
-   * @param width characters in a line; by default those of the terminal, and 120 where there is none
+   * @param width characters in a line, 40 at least; by default those of the terminal, and 120 where there is none
    * @returns a table, with the findings above it
    */
-  toString(width: number = process.stdout.columns ?? 120): string {
-    return reportTable(this, width)
+  toString(width: number = process.stdout.columns || 120): string {
+    if (!(width > 0)) invalidOption('toString()', 'width', width, 'characters in a line, above 0')
+    return reportTable(this, Math.max(leastWidth, Math.floor(width)))
   }
 }
 
@@ -151,6 +153,9 @@ function failedPlans(plans: Recorder['rules']['plans']): string[] {
   const { message } = describeError(plans.lastError)
   return [`ℹ ${plans.failures} plans could not be had, the last one since: ${message}`]
 }
+
+/** Of a terminal that says less nothing could be read. */
+const leastWidth = 40
 
 /** What Node's `console.log()` asks an object for. */
 const inspect = Symbol.for('nodejs.util.inspect.custom')

@@ -15,14 +15,25 @@ export interface PoolGauges {
  *
  * @returns undefined for what is none of them
  */
-export function poolReader(pool: unknown): (() => PoolGauges) | undefined {
+export function poolReader(pool: unknown): (() => PoolGauges | undefined) | undefined {
   if (typeof pool !== 'object' || pool === null) return undefined
-  return (
-    pgReader(pool as PgPool) ??
-    tarnReader(pool as TarnPool) ??
-    keelsonReader(pool as KeelsonPool) ??
-    mysqlReader(pool as MysqlPool)
+  const read = orUndefined(
+    () =>
+      pgReader(pool as PgPool) ??
+      tarnReader(pool as TarnPool) ??
+      keelsonReader(pool as KeelsonPool) ??
+      mysqlReader(pool as MysqlPool),
   )
+  return read && (() => orUndefined(read))
+}
+
+/** A pool that throws when it is looked at is as good as unknown: nobody's query fails for it. */
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }
 
 /** https://node-postgres.com/apis/pool#properties */

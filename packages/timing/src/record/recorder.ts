@@ -56,6 +56,10 @@ export class Recorder {
   /** A statement is about to be sent. */
   begin(observation: Observation): void {
     observation.database.running++
+    this.#guarded(() => this.#begin(observation))
+  }
+
+  #begin(observation: Observation): void {
     if (this.settings.callSites) observation.site = captureCallSite()
     const { repetition } = this.rules
     if (repetition === undefined) return
@@ -71,8 +75,12 @@ export class Recorder {
    * @param outcome `error` where `error` says why
    */
   end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
+    observation.database.running--
+    this.#guarded(() => this.#end(observation, endMs, outcome, error))
+  }
+
+  #end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
     const { database, startMs, waitMs, decodeMs = 0, dbMs, sql } = observation
-    database.running--
     const spent = endMs - startMs - waitMs
     const ms = dbMs ?? (spent > 0 ? spent : 0)
     const stats = database.registry.statsOf(sql)
@@ -98,16 +106,29 @@ export class Recorder {
   }
 
   transactionBegins(database: WatchedDatabase, event: TransactionEvent): void {
-    database.transactions.begins(event)
-    if (this.sinks.hearsPools && event.depth === 0)
-      this.#tellPool(database, event.startMs, event.waitMs ?? 0)
-    this.rules.transactionBegins(database, event)
+    this.#guarded(() => {
+      database.transactions.begins(event)
+      if (this.sinks.hearsPools && event.depth === 0)
+        this.#tellPool(database, event.startMs, event.waitMs ?? 0)
+      this.rules.transactionBegins(database, event)
+    })
   }
 
   transactionEnded(database: WatchedDatabase, event: TransactionEvent): void {
-    database.transactions.ended(event)
-    this.rules.transactionEnded(event)
-    if (this.sinks.hearsTransactions) this.sinks.transaction(event)
+    this.#guarded(() => {
+      database.transactions.ended(event)
+      this.rules.transactionEnded(event)
+      if (this.sinks.hearsTransactions) this.sinks.transaction(event)
+    })
+  }
+
+  /** Whatever goes wrong in measuring reaches nobody's query. */
+  #guarded(measure: () => void): void {
+    try {
+      measure()
+    } catch (error) {
+      this.sinks.failed(error)
+    }
   }
 
   #tellPool({ name, gauges }: WatchedDatabase, startMs: number, waitMs: number): void {

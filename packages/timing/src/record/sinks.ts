@@ -1,5 +1,6 @@
 import type { PoolEvent, QueryEvent, Signal, TransactionEvent } from '@keelson/core'
 import type { Sink } from '../sink.ts'
+import { messageOf } from './message-of.ts'
 
 /** Tells every sink, whatever the one before it does. */
 export class Sinks {
@@ -56,18 +57,19 @@ export class Sinks {
   #call(tell: () => unknown): void {
     try {
       const result = tell()
-      if (result instanceof Promise) result.catch(this.#failed)
+      if (result instanceof Promise) result.catch(this.failed)
     } catch (error) {
-      this.#failed(error)
+      this.failed(error)
     }
   }
 
-  readonly #failed = (error: unknown): void => {
+  /** Counts a failure of what is not the caller's business, and warns of the first one. */
+  readonly failed = (error: unknown): void => {
     this.failures++
     if (this.#warned) return
     this.#warned = true
     process.emitWarning(
-      `A sink of createTiming() failed; this and later failures are counted (timing.sinkFailures). ${String(error)}`,
+      `A sink of createTiming() failed, or what it is told of could not be read; this and later failures are counted (timing.sinkFailures). ${messageOf(error)}`,
       { type: 'KeelsonWarning', code: 'KEELSON_SINK' },
     )
   }

@@ -41,7 +41,7 @@ export class WatchedDatabase {
   latestHealth:
     | { readonly key: string; readonly atMs: number; readonly report: Promise<HealthReport> }
     | undefined
-  readonly gauges: (() => PoolGauges) | undefined
+  readonly gauges: (() => PoolGauges | undefined) | undefined
   /** Whether statements have to wait for each other, since there is one connection. */
   readonly hasOneConnection: boolean
   /** Set as soon as there is something that statements can be sent through. */
@@ -54,7 +54,7 @@ export class WatchedDatabase {
     source: QueryEvent['source'],
     system: string,
     hasOneConnection: boolean,
-    gauges: (() => PoolGauges) | undefined,
+    gauges: (() => PoolGauges | undefined) | undefined,
     maxFingerprints: number,
   ) {
     this.registry = new Registry(maxFingerprints)
