@@ -1,4 +1,7 @@
-import { createTiming } from '@keelson/timing'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { createTiming, fingerprint, type QueryEvent } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/kysely'
 import { metricProducer, spanSink } from '@keelson/timing/opentelemetry'
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -14,6 +17,10 @@ import { Kysely, sql } from 'kysely'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 import { sqliteKysely, type Tables } from '../transactions/kysely/engines.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+const eventLike = { startMs: 0, waitMs: 0, totalMs: 1, outcome: 'ok', rows: 0 }
 
 const exporter = new InMemorySpanExporter()
 const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
@@ -97,6 +104,32 @@ describe('spanSink()', () => {
     expect(spans()).toHaveLength(1)
   })
 
+  test('keeps no long statements, and tells one system from another', async () => {
+    const tracer = trace.getTracerProvider().getTracer('test')
+    const sink = spanSink({ spans: 'all', tracer })
+    const event = (sqlText: string, system: string): QueryEvent => ({
+      ...(eventLike as QueryEvent),
+      sql: sqlText,
+      system,
+      fp: fingerprint(sqlText),
+    })
+    for (const system of ['sqlite', 'postgresql']) sink.query!(event('select a from b', system))
+    expect(spans().map(({ attributes }) => attributes['db.system.name'])).toEqual([
+      'sqlite',
+      'postgresql',
+    ])
+    collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    for (let index = 0; index < 100; index++) {
+      const padding = Buffer.alloc(1_000_000, ' ').toString('latin1')
+      sink.query!({ ...event('select a from b', 'sqlite'), sql: `select ${padding} c${index}` })
+      await nextTurn()
+      exporter.reset()
+    }
+    collectGarbage()
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(50 * 1024 * 1024)
+  })
+
   test('refuses options that it does not know', () => {
     expect(() => spanSink({ span: 'all' } as never)).toThrow(/Did you mean `spans`/)
     expect(() => spanSink({ spans: 'some' as never })).toThrow(/'auto', 'tail', 'all'/)
@@ -136,6 +169,18 @@ describe('metricProducer()', () => {
       attributes: { 'db.system.name': 'sqlite', 'db.operation.name': 'SELECT' },
       value: { count: 3, buckets: { boundaries: [0.000_001, 10], counts: [0, 3, 0] } },
     })
+  })
+
+  test('tells two databases of one engine apart', async () => {
+    const { db, timing } = await open()
+    const other = new Kysely<Tables>({ dialect: withTiming(await sqliteKysely.dialect(), timing) })
+    onTestFinished(() => other.destroy())
+    for (const each of [db, other]) await sql`select 1`.execute(each)
+    const { resourceMetrics } = await metricProducer(timing).collect()
+    const points = resourceMetrics.scopeMetrics[0].metrics[0].dataPoints as { attributes: object }[]
+    const attributes = points.map((point) => JSON.stringify(point.attributes))
+    expect(new Set(attributes).size).toBe(attributes.length)
+    expect(attributes.join()).toContain('"db.namespace":"sqlite 2"')
   })
 
   test('refuses bounds that do not ascend', () => {

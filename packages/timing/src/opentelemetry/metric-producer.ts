@@ -71,11 +71,13 @@ interface Times {
 }
 
 function durations({ databases }: Recorder, boundaries: readonly number[], times: Times): object {
-  const points = Array.from(databases).flatMap(({ system, registry }) =>
+  const points = Array.from(databases).flatMap(({ name, system, registry }) =>
     registry.series().map(({ fp: { summary, operation }, histogram, totalMs }) =>
       histogramPoint(
         {
           'db.system.name': system,
+          // Two databases of one engine have to be told apart.
+          'db.namespace': name,
           'db.query.summary': summary,
           ...(operation !== '' && { 'db.operation.name': operation }),
         },

@@ -18,8 +18,10 @@ export interface SpanSinkOptions {
   readonly returnedRows?: boolean | undefined
 }
 
-/** Statements whose attributes are kept. */
+/** Statements whose attributes are kept: how many, the longest of them, and how many characters they may have together. */
 const most = 2_000
+const longestText = 4_096
+const mostCharacters = 1_000_000
 
 /**
  * Makes a span of OpenTelemetry from each query, by the stable conventions for database clients
@@ -40,15 +42,26 @@ export function spanSink(options: SpanSinkOptions = {}): Sink {
     invalidOption('spanSink()', 'spans', spans, "'auto', 'tail', 'all'")
   if (!(tailMs >= 0)) invalidOption('spanSink()', 'tailMs', tailMs, 'milliseconds, 0 or more')
   const known = new Map<string, Attributes>()
+  let characters = 0
+  const knownOf = (event: QueryEvent): Attributes => {
+    const { sql, system } = event
+    const found = known.get(sql)
+    if (found !== undefined && found['db.system.name'] === system) return found
+    const attributes = attributesOf(event)
+    if (sql.length > longestText) return attributes
+    if (known.size >= most || characters + sql.length > mostCharacters) {
+      known.clear()
+      characters = 0
+    }
+    characters += sql.length
+    known.set(sql, attributes)
+    return attributes
+  }
   return {
     query(event) {
       if (!isWanted(event, spans, tailMs)) return
       const tracer = options.tracer ?? trace.getTracer('@keelson/timing')
-      let attributes = known.get(event.sql)
-      if (attributes === undefined) {
-        if (known.size >= most) known.clear()
-        known.set(event.sql, (attributes = attributesOf(event)))
-      }
+      const attributes = knownOf(event)
       const start = performance.timeOrigin + event.startMs
       const span = tracer.startSpan(event.fp!.summary || event.system, {
         kind: SpanKind.CLIENT,
