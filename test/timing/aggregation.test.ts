@@ -96,6 +96,21 @@ describe('counting', () => {
     expect(report.findings.join()).toContain('maxFingerprints')
   })
 
+  test('gives no place to what is seen once, inside a scope either', async () => {
+    const timing = createTiming({ maxFingerprints: 2 })
+    const run = open(timing)
+    await run('select 1 as first')
+    await run('select 1 as second')
+    await timing.scope('page', () => run('select 1 as third'))
+    const { queries, evictions } = timing.report()
+    expect(evictions).toBe(0)
+    expect(queries.map(({ text }) => text).toSorted()).toEqual([
+      '<other>',
+      'select ? as first',
+      'select ? as second',
+    ])
+  })
+
   test('counts nothing while it is switched off, and begins anew after reset()', async () => {
     const timing = createTiming({ enabled: false })
     const run = open(timing)

@@ -1,4 +1,5 @@
 import type { QueryEvent, StatementCall } from '@keelson/core'
+import type { QueryStats } from '../stats/query-stats.ts'
 import type { WatchedDatabase } from './watched-database.ts'
 
 /** One statement, from the moment that it was asked for. Layers below tell it how long they have let it wait. */
@@ -23,6 +24,9 @@ export class Observation implements StatementCall {
   dbMs: number | undefined = undefined
   /** The stack of the caller, where somebody wants to know. */
   site: Error | undefined = undefined
+
+  /** What it is counted in, where that was looked up when it was sent. */
+  stats: QueryStats | undefined = undefined
 
   constructor(
     database: WatchedDatabase,

@@ -64,8 +64,10 @@ export class Recorder {
     const { repetition } = this.rules
     if (repetition === undefined) return
     const scope = this.scopes.current
-    if (scope !== undefined)
-      repetition.sent(scope, observation.database.registry.statsOf(observation.sql), observation)
+    if (scope === undefined) return
+    // Looked up once: the second time that it is asked for, a fingerprint gets a place.
+    observation.stats = observation.database.registry.statsOf(observation.sql)
+    repetition.sent(scope, observation.stats, observation)
   }
 
   /**
@@ -83,7 +85,8 @@ export class Recorder {
     const { database, startMs, waitMs, decodeMs = 0, dbMs, sql } = observation
     const spent = endMs - startMs - waitMs
     const ms = dbMs ?? (spent > 0 ? spent : 0)
-    const stats = database.registry.statsOf(sql)
+    const known = observation.stats
+    const stats = known?.isEvicted === false ? known : database.registry.statsOf(sql)
     stats.add(ms, waitMs, decodeMs, observation.rows, observation.affectedRows ?? 0, endMs)
     database.waited(waitMs)
     let category: ErrorCategory | undefined

@@ -84,6 +84,7 @@ export class Registry {
       this.#series.lose(stats, emptyLike)
     }
     this.#cleared.absorb(this.#unplaced)
+    this.#unplaced.isEvicted = true
     this.#texts.clear()
     this.#byText.clear()
     this.#all.length = 0
