@@ -1,13 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTiming, queryContext, type QueryEvent } from '@keelson/timing'
+import { auditSink, createTiming, queryContext, type QueryEvent } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/drizzle'
+import { failOnScan } from '@keelson/timing/testing'
 import { transaction } from '@keelson/transactions/drizzle'
 import Database from 'better-sqlite3'
 import { count, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
-import { type Db, item, ourSqlite } from '../../transactions/drizzle/drivers.ts'
+import {
+  type Db,
+  item,
+  nodePostgresClient,
+  nodePostgresPool,
+  ourSqlite,
+  pgItem,
+  pglite,
+} from '../../transactions/drizzle/drivers.ts'
 import { arrangements, type Arrangement, betterSqlite3, drivers, openTimed } from './drivers.ts'
 
 const all = Object.keys(arrangements) as Arrangement[]
@@ -253,6 +262,71 @@ test('the attempt of a transaction that is run again is on its errors', async ()
     ),
   )
   expect(attempts).toEqual([1, 2])
+})
+
+for (const driver of [nodePostgresPool, nodePostgresClient, pglite]) {
+  test.skipIf(driver.isMissing === true)(
+    `a COMMIT that is answered with ROLLBACK has kept nothing on ${driver.name}`,
+    async () => {
+      const entries: boolean[] = []
+      const { db, table, transactions, timing } = await openTimed(driver, 'timing')
+      timing.addSink(auditSink((all) => entries.push(...all.map(({ isKept }) => isKept))))
+      await db
+        .transaction(async (tx: Db) => {
+          await tx.insert(table).values({ name: 'a' })
+          await tx.execute(sql`select nope`).catch(() => {})
+        })
+        // Some drivers tell.
+        .catch(() => {})
+      expect(transactions()).toMatchObject([
+        { outcome: driver === pglite ? 'commit_failed' : 'rolled_back' },
+      ])
+      expect(entries).toEqual([false])
+      await db.transaction(async (tx: Db) => {
+        await tx.execute(sql`savepoint one`)
+        await tx.execute(sql`select nope`).catch(() => {})
+        await tx.execute(sql`rollback to savepoint one`)
+      })
+      expect(transactions().find(({ depth }) => depth === 0)).toMatchObject({ outcome: 'committed' })
+    },
+  )
+}
+
+test('a prepared query is judged by the values of each call', async () => {
+  const { db, table, timing, execute } = await openTimed(betterSqlite3, 'timing', {
+    plans: { minCalls: 3 },
+  })
+  await execute(`insert into item values ('a')`)
+  const prepared = db
+    .select()
+    .from(table)
+    .where(eq(table.name, sql.placeholder('name')))
+    .prepare('one')
+  const each = (): void => {
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) prepared.all({ name })
+  }
+  timing.scope('page', each)
+  await timing.settled()
+  expect(timing.signals).toMatchObject([{ type: 'nplusone' }])
+  expect(timing.report().queries.find(({ operation }) => operation === 'SELECT')!.plan).toBeDefined()
+  expect(await failOnScan(timing, each)).toBeUndefined()
+})
+
+test('the columns of a row are not taken for what a driver says of its result', async () => {
+  for (const driver of drivers) {
+    if (driver.isMissing === true) continue
+    const { db, queries } = await openTimed(driver, 'timing')
+    await db.insert(driver.kind === 'sqlite' ? item : pgItem).values({ name: 'a' })
+    queries()
+    const extras = { changes: sql<number>`77`.as('changes') }
+    const row = await db.query.item.findFirst({ extras })
+    expect([driver.name, Number(row.changes)]).toEqual([driver.name, 77])
+    expect(await db.query.item.findFirst({ where: sql`1 = 0` })).toBeUndefined()
+    expect(queries().map(({ rows, affectedRows }) => [rows, affectedRows])).toEqual([
+      [1, undefined],
+      [0, undefined],
+    ])
+  }
 })
 
 test('a rejection that nobody handles stays one', async () => {

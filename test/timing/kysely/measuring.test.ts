@@ -258,6 +258,24 @@ test('statements that wait for each other on one handle are told how long', asyn
   )
 })
 
+test('the first statement of a held connection tells how long that was waited for', async () => {
+  const { db, queries } = await openTimed(sqliteKysely, 'withTiming(dialect)')
+  const holding = db.connection().execute(async (held) => {
+    await sql`select 0`.execute(held)
+    await delay(100)
+  })
+  await db.connection().execute(async (held) => {
+    await delay(100)
+    await sql`select 1`.execute(held)
+    await sql`select 2`.execute(held)
+  })
+  await holding
+  const [, first, second] = queries()
+  expect(first!.waitMs).toBeGreaterThan(90)
+  expect(first!.waitMs).toBeLessThan(180)
+  expect(second!.waitMs).toBeLessThan(50)
+})
+
 test('measures a database once, however often it is asked to', async () => {
   const timing = createTiming()
   const db = new Kysely<unknown>({

@@ -10,10 +10,11 @@ export interface PreparedWatch {
   /**
    * @param method that was called: one that sends the query, or one that such a method calls for its rows
    * @param send calls it
+   * @param args of the call: the values of placeholders first
    */
-  sent(method: SentMethod, send: () => unknown): unknown
+  sent(method: SentMethod, send: () => unknown, args: readonly unknown[]): unknown
   /** @param send gives the rows one by one, or in chunks */
-  streamed(method: StreamedMethod, send: () => unknown): unknown
+  streamed(method: StreamedMethod, send: () => unknown, args: readonly unknown[]): unknown
 }
 
 export type SentMethod = 'execute' | 'all' | 'get' | 'run' | 'values' | 'queryWithCache'
@@ -51,7 +52,7 @@ function patch(prototype: Prototype): void {
           if (watch === undefined || !watch.isWatching) return original.apply(this, args)
           // Of a synchronous driver it only gives what calls one of the others later.
           if (method === 'execute' && this.mode === 'sync') return original.apply(this, args)
-          return watch.sent(method, () => original.apply(this, args))
+          return watch.sent(method, () => original.apply(this, args), args)
         },
     )
   }
@@ -63,7 +64,7 @@ function patch(prototype: Prototype): void {
         function (this: Watched, ...args: unknown[]): unknown {
           const watch = this[watchKey]
           if (watch === undefined || !watch.isWatching) return original.apply(this, args)
-          return watch.streamed(method, () => original.apply(this, args))
+          return watch.streamed(method, () => original.apply(this, args), args)
         },
     )
   }

@@ -8,12 +8,22 @@ export interface Outcome {
  * Counts rows in what a method of a prepared query gave: Drizzle's rows, or the driver's own result.
  *
  * @param method that was called
+ * @param isMapped whether Drizzle makes of the driver's result what the caller gets: an object is one row then, whatever its
+ * columns are called
  */
-export function outcomeOf(method: string, result: unknown): Outcome {
+export function outcomeOf(method: string, result: unknown, isMapped: boolean): Outcome {
+  if (isMapped && method !== 'run') {
+    const rows = Array.isArray(result) ? result.length : Number(isThere(result))
+    return { rows, affectedRows: undefined }
+  }
   if (method === 'get') return { rows: result === undefined ? 0 : 1, affectedRows: undefined }
   if (Array.isArray(result)) return ofArray(result as readonly unknown[] & Tagged)
   if (typeof result !== 'object' || result === null) return { rows: 0, affectedRows: undefined }
   return ofObject(result as Result)
+}
+
+function isThere(row: unknown): boolean {
+  return row !== undefined && row !== null
 }
 
 /** Of postgres.js, whose results are arrays with more on them. */

@@ -1,3 +1,4 @@
+import { fillPlaceholders } from 'drizzle-orm'
 import { callStatement, statementCall } from '@keelson/core'
 import type { QueryOutcome } from '@keelson/core'
 import type { PreparedWatch, SentMethod, StreamedMethod } from '@keelson/core/drizzle'
@@ -29,21 +30,27 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   readonly #query: PreparedSql
   readonly #transaction: TransactionTracker | undefined
   readonly #isRaw: boolean
+  readonly #isMapped: boolean
   /** A control statement is being sent, by methods that call each other. */
   #isControlling = false
   #methods: Map<string | symbol, Method> | undefined
 
-  /** @param isRaw whether it is text that the user, or Drizzle, has written: it may begin or end a transaction */
+  /**
+   * @param isRaw whether it is text that the user, or Drizzle, has written: it may begin or end a transaction; @param isMapped whether Drizzle makes rows
+   * of the driver's result
+   */
   constructor(
     layer: TimingLayer,
     query: PreparedSql,
     transaction: TransactionTracker | undefined,
     isRaw: boolean,
+    isMapped: boolean,
   ) {
     this.#layer = layer
     this.#query = query
     this.#transaction = transaction
     this.#isRaw = isRaw
+    this.#isMapped = isMapped
   }
 
   get isWatching(): boolean {
@@ -68,11 +75,11 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     const isSync = raw.mode === 'sync'
     if (name === 'execute' && isSync) return (...args) => this.#execute(method, proxy, args)
     if (sending.has(name)) {
-      return (...args) => this.sent(name as SentMethod, () => Reflect.apply(method, raw, args))
+      return (...args) => this.sent(name as SentMethod, () => Reflect.apply(method, raw, args), args)
     }
     if (streaming.has(name))
       return (...args) =>
-        this.streamed(name as StreamedMethod, () => Reflect.apply(method, raw, args))
+        this.streamed(name as StreamedMethod, () => Reflect.apply(method, raw, args), args)
     return (...args) => {
       const result = Reflect.apply(method, raw, args) as unknown
       // `setToken()` returns what it was called on.
@@ -80,7 +87,7 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     }
   }
 
-  sent(method: SentMethod, send: () => unknown): unknown {
+  sent(method: SentMethod, send: () => unknown, args: readonly unknown[]): unknown {
     const { recorder } = this.#layer
     if (!recorder.isEnabled) return send()
     const outer = statementCall()
@@ -90,7 +97,7 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     if (method === 'queryWithCache' || this.#isControlling) return send()
     const control = this.#isRaw ? controlStatement(this.#query.sql) : undefined
     if (control !== undefined) return this.#control(control, send)
-    const observation = this.#observe('query')
+    const observation = this.#observe('query', args)
     let result: unknown
     try {
       result = callStatement(observation, send)
@@ -112,13 +119,13 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   #execute(method: Method, proxy: unknown, args: any[]): unknown {
     const later = Reflect.apply(method, proxy, args) as { resultCb: () => unknown }
     const { resultCb } = later
-    later.resultCb = () => this.sent('execute', resultCb)
+    later.resultCb = () => this.sent('execute', resultCb, args)
     return later
   }
 
-  streamed(method: StreamedMethod, send: () => unknown): unknown {
+  streamed(method: StreamedMethod, send: () => unknown, args: readonly unknown[]): unknown {
     if (!this.#layer.recorder.isEnabled) return send()
-    const observation = this.#observe('stream')
+    const observation = this.#observe('stream', args)
     return new TimedStream<unknown>(
       callStatement(observation, send) as AsyncIterableIterator<unknown>,
       observation,
@@ -151,9 +158,10 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     return result
   }
 
-  #observe(kind: 'query' | 'stream'): DrizzleObservation {
+  #observe(kind: 'query' | 'stream', [values]: readonly unknown[]): DrizzleObservation {
     const { recorder, database } = this.#layer
-    const { sql, params } = this.#query
+    const { sql } = this.#query
+    const params = filled(this.#query.params, values)
     const observation = new DrizzleObservation(this, database, kind, sql, params, performance.now())
     observation.tx = this.#transaction?.current
     recorder.begin(observation)
@@ -162,7 +170,7 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
 
   #succeeded(observation: DrizzleObservation, method: string, result: unknown): void {
     const endMs = performance.now()
-    const { rows, affectedRows } = outcomeOf(method, result)
+    const { rows, affectedRows } = outcomeOf(method, result, this.#isMapped)
     observation.rows = rows
     observation.affectedRows = affectedRows
     if (observation.executedMs !== undefined) observation.decodeMs = endMs - observation.executedMs
@@ -170,12 +178,24 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   }
 
   #failed(observation: DrizzleObservation, error: unknown): void {
+    this.#transaction?.failed(error)
     this.#end(observation, performance.now(), 'error', error)
   }
 
   #end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
     this.#transaction?.ran(observation.dbMs ?? endMs - observation.startMs - observation.waitMs)
     this.#layer.recorder.end(observation, endMs, outcome, error)
+  }
+}
+
+/** The values of one call of a prepared query, which has placeholders in their stead. */
+function filled(params: readonly unknown[], values: unknown): readonly unknown[] {
+  if (typeof values !== 'object' || values === null) return params
+  try {
+    return fillPlaceholders([...params], values as Record<string, unknown>)
+  } catch {
+    // Some are missing, of which the driver itself will tell the caller.
+    return params
   }
 }
 

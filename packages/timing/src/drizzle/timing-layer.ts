@@ -35,8 +35,10 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
     const raw = next(session, args) as DrizzlePrepared
     // Of a query builder the fields of the result are known, but where nothing is returned.
     const isRaw = args[1] === undefined
+    // Relational queries have a function in place of fields.
+    const isMapped = !isRaw || args.some((each) => typeof each === 'function')
     const query = args[0] as PreparedSql
-    const timed = new TimedQuery(this, query, this.#trackers.get(session), isRaw)
+    const timed = new TimedQuery(this, query, this.#trackers.get(session), isRaw, isMapped)
     if (isProxy(raw)) return new Proxy(raw, timed)
     watchPrepared(raw, timed)
     return raw

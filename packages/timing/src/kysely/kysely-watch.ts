@@ -31,7 +31,11 @@ export class KyselyWatch implements ConnectionWatch {
     const askedMs = performance.now()
     return (connection) => {
       const timed = this.timedOf(connection)
-      timed.askedMs = askedMs
+      // Of a connection that is held (`db.connection()`), the first statement tells how long that was waited for, and not
+      // what was done since.
+      const isHeld = executor === undefined && timed.askedMs !== 0
+      timed.askedMs = isHeld ? askedMs - timed.waitedMs : askedMs
+      timed.waitedMs = performance.now() - timed.askedMs
       const lease = consumer(connection)
       timed.lease = lease
       return lease

@@ -14,6 +14,8 @@ export class TimedConnection implements ConnectionInterceptor {
   readonly transactions: TransactionTracker
   /** When the connection was asked for, until the first statement that it was asked for is sent; else 0. */
   askedMs = 0
+  /** How long it was waited for then. */
+  waitedMs = 0
   /** Settles when its present user gives it back. */
   lease: Promise<unknown> | undefined
 
@@ -122,6 +124,7 @@ export class TimedConnection implements ConnectionInterceptor {
     const endMs = performance.now()
     if (observation.tx !== undefined)
       this.transactions.ran(endMs - observation.startMs - observation.waitMs)
+    this.transactions.failed(error)
     const outcome = options?.signal?.aborted === true ? 'aborted' : 'error'
     this.#watch.recorder.end(observation, endMs, outcome, error)
   }

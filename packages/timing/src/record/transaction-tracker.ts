@@ -1,4 +1,4 @@
-import { nextEventId, type TransactionEvent, type TransactionOutcome } from '@keelson/core'
+import { describeError, nextEventId, type TransactionEvent, type TransactionOutcome } from '@keelson/core'
 import type { ControlStatement } from './control-statement.ts'
 import type { Recorder } from './recorder.ts'
 import type { WatchedDatabase } from './watched-database.ts'
@@ -13,6 +13,8 @@ interface Open {
   /** It is what follows a ROLLBACK TO: the savepoint is there until it is released, and may never be used again. */
   readonly isContinued: boolean
   commitError: { readonly error: unknown } | undefined
+  /** A statement directly in it was refused: PostgreSQL takes no other one, and answers a COMMIT with ROLLBACK. */
+  hasFailed: boolean
 }
 
 /** The transaction of one connection, told by the statements that are sent on it. */
@@ -48,6 +50,12 @@ export class TransactionTracker {
     }
   }
 
+  /** A statement in the innermost scope was refused by its engine, and may have failed all of that. */
+  failed(error: unknown): void {
+    const open = this.#open.at(-1)
+    if (open !== undefined && describeError(error).engine === 'postgresql') open.hasFailed = true
+  }
+
   /**
    * A control statement is sent.
    *
@@ -78,7 +86,12 @@ export class TransactionTracker {
       }
       switch (kind) {
         case 'commit':
-          return this.#end(0, wasRolledBack ? 'rolled_back' : 'committed', ms, endMs)
+          return this.#end(
+            0,
+            wasRolledBack || this.#open[0]?.hasFailed === true ? 'rolled_back' : 'committed',
+            ms,
+            endMs,
+          )
         case 'rollback':
           return this.#end(0, 'rolled_back', ms, endMs)
         case 'release':
@@ -135,6 +148,7 @@ export class TransactionTracker {
       busyMs: 0,
       isContinued,
       commitError: undefined,
+      hasFailed: false,
     }
     this.#recorder.transactionBegins(this.#database, event)
     return open
