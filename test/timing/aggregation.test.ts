@@ -1,9 +1,11 @@
 import { createTiming } from '@keelson/timing'
-import { withTiming } from '@keelson/timing/kysely'
+import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
+import { attach, withTiming } from '@keelson/timing/kysely'
 import Database from 'better-sqlite3'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { CompiledQuery, Kysely, SqliteDialect } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
@@ -109,6 +111,38 @@ describe('counting', () => {
       'select ? as first',
       'select ? as second',
     ])
+  })
+
+  test('keeps the totals of databases that come and go, in bounded memory', async () => {
+    const timing = createTiming()
+    const once = async (name?: string): Promise<void> => {
+      const db = new Kysely<unknown>({
+        dialect: withTiming(new SqliteDialect({ database: new Database(':memory:') }), timing, {
+          name,
+        }),
+      })
+      await db.transaction().execute((trx) => trx.executeQuery(CompiledQuery.raw('select 1')))
+      await db.destroy()
+    }
+    for (let times = 0; times < 30; times++) await once()
+    const attached = attach(
+      new Kysely<unknown>({ dialect: new SqliteDialect({ database: new Database(':memory:') }) }),
+      timing,
+    )
+    await attached.executeQuery(CompiledQuery.raw('select 1'))
+    await attached.destroy()
+    for (let times = 0; times < 30; times++) await once('named')
+    for (let times = 0; times < 150; times++)
+      withDrizzleTiming(drizzle(new Database(':memory:')), timing).get('select 1')
+    const { databases, totals, queries } = timing.report()
+    expect(databases.length).toBeLessThan(112)
+    expect(databases.filter(({ name }) => name.startsWith('named'))).toHaveLength(1)
+    expect(totals.calls).toBe(211)
+    expect(queries.find(({ database }) => database === '<other>')).toMatchObject({
+      text: 'select ?',
+    })
+    const committed = databases.map(({ transactions }) => transactions.outcomes.committed ?? 0)
+    expect(committed.reduce((sum, count) => sum + count, 0)).toBe(60)
   })
 
   test('counts nothing while it is switched off, and begins anew after reset()', async () => {

@@ -79,6 +79,14 @@ describe('timingHandler()', () => {
   })
 })
 
+test('answers 503 also when health itself fails', async () => {
+  const { timing } = await open()
+  const handler = timingHandler(timing, { health: () => Promise.reject(new Error('secret')) })
+  const response = await handler(get('/health'))
+  expect(response.status).toBe(503)
+  expect(await response.text()).not.toContain('secret')
+})
+
 describe('/metrics', () => {
   const metricsOf = async (timing: ReturnType<typeof createTiming>): Promise<string> =>
     (await timingHandler(timing)(get('/metrics'))).text()

@@ -125,6 +125,47 @@ test('answers of a moment ago are given again, and probes do not pile up', async
   expect(await health(db, { maxAgeMs: 0 })).not.toBe(one)
 })
 
+test('sizes beyond the critical one are told as critical', async () => {
+  const signals: Signal[] = []
+  const timing = createTiming({ sinks: [{ signal: (signal) => signals.push(signal) }] })
+  const db = new Kysely<unknown>({
+    dialect: withTiming(new SqliteDialect({ path: temporaryFile() }), timing),
+  })
+  onTestFinished(() => db.destroy())
+  await sql`create table item (name text)`.execute(db)
+  await health(db, { databaseBytes: { warn: 1, critical: 1e9 } })
+  await health(db, { databaseBytes: { warn: 1, critical: 2 } })
+  expect(signals.map(({ level }) => level)).toEqual(['warn', 'critical'])
+})
+
+test('probes do not pile up behind a connection that is held', async () => {
+  const { createDatabase } = await postgres()
+  const pool = new Pool({ connectionString: await createDatabase(), max: 1 })
+  const db = new Kysely<unknown>({
+    dialect: withTiming(new PostgresDialect({ pool }), createTiming()),
+  })
+  onTestFinished(() => db.destroy())
+  await sql`select 1`.execute(db)
+  await db.connection().execute(async (held) => {
+    await sql`select 1`.execute(held)
+    for (let times = 0; times < 5; times++) await health(db, { timeoutMs: 10, maxAgeMs: 0 })
+    expect(pool.waitingCount).toBe(1)
+  })
+})
+
+test('what fails beside the probe fails, with the words of the engine', async () => {
+  const client = new Database(':memory:')
+  const db = withDrizzleTiming(drizzle(client), createTiming())
+  const prepare = client.prepare.bind(client)
+  client.prepare = ((text: string) => {
+    if (text === 'pragma page_count') throw new Error('no pages')
+    return prepare(text)
+  }) as never
+  const report = await drizzleHealth(db)
+  expect(report).toMatchObject({ status: 'fail', ready: false })
+  expect(report.checks.at(-1)).toEqual({ name: 'files', status: 'fail', message: 'no pages' })
+})
+
 test('works for Drizzle, and says what to do for a database that is not measured', async () => {
   const client = new Database(':memory:')
   const db = withDrizzleTiming(drizzle(client), createTiming())

@@ -1,7 +1,8 @@
 import { checkOptionNames, invalidOption, KeelsonError, settlesWithin } from '@keelson/core'
 import type { Recorder } from '../record/recorder.ts'
 import type { RunStatement, WatchedDatabase } from '../record/watched-database.ts'
-import { fileChecks } from './file-checks.ts'
+import { messageOf } from '../record/message-of.ts'
+import { defaultBytes, fileChecks } from './file-checks.ts'
 import type { HealthCheck, HealthOptions, HealthReport, HealthStatus } from './health-report.ts'
 
 const where = 'health()'
@@ -25,10 +26,15 @@ export function checkHealth(
   const now = performance.now()
   const key = JSON.stringify(options)
   const known = database.latestHealth
-  if (known !== undefined && known.key === key && now - known.atMs < (options.maxAgeMs ?? 1_000))
-    return known.report
+  const isRecent = known !== undefined && now - known.atMs < (options.maxAgeMs ?? 1_000)
+  if (known?.key === key && (isRecent || !known.isSettled)) return known.report
   const report = look(recorder, database, options)
-  database.latestHealth = { key, atMs: now, report }
+  const latest = { key, atMs: now, report, isSettled: false }
+  database.latestHealth = latest
+  const settled = (): void => {
+    latest.isSettled = true
+  }
+  report.then(settled, settled)
   return report
 }
 
@@ -39,14 +45,15 @@ async function look(
 ): Promise<HealthReport> {
   const start = performance.now()
   const { run, name, system } = database
-  const timeoutMs = options.timeoutMs ?? 1_000
-  const probed = await probe(run, system, timeoutMs)
+  // Whoever looks into everything waits for it.
+  const timeoutMs = options.timeoutMs ?? (options.deep === true ? 60_000 : 1_000)
+  const probed = await probe(database, timeoutMs)
   const probeMs = performance.now() - start
   const checks = [probed, ...gaugeChecks(database, options)]
   // Of a database that does not answer there is nothing more to be asked.
   if (probed.status === 'pass' && run !== undefined)
-    checks.push(...(await fileChecks(system, run, options)))
-  for (const check of checks) raise(recorder, name, check)
+    checks.push(...(await filesWithin(Math.max(0, timeoutMs - probeMs), system, run, options)))
+  for (const check of checks) raise(recorder, name, check, options)
   return {
     status: worst(checks),
     live: true,
@@ -62,28 +69,54 @@ async function look(
   }
 }
 
-/** Through the pool, as a query would go: a database that can be reached and a pool that is used up do not answer. */
-async function probe(
-  run: RunStatement | undefined,
-  system: string,
-  timeoutMs: number,
-): Promise<HealthCheck> {
+/**
+ * Through the pool, as a query would go: a database that can be reached and a pool that is used up do not answer. One that is
+ * waited for still is waited for again, so that they do not pile up behind it.
+ */
+async function probe(database: WatchedDatabase, timeoutMs: number): Promise<HealthCheck> {
   const name = 'answers'
+  const { run, system } = database
   if (run === undefined)
     return { name, status: 'pass', message: 'No query has run yet: nothing was asked.' }
-  // Of SQLite `select 1` does not touch the file, and this reads its header.
-  const answered = run(system === 'sqlite' ? 'pragma schema_version' : 'select 1', []).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  )
   const start = performance.now()
+  if (database.probe === undefined) {
+    // Of SQLite `select 1` does not touch the file, and this reads its header.
+    const asked = run(system === 'sqlite' ? 'pragma schema_version' : 'select 1', [])
+    const answered = asked.then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    database.probe = answered
+    void answered.then(() => {
+      database.probe = undefined
+    })
+  }
+  const answered = database.probe
   if (!(await settlesWithin(timeoutMs, answered)))
     return { name, status: 'fail', message: `There was no answer within ${timeoutMs} ms.` }
   const failure = await answered
   const value = performance.now() - start
   return failure === undefined
     ? { name, status: 'pass', value, unit: 'ms' }
-    : { name, status: 'fail', value, unit: 'ms', message: String(failure.error) }
+    : { name, status: 'fail', value, unit: 'ms', message: messageOf(failure.error) }
+}
+
+/** What it finds, within what is left of the time. */
+async function filesWithin(
+  timeoutMs: number,
+  system: string,
+  run: RunStatement,
+  options: HealthOptions,
+): Promise<HealthCheck[]> {
+  const found = fileChecks(system, run, options)
+  const name = 'files'
+  try {
+    if (await settlesWithin(timeoutMs, found)) return await found
+    found.catch(() => {})
+    return [{ name, status: 'fail', message: `There was no answer within ${timeoutMs} ms.` }]
+  } catch (error) {
+    return [{ name, status: 'fail', message: messageOf(error) }]
+  }
 }
 
 function gaugeChecks(
@@ -134,12 +167,15 @@ function raise(
   { rules }: Recorder,
   database: string,
   { name, status, value, message }: HealthCheck,
+  { databaseBytes = defaultBytes }: HealthOptions,
 ): void {
   const type = sizeSignals.get(name)
   if (type === undefined || status === 'pass') return
+  const isCritical =
+    type === 'db_size' && databaseBytes !== false && Number(value) > databaseBytes.critical
   rules.raised.raise(database, {
     type,
-    level: 'warn',
+    level: isCritical ? 'critical' : 'warn',
     evidence: { database, bytes: value, megabytes: Math.round(Number(value) / (1024 * 1024)) },
     ...(message !== undefined && { fix: message }),
   })

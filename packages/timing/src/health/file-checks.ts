@@ -4,6 +4,12 @@ import type { HealthCheck, HealthOptions } from './health-report.ts'
 
 const megabyte = 1024 * 1024
 
+/** What of a database's size is a warning, and what is more than one. */
+export const defaultBytes: { readonly warn: number; readonly critical: number } = {
+  warn: 500 * megabyte,
+  critical: 1000 * megabyte,
+}
+
 /** Looks at what a database without a server keeps in files, by its system. */
 export function fileChecks(
   system: string,
@@ -85,10 +91,7 @@ async function duckdbChecks(run: RunStatement, options: HealthOptions): Promise<
   ]
 }
 
-function databaseSize(
-  bytes: number,
-  { databaseBytes = { warn: 500 * megabyte, critical: 1000 * megabyte } }: HealthOptions,
-): HealthCheck {
+function databaseSize(bytes: number, { databaseBytes = defaultBytes }: HealthOptions): HealthCheck {
   const check = { name: 'database size', value: bytes, unit: 'bytes' } as const
   if (databaseBytes === false || bytes <= databaseBytes.warn) return { ...check, status: 'pass' }
   const limit = bytes > databaseBytes.critical ? databaseBytes.critical : databaseBytes.warn

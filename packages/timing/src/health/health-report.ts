@@ -39,7 +39,7 @@ export interface HealthReport {
 
 /** What is checked, and what is too much. */
 export interface HealthOptions {
-  /** The probe fails after so many milliseconds. @default 1000 */
+  /** The probe fails after so many milliseconds, and so do the checks with it. @default 1000, or 60000 with `deep` */
   readonly timeoutMs?: number | undefined
   /** An answer that is no older is given again, so that probes cannot pile up; in milliseconds. @default 1000 */
   readonly maxAgeMs?: number | undefined

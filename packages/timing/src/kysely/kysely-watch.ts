@@ -16,12 +16,17 @@ export class KyselyWatch implements ConnectionWatch {
   readonly recorder: Recorder
   readonly database: WatchedDatabase
   readonly #own = new WeakSet<CompiledQuery>()
+  readonly #hasOneConnection: boolean
   #connections = 0
+  #isClosed = false
+  /** The only connection was given back with a transaction open, so that whatever is sent next is in it. */
+  isLeftOpen = false
   #executor: QueryExecutor | undefined
 
-  constructor(recorder: Recorder, database: WatchedDatabase) {
+  constructor(recorder: Recorder, database: WatchedDatabase, hasOneConnection: boolean) {
     this.recorder = recorder
     this.database = database
+    this.#hasOneConnection = hasOneConnection
     recorder.databases.add(database)
   }
 
@@ -45,6 +50,7 @@ export class KyselyWatch implements ConnectionWatch {
   /** @param executor of `db` itself, through which statements of the timing's own are sent */
   use(executor: QueryExecutor): void {
     this.#executor = executor
+    this.database.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
     this.database.run = (sql, params) =>
       executor.provideConnection(async (connection) => {
         const query = CompiledQuery.raw(sql, [...params])
@@ -53,6 +59,13 @@ export class KyselyWatch implements ConnectionWatch {
         return rows
         // Said explicitly, it is a query and no transaction.
       }, undefined)
+  }
+
+  /** The database is destroyed. */
+  closed(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.recorder.databases.close(this.database)
   }
 
   /** Whether a statement is one of the timing's own, which nobody is told of. */

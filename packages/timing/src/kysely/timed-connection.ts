@@ -79,6 +79,8 @@ export class TimedConnection implements ConnectionInterceptor {
       (given) => {
         ended(performance.now(), undefined, saysRollback(given))
         if (control.kind === 'begin') this.#watchRelease()
+        else if (control.kind === 'commit' || control.kind === 'rollback')
+          this.#watch.isLeftOpen = false
       },
       (error: unknown) => ended(performance.now(), { error }, false),
     )
@@ -133,8 +135,9 @@ export class TimedConnection implements ConnectionInterceptor {
   #watchRelease(): void {
     const { root } = this.transactions
     const released = (): void => {
-      if (root !== undefined && this.transactions.root === root)
-        this.transactions.released(performance.now())
+      if (root === undefined || this.transactions.root !== root) return
+      this.transactions.released(performance.now())
+      this.#watch.isLeftOpen = true
     }
     void this.lease?.then(released, released)
   }

@@ -43,8 +43,9 @@ export function withTiming(
     install(instance, inner) {
       const { hasOneConnection, baseDriver, dialect: layered } = instance
       const database = make(systemOf(layered.base.createAdapter()), hasOneConnection)
-      const watch = new KyselyWatch(recorder, database)
+      const watch = new KyselyWatch(recorder, database, hasOneConnection)
       instance.watch = watch
+      watchDestroy(baseDriver, watch)
       watchPGlite(baseDriver, watch)
       return inner
     },
@@ -79,12 +80,33 @@ export function attach<DB>(
   }
   if (known !== undefined) return db
   const hasOneConnection = adapter.supportsMultipleConnections === false
-  const watch = new KyselyWatch(recorder, make(systemOf(adapter), hasOneConnection))
+  const watch = new KyselyWatch(
+    recorder,
+    make(systemOf(adapter), hasOneConnection),
+    hasOneConnection,
+  )
   watchConnections(adapter, watch)
   const instance = instanceOf(adapter)
   if (instance !== undefined) watchPGlite(instance.baseDriver, watch)
+  watchDestroy(db, watch)
   watch.use(executor)
   return db
+}
+
+/** Hears when a database, or its driver, is destroyed; it stays the object that it is, since others call it, too. */
+function watchDestroy(target: { destroy(): Promise<void> }, watch: KyselyWatch): void {
+  const destroy = target.destroy.bind(target)
+  Object.defineProperty(target, 'destroy', {
+    configurable: true,
+    writable: true,
+    value: async (): Promise<void> => {
+      try {
+        await destroy()
+      } finally {
+        watch.closed()
+      }
+    },
+  })
 }
 
 /** OpenTelemetry's word where it has one: https://opentelemetry.io/docs/specs/semconv/registry/attributes/db/ */

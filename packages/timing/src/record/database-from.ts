@@ -25,15 +25,28 @@ export function databaseFrom(
   const given = poolReader(pool)
   if (pool !== undefined && given === undefined)
     invalidOption(where, 'pool', pool, 'a pool of pg, mysql2, tarn or @keelson/core')
-  return (system, hasOneConnection, knownPool) =>
-    new WatchedDatabase(
+  return (system, hasOneConnection, knownPool) => {
+    const gauges = given ?? poolReader(knownPool)
+    const known =
+      name === undefined
+        ? undefined
+        : Array.from(recorder.databases).find(
+            (each) => each.name === name && each.source === source && each.system === system,
+          )
+    if (known !== undefined) {
+      known.users++
+      known.gauges = gauges
+      return known
+    }
+    return new WatchedDatabase(
       freeName(recorder, name ?? system),
       source,
       system,
       hasOneConnection,
-      given ?? poolReader(knownPool),
+      gauges,
       recorder.settings.maxFingerprints,
     )
+  }
 }
 
 /** Reports and metrics tell databases apart by their names. */

@@ -13,6 +13,7 @@ import type { TimingSettings } from '../options.ts'
 import { Raised } from '../signals/raised.ts'
 import { Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
+import { DatabaseList } from './database-list.ts'
 import type { Observation } from './observation.ts'
 import { attachQueryContext } from './query-context.ts'
 import { Scopes } from './scopes.ts'
@@ -35,7 +36,7 @@ export class Recorder {
   readonly sinks: Sinks
   readonly rules: Rules
   readonly scopes: Scopes = new Scopes()
-  readonly databases: Set<WatchedDatabase> = new Set()
+  readonly databases: DatabaseList
   /** Hear of each statement that has ended, with its values: for tests of users. */
   readonly listeners: Set<(observation: Observation, stats: QueryStats) => void> = new Set()
   /** Whether anything is measured at all. */
@@ -45,6 +46,7 @@ export class Recorder {
   constructor(settings: TimingSettings, isEnabled: boolean) {
     this.settings = settings
     this.isEnabled = isEnabled
+    this.databases = new DatabaseList(settings.maxFingerprints)
     this.sinks = new Sinks(settings.sinks)
     this.rules = new Rules(
       settings,
@@ -85,6 +87,7 @@ export class Recorder {
     const { database, startMs, waitMs, decodeMs = 0, dbMs, sql } = observation
     const spent = endMs - startMs - waitMs
     const ms = dbMs ?? (spent > 0 ? spent : 0)
+    if (!database.isListed) this.databases.add(database)
     const known = observation.stats
     const stats = known?.isEvicted === false ? known : database.registry.statsOf(sql)
     stats.add(ms, waitMs, decodeMs, observation.rows, observation.affectedRows ?? 0, endMs)

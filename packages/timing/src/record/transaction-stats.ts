@@ -35,6 +35,19 @@ export class TransactionStats {
     if (event.openMs > this.maxOpenMs) this.maxOpenMs = event.openMs
   }
 
+  /** Takes over the counts of another one. */
+  absorb(other: TransactionStats): void {
+    for (const [outcome, count] of other.outcomes)
+      this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + count)
+    this.savepoints += other.savepoints
+    this.openMs.add(other.openMs)
+    this.totalOpenMs += other.totalOpenMs
+    this.totalIdleMs += other.totalIdleMs
+    this.totalBeginMs += other.totalBeginMs
+    this.totalCommitMs += other.totalCommitMs
+    this.maxOpenMs = Math.max(this.maxOpenMs, other.maxOpenMs)
+  }
+
   /** Those that are open; their events are not complete. */
   get open(): ReadonlySet<TransactionEvent> {
     return this.#open

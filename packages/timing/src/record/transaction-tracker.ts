@@ -1,4 +1,9 @@
-import { describeError, nextEventId, type TransactionEvent, type TransactionOutcome } from '@keelson/core'
+import {
+  describeError,
+  nextEventId,
+  type TransactionEvent,
+  type TransactionOutcome,
+} from '@keelson/core'
 import type { ControlStatement } from './control-statement.ts'
 import type { Recorder } from './recorder.ts'
 import type { WatchedDatabase } from './watched-database.ts'

@@ -77,6 +77,21 @@ export class Registry {
     return stats
   }
 
+  /** Takes over the calls of another one, so that none is lost with it; what finds no free place is counted without one. */
+  absorb(other: Registry): void {
+    for (const stats of other) {
+      const { text } = stats.fp
+      let own = text === otherText ? this.#unplaced : this.#byText.get(text)
+      if (own === undefined)
+        own =
+          this.#all.length < this.#places
+            ? this.#put(new QueryStats(stats.fp), this.#all.length)
+            : this.#unplaced
+      own.absorb(stats)
+    }
+    this.#evictions += other.evictions
+  }
+
   /** Forgets everything but what is exported. */
   clear(): void {
     for (const stats of this.#all) {
