@@ -3,11 +3,16 @@ import {
   type AuditEntry,
   auditSink,
   createTiming,
+  fingerprint,
   logSink,
   prettySink,
+  type QueryEvent,
   type TimingOptions,
 } from '@keelson/timing'
+import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
+import { sql as drizzleSql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { Kysely, sql } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
@@ -210,6 +215,54 @@ describe('auditSink()', () => {
     const [, second, third, fourth] = entries
     expect(new Set([second!.transaction, third!.transaction, fourth!.transaction]).size).toBe(1)
     expect(second!.transaction).toEqual(expect.any(Number))
+  })
+
+  test('tells of writes inside of other statements, and behind the first one', async () => {
+    const statements = [
+      ['with gone as (delete from t returning *) select * from gone', 'DELETE'],
+      ['select 1; insert into t values (1); delete from t', 'INSERT'],
+      ['explain analyze update t set a = 1', 'UPDATE'],
+      ['replace into t values (1)', 'REPLACE'],
+      ["select replace(a, 'b', 'c'), (replace(a, b, c)) from t for update", undefined],
+      ['select * from t -- delete from t', undefined],
+    ] as const
+    for (const [text, operation] of statements) {
+      const told: string[] = []
+      const sink = auditSink((entries) => told.push(...entries.map((entry) => entry.operation)))
+      sink.query!({ fp: fingerprint(text), startMs: 0, outcome: 'ok' } as QueryEvent)
+      expect([text, told]).toEqual([text, operation === undefined ? [] : [operation]])
+    }
+  })
+})
+
+describe('values of parameters', () => {
+  test('are in no line and no report, also of errors that hold them', async () => {
+    const lines: unknown[] = []
+    const log = (fields: object, message: string): void => {
+      const { err } = fields as { err: Error & { params?: unknown } }
+      lines.push(message, err.message, err.params, err.stack)
+    }
+    const timing = createTiming({
+      plans: { minCalls: 1 },
+      sinks: [
+        logSink({ info: log, warn: () => {}, error: log }),
+        prettySink({ write: (line) => lines.push(line), color: false }),
+      ],
+    })
+    const remote = withDrizzleTiming(
+      drizzle(async () => {
+        throw new Error('unreachable')
+      }),
+      timing,
+    )
+    const error = await rejection(remote.run(drizzleSql`select ${'secret'} from nowhere`))
+    expect(error.message).toContain('secret')
+    await timing.settled()
+    expect(lines.join(' ')).toContain('unreachable')
+    expect(lines.join(' ')).not.toContain('secret')
+    const report = timing.report()
+    expect(report.findings.join()).toContain('plans could not be had')
+    expect(JSON.stringify(report) + String(report)).not.toContain('secret')
   })
 })
 

@@ -1,4 +1,5 @@
-import type { QueryEvent, TransactionEvent } from '@keelson/core'
+import type { QueryEvent, QueryFingerprint, TransactionEvent } from '@keelson/core'
+import { writeIn } from '../fingerprint/write-in.ts'
 import type { Sink } from '../sink.ts'
 
 /** One statement that has changed, or tried to change, what is stored. */
@@ -24,15 +25,14 @@ export interface AuditEntry {
   readonly isKept: boolean
 }
 
-const writes: ReadonlySet<string> = new Set(
-  'INSERT UPDATE DELETE MERGE REPLACE TRUNCATE COPY CREATE ALTER DROP GRANT REVOKE'.split(' '),
-)
+/** Statements of which it is known whether they write. */
+const mostKnown = 2_000
 
 type Pending = Omit<AuditEntry, 'isKept'> & { isKept: boolean }
 
 /**
  * Tells of every write, with the transaction it was in and on whose behalf it was made. What is written inside a transaction
- * is told when that has ended, with whether it was kept.
+ * is told when that has ended, with whether it was kept. A batch is one entry, by its first write.
  *
  * Where entries are stored is yours: `store` may write to a file, a queue, or to another database (in the same one it would
  * tell of itself, without end). Nothing waits for it; when it fails, that is counted as a failure of the sink.
@@ -47,10 +47,19 @@ export function auditSink(store: (entries: readonly AuditEntry[]) => unknown): S
   const open = new Map<number, Pending[]>()
   const order = new WeakMap<Pending, number>()
   let sent = 0
+  const known = new Map<string, string | undefined>()
+  const writeOf = ({ id, text }: QueryFingerprint): string | undefined => {
+    if (known.has(id)) return known.get(id)
+    const write = writeIn(text)
+    if (known.size >= mostKnown) known.clear()
+    known.set(id, write)
+    return write
+  }
   return {
     query(event) {
-      if (!writes.has(event.fp!.operation)) return undefined
-      const entry = entryOf(event)
+      const operation = writeOf(event.fp!)
+      if (operation === undefined) return undefined
+      const entry = entryOf(event, operation)
       if (event.tx === undefined) return store([Object.freeze(entry)])
       order.set(entry, sent++)
       const entries = open.get(event.tx.id)
@@ -75,14 +84,17 @@ export function auditSink(store: (entries: readonly AuditEntry[]) => unknown): S
   }
 }
 
-function entryOf({ fp, startMs, db, tx, scope, affectedRows, outcome }: QueryEvent): Pending {
+function entryOf(
+  { fp, startMs, db, tx, scope, affectedRows, outcome }: QueryEvent,
+  operation: string,
+): Pending {
   return {
     at: new Date(performance.timeOrigin + startMs).toISOString(),
     database: db,
     transaction: tx?.id,
     actor: scope?.tags?.['actor'],
     scope: scope?.name,
-    operation: fp!.operation,
+    operation,
     tables: fp!.tables,
     affectedRows,
     statement: fp!.text,

@@ -1,3 +1,4 @@
+import { withoutParams } from '../record/message-of.ts'
 import type { Sink } from '../sink.ts'
 import { signalLine } from './findings.ts'
 
@@ -36,7 +37,8 @@ export function logSink(logger: StructuredLogger): Sink {
     }) {
       if (outcome !== 'error') return
       const fields = {
-        err: error,
+        // What Drizzle wraps it in says the values of parameters.
+        err: withoutParams(error),
         'db.system.name': system,
         'db.query.summary': fp!.summary,
         'db.query.text': sql,

@@ -1,5 +1,6 @@
-import { describeError, type QueryEvent, type Signal, type TransactionEvent } from '@keelson/core'
+import type { QueryEvent, Signal, TransactionEvent } from '@keelson/core'
 import { relative } from 'node:path'
+import { messageOf } from '../record/message-of.ts'
 import type { Sink } from '../sink.ts'
 import { signalLine } from './findings.ts'
 import { milliseconds } from './milliseconds.ts'
@@ -58,9 +59,7 @@ function queryLine(event: QueryEvent): string {
     affectedRows === undefined ? `${rows} rows` : `${affectedRows} changed`,
   ]
   if (outcome !== 'ok')
-    parts.push(
-      error === undefined ? String(outcome) : `${outcome}: ${describeError(error).message}`,
-    )
+    parts.push(error === undefined ? String(outcome) : `${outcome}: ${messageOf(error)}`)
   if (site !== undefined) parts.push(shortSite(site))
   return parts.join('  ')
 }

@@ -150,8 +150,11 @@ export class TimingReport {
 
 function failedPlans(plans: Recorder['rules']['plans']): string[] {
   if (plans === undefined || plans.failures === 0) return []
-  const { message } = describeError(plans.lastError)
-  return [`ℹ ${plans.failures} plans could not be had, the last one since: ${message}`]
+  // The message may hold values.
+  const { code, category } = describeError(plans.lastError)
+  return [
+    `ℹ ${plans.failures} plans could not be had, the last one because of ${code ?? category}.`,
+  ]
 }
 
 /** Of a terminal that says less nothing could be read. */
