@@ -211,6 +211,19 @@ describe('plans', () => {
     expect(rows).toEqual([{ n: 6 }])
   })
 
+  test('are not asked for in a transaction that was begun without holding the connection', async () => {
+    const opened = await open(sqliteKysely, { plans })
+    const { db, timing } = opened
+    await sql`begin`.execute(db)
+    for (let id = 0; id < 10; id++) await byId(db, id)
+    await timing.settled()
+    expect(planOf(opened, 'select')).toBeUndefined()
+    await sql`commit`.execute(db)
+    await byId(db, 1)
+    await timing.settled()
+    expect(planOf(opened, 'select')).toBeDefined()
+  })
+
   test('that cannot be had cost nothing but themselves', async () => {
     const opened = await open(sqliteKysely, { plans })
     for (let times = 0; times < 5; times++)
@@ -218,7 +231,7 @@ describe('plans', () => {
     await opened.timing.settled()
     expect(planOf(opened, 'nowhere')).toBeUndefined()
     expect(opened.timing.report().totals.calls).toBe(6)
-    expect(opened.timing.report().findings.join()).toMatch(/1 plans could not be had.*nowhere/)
+    expect(opened.timing.report().findings.join()).toMatch(/1 plans could not be had.*SQLITE_ERROR/)
   })
 })
 

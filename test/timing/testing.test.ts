@@ -79,6 +79,15 @@ test('failOnScan() fails for a query that reads a whole table, unless that is al
   await failOnScan(timing, scanning)
 })
 
+test('failOnScan() says so where the plan would wait for its caller', async () => {
+  const db = await open()
+  const error = await db
+    .transaction()
+    .execute((trx) => rejection(failOnScan(timing, () => byId(trx as never, 1))))
+  expect(error['code']).toBe('NO_PLAN')
+  expect(error.message).toContain('outside of the transaction')
+})
+
 test('a timing that sees nothing is refused', async () => {
   const off = createTiming({ enabled: false })
   expect((await rejection(expectQueryCount(off, 0, () => 1))).message).toContain('switched off')

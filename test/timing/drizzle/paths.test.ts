@@ -16,6 +16,7 @@ import {
   ourSqlite,
   pgItem,
   pglite,
+  sqliteProxy,
 } from '../../transactions/drizzle/drivers.ts'
 import { arrangements, type Arrangement, betterSqlite3, drivers, openTimed } from './drivers.ts'
 
@@ -287,7 +288,37 @@ for (const driver of [nodePostgresPool, nodePostgresClient, pglite]) {
         await tx.execute(sql`select nope`).catch(() => {})
         await tx.execute(sql`rollback to savepoint one`)
       })
-      expect(transactions().find(({ depth }) => depth === 0)).toMatchObject({ outcome: 'committed' })
+      expect(transactions().find(({ depth }) => depth === 0)).toMatchObject({
+        outcome: 'committed',
+      })
+    },
+  )
+}
+
+for (const driver of [nodePostgresClient, pglite, sqliteProxy]) {
+  test.skipIf(driver.isMissing === true)(
+    `no plan is asked for in a transaction that a text has begun on ${driver.name}`,
+    async () => {
+      const { db, table, timing, execute } = await openTimed(driver, 'timing', {
+        plans: { minCalls: 3 },
+      })
+      const plan = (): unknown =>
+        timing.report().queries.find(({ operation }) => operation === 'SELECT')!.plan
+      const select = async (): Promise<void> => {
+        for (let times = 0; times < 5; times++) await db.select().from(table)
+        await timing.settled()
+      }
+      await execute('begin')
+      await select()
+      expect(plan()).toBeUndefined()
+      await execute('commit')
+      await select()
+      expect(plan()).toBeDefined()
+      await db.transaction(async (tx: Db) => tx.insert(table).values({ name: 'a' }))
+      for (let times = 0; times < 5; times++) await db.delete(table)
+      await timing.settled()
+      const deletion = timing.report().queries.find(({ operation }) => operation === 'DELETE')
+      expect(deletion!.plan).toBeDefined()
     },
   )
 }
@@ -308,7 +339,9 @@ test('a prepared query is judged by the values of each call', async () => {
   timing.scope('page', each)
   await timing.settled()
   expect(timing.signals).toMatchObject([{ type: 'nplusone' }])
-  expect(timing.report().queries.find(({ operation }) => operation === 'SELECT')!.plan).toBeDefined()
+  expect(
+    timing.report().queries.find(({ operation }) => operation === 'SELECT')!.plan,
+  ).toBeDefined()
   expect(await failOnScan(timing, each)).toBeUndefined()
 })
 

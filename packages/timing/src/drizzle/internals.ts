@@ -74,9 +74,14 @@ export function systemOf(session: DrizzleSession): string {
   return 'other_sql'
 }
 
-/** Drivers of which everything goes through one connection, so that a statement is in whatever transaction is open there. */
-export function sharesConnection({ client }: DrizzleSession, kind: string): boolean {
-  if (kind === 'BetterSQLiteSession' || kind === 'SQLiteRemoteSession') return true
+/**
+ * Drivers of which everything goes through one connection, so that a statement is in whatever transaction is open there:
+ * those of SQLite, as long as nothing else is known of them, and PGlite.
+ */
+export function sharesConnection(session: DrizzleSession): boolean {
+  const kind = kindOf(session)
+  if (systemOf(session) === 'sqlite' || kind === 'PgliteSession') return true
+  const { client } = session
   if (kind !== 'NodePgSession' && kind !== 'MySql2Session') return false
   const isPool =
     typeof client === 'object' &&

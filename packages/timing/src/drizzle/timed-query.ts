@@ -75,7 +75,8 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     const isSync = raw.mode === 'sync'
     if (name === 'execute' && isSync) return (...args) => this.#execute(method, proxy, args)
     if (sending.has(name)) {
-      return (...args) => this.sent(name as SentMethod, () => Reflect.apply(method, raw, args), args)
+      return (...args) =>
+        this.sent(name as SentMethod, () => Reflect.apply(method, raw, args), args)
     }
     if (streaming.has(name))
       return (...args) =>
@@ -139,7 +140,8 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   #control(control: ControlStatement, send: () => unknown): unknown {
     const tracker = this.#transaction
     // Of the transaction itself the layer knows when it begins and ends.
-    if (tracker === undefined || control.savepoint === undefined) return send()
+    if (control.savepoint === undefined) return this.#rootControl(control, send)
+    if (tracker === undefined) return send()
     const sentMs = performance.now()
     const ended = tracker.sent(control, sentMs, sentMs)
     let result: unknown
@@ -155,6 +157,20 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     if (isThenable(result))
       return settled(result, (_, failure) => ended(performance.now(), failure, false))
     ended(performance.now(), undefined, false)
+    return result
+  }
+
+  /** Where statements share one connection, what is sent next is in the transaction that somebody has begun by a text. */
+  #rootControl({ kind }: ControlStatement, send: () => unknown): unknown {
+    const hasEnded = (): void => {
+      this.#layer.hasBegun = kind === 'begin'
+    }
+    const result = send()
+    if (isThenable(result))
+      return settled(result, (_, failure) => {
+        if (failure === undefined) hasEnded()
+      })
+    hasEnded()
     return result
   }
 

@@ -22,6 +22,8 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
   readonly rank: number = timingRank
   readonly recorder: Recorder
   readonly database: WatchedDatabase
+  /** Whether the text that was sent last of all that begin or end a transaction has begun one. */
+  hasBegun = false
   /** The transactions that Drizzle itself has begun, by the sessions of their handles. */
   readonly #trackers = new WeakMap<object, TransactionTracker>()
 

@@ -1,5 +1,5 @@
 import { invalidOption, KeelsonError, transactionObserver } from '@keelson/core'
-import { addSessionLayer, kindOf, sessionLayer } from '@keelson/core/drizzle'
+import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
 import { databaseFrom } from '../record/database-from.ts'
 import type { WatchedDatabaseOptions } from '../record/watched-database.ts'
 import { Timing } from '../timing.ts'
@@ -59,14 +59,15 @@ export function withTiming<Db extends AnyDatabase>(
       'withTiming() got a database that another timing measures. Its queries would be counted in one of the two only: use that timing, or make a database without it.',
     )
   }
-  const isShared = sharesConnection(session, kindOf(session))
+  const isShared = sharesConnection(session)
   const layer = new TimingLayer(recorder, make(systemOf(session), isShared, session.client))
   addSessionLayer(session, layer)
   Object.defineProperty(session.dialect, transactionObserver, { value: layer })
   const { database } = layer
   database.run = (text, params) => sendRaw(session, text, params)
   if (isShared)
-    database.isInTransaction = () => isOpen(session) || database.transactions.open.size > 0
+    database.isInTransaction = () =>
+      layer.hasBegun || isOpen(session) || database.transactions.open.size > 0
   return db
 }
 

@@ -1,4 +1,11 @@
-import { excerpt, invalidOption, KeelsonError, nextEventId, type Signal } from '@keelson/core'
+import {
+  excerpt,
+  invalidOption,
+  KeelsonError,
+  nextEventId,
+  settlesWithin,
+  type Signal,
+} from '@keelson/core'
 import { signalLine } from '../output/findings.ts'
 import type { Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
@@ -17,6 +24,9 @@ export interface ScanOptions {
   /** Names of tables that are small, and stay so. @default [] */
   readonly allow?: readonly string[] | undefined
 }
+
+/** How long a plan is waited for, in milliseconds. */
+const planTimeoutMs = 3_000
 
 interface Seen {
   readonly observation: Observation
@@ -94,7 +104,8 @@ export async function failOnNPlusOne<R>(
  * Runs `fn`, asks the engine for the plan of each query that it has sent, and fails when one reads a whole table.
  *
  * @returns what `fn` returned
- * @throws {TimingExpectationError} `TABLE_SCAN`, with the plans; {KeelsonError} `NO_PLAN` where the engine tells none
+ * @throws {TimingExpectationError} `TABLE_SCAN`, with the plans; {KeelsonError} `NO_PLAN` where the engine tells none,
+ * or not within three seconds
  */
 export async function failOnScan<R>(
   timing: Timing,
@@ -118,9 +129,16 @@ export async function failOnScan<R>(
         `failOnScan() cannot ask ${database.system} for a plan. It knows how to ask ${Object.keys(planReaders).join(', ')}.`,
       )
     }
-    const plan = reader.read(
-      await database.run(reader.explain(sql), reader.bindsParameters ? params : []),
-    )
+    const told = database.run(reader.explain(sql), reader.bindsParameters ? params : [])
+    // It may wait for the connection that the caller holds.
+    if (!(await settlesWithin(planTimeoutMs, told))) {
+      told.catch(() => {})
+      throw new KeelsonError(
+        'NO_PLAN',
+        `failOnScan() got no plan of ${summary} within ${planTimeoutMs} ms. Where there is one connection, call it outside of the transaction that holds it.`,
+      )
+    }
+    const plan = reader.read(await told)
     const scans = plan.scans.filter((table) => !allow.includes(table))
     if (scans.length > 0)
       lines.push(
