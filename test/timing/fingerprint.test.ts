@@ -18,6 +18,8 @@ describe('the text of a fingerprint', () => {
     ['select array[$1, $2]::int[], any($3)', 'select array[?+]::int[], any(?+)'],
     ['insert into t values ($1::int, $2::numeric(10, 2))', 'insert into t values (?+)'],
     ["select 'it''s', x'ff', E'a', 0x1F, 1.5e-3, .5", 'select ?, ?, ?, ?, ?, ?'],
+    [String.raw`select E'it\'s', e'a''b\\', 'c\'`, 'select ?, ?, ?'],
+    ["select array[a, 'b'], [d e]", 'select array[a, ?], [d e]'],
     ['select $tag$ it\'s " $tag$, :name, @other', 'select ?, ?, ?'],
     ['select "a""b", `c`, [d e] from "t"', 'select "a""b", `c`, [d e] from "t"'],
     [

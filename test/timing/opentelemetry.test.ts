@@ -82,6 +82,35 @@ describe('spanSink()', () => {
     ])
   })
 
+  test('shows no value of a text with casts, comments, rows or strings of other engines', () => {
+    const sink = spanSink({ spans: 'all' })
+    const texts = [
+      ['select $1::int, 42 from t', 'postgresql'],
+      ['select 42 /* ? */ from t', 'postgresql'],
+      ['insert into t values (?), (42)', 'sqlite'],
+      ['insert into t values (?, ?), (42, ?)', 'sqlite'],
+      ['select "secret 42" from t', 'mysql'],
+      ["select E'it\\'s 42' from t", 'postgresql'],
+      ['select $$42 from t', 'postgresql'],
+    ] as const
+    for (const [text, system] of texts) {
+      const fp = { ...fingerprint('select ?'), text: 'hidden' }
+      sink.query!({ ...eventLike, sql: text, system, fp } as QueryEvent)
+    }
+    expect(spans().map(({ attributes }) => attributes['db.query.text'])).toEqual(
+      texts.map(() => 'hidden'),
+    )
+    exporter.reset()
+    const shown = 'insert into t ("a1") values ($1::int, :name, @x), ($2, ?3, ?)'
+    sink.query!({
+      ...eventLike,
+      sql: shown,
+      system: 'sqlite',
+      fp: fingerprint(shown),
+    } as QueryEvent)
+    expect(spans()[0]!.attributes['db.query.text']).toBe(shown)
+  })
+
   test('makes them inside of a recorded span alone, as its children', async () => {
     const { db } = await open({})
     await sql`select 1`.execute(db)

@@ -12,6 +12,7 @@ import {
 import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
 import { sql as drizzleSql } from 'drizzle-orm'
+import { drizzle as mysqlDrizzle } from 'drizzle-orm/mysql-proxy'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { Kysely, sql } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -236,6 +237,23 @@ describe('auditSink()', () => {
 })
 
 describe('values of parameters', () => {
+  test('that stand in a text of MySQL are in no fingerprint', async () => {
+    const timing = createTiming({ maxFingerprints: 1 })
+    const told: string[] = []
+    timing.addSink({ query: ({ fp }) => told.push(fp!.text) })
+    const db = withDrizzleTiming(
+      mysqlDrizzle(async () => ({ rows: [{}] })),
+      timing,
+    )
+    for (const text of [
+      'select \'it\\\'s\', "secret \\" word", `a` from t',
+      'select "secret" from u',
+    ])
+      await db.execute(drizzleSql.raw(text))
+    expect(told).toEqual(['select ?, ?, `a` from t', 'select ? from u'])
+    expect(JSON.stringify(timing.report())).not.toMatch(/secret|word/)
+  })
+
   test('are in no line and no report, also of errors that hold them', async () => {
     const lines: unknown[] = []
     const log = (fields: object, message: string): void => {

@@ -7,6 +7,8 @@ export interface Token {
   readonly text: string
   /** Whether whitespace or a comment stood before it. */
   readonly isSpaced: boolean
+  /** Whether it is a value that stands in the text, and no placeholder. */
+  readonly isLiteral: boolean
 }
 
 /**
@@ -15,11 +17,13 @@ export interface Token {
  * It knows what SQLite, DuckDB, PostgreSQL and MySQL have in common; what it does not know becomes a symbol. Of several
  * rows of VALUES it gives the first one only: a statement with ten thousand of them takes no longer than its characters.
  *
- * A backslash does not escape in a string, as in standard SQL
- * (https://www.postgresql.org/docs/current/sql-syntax-lexical.html): MySQL's `'it\'s'` ends early, and its rest are
- * tokens of their own.
+ * A backslash escapes in `E'it\'s'` alone, as in PostgreSQL (https://www.postgresql.org/docs/current/sql-syntax-lexical.html).
+ *
+ * @param isMysql whether it escapes in every string, and double quotes stand around strings:
+ * https://dev.mysql.com/doc/refman/8.4/en/string-literals.html
+ * @param hasAllRows whether all rows are given
  */
-export function tokensOf(sql: string): Token[] {
+export function tokensOf(sql: string, isMysql = false, hasAllRows = false): Token[] {
   const tokens: Token[] = []
   let at = 0
   let isSpaced = false
@@ -34,7 +38,7 @@ export function tokensOf(sql: string): Token[] {
       continue
     }
     let kind: TokenKind
-    let end = endOfValue(sql, at, code)
+    let end = endOfValue(sql, at, code, isMysql)
     if (end > at) kind = 'value'
     else if ((end = endOfQuoted(sql, at, code)) > at) kind = 'quoted'
     else if (isWordStart(code)) {
@@ -45,7 +49,12 @@ export function tokensOf(sql: string): Token[] {
       end = at + symbolLength(code, sql.charCodeAt(at + 1))
     }
     const text = kind === 'value' ? '?' : sql.slice(at, end)
-    tokens.push({ kind, text, isSpaced })
+    tokens.push({
+      kind,
+      text,
+      isSpaced,
+      isLiteral: kind === 'value' && !isPlaceholder(sql, at, end),
+    })
     isSpaced = false
     at = end
     if (kind === 'word' && text.length === 6 && text.toLowerCase() === 'values') depth = 0
@@ -53,7 +62,7 @@ export function tokensOf(sql: string): Token[] {
       if (text === '(') depth++
       else if (text === ')') {
         if (--depth <= 0) {
-          at = endOfRows(sql, at)
+          if (!hasAllRows) at = endOfRows(sql, at, isMysql)
           depth = -1
         }
       } else if (depth === 0) depth = -1
@@ -62,15 +71,20 @@ export function tokensOf(sql: string): Token[] {
   return tokens
 }
 
+/** Whether an engine's strings are those of MySQL, by OpenTelemetry's name of it. */
+export function hasMysqlStrings(system: string): boolean {
+  return system === 'mysql' || system === 'mariadb' || system === 'singlestore'
+}
+
 /** @returns the index after all of `, ( ... )` */
-function endOfRows(sql: string, start: number): number {
+function endOfRows(sql: string, start: number, isMysql: boolean): number {
   let end = start
   for (;;) {
     let at = afterAllSpace(sql, end)
     if (sql[at] !== ',') return end
     at = afterAllSpace(sql, at + 1)
     if (sql[at] !== '(') return end
-    end = endOfParenthesis(sql, at)
+    end = endOfParenthesis(sql, at, isMysql)
   }
 }
 
@@ -83,7 +97,7 @@ function afterAllSpace(sql: string, start: number): number {
   }
 }
 
-function endOfParenthesis(sql: string, open: number): number {
+function endOfParenthesis(sql: string, open: number, isMysql: boolean): number {
   let depth = 0
   let at = open
   while (at < sql.length) {
@@ -92,8 +106,8 @@ function endOfParenthesis(sql: string, open: number): number {
     else if (code === 41 && --depth === 0) return at + 1
     // Only these can hide a parenthesis.
     const end =
-      code === 39 || code === 36
-        ? endOfValue(sql, at, code)
+      code === 39 || code === 36 || isEscaping(sql, at, code) || (isMysql && code === 34)
+        ? endOfValue(sql, at, code, isMysql)
         : code === 34 || code === 96
           ? endOfQuoted(sql, at, code)
           : code === 45 || code === 47
@@ -118,8 +132,8 @@ function endOfSpace(sql: string, at: number, code: number): number {
 }
 
 /** @returns the index after a literal or placeholder; `at` where there is none */
-function endOfValue(sql: string, at: number, code: number): number {
-  if (code === 39) return endOfString(sql, at, code)
+function endOfValue(sql: string, at: number, code: number, isMysql: boolean): number {
+  if (code === 39 || (isMysql && code === 34)) return endOfString(sql, at, code, isMysql)
   if (code === 63) return endOfDigits(sql, at + 1)
   if (isDigit(code)) return endOfNumber(sql, at)
   const next = sql.charCodeAt(at + 1)
@@ -141,10 +155,24 @@ function endOfValue(sql: string, at: number, code: number): number {
     case 110:
     case 120:
       // b'..', e'..', n'..', x'..'
-      return next === 39 ? endOfString(sql, at + 1, 39) : at
+      return next === 39 ? endOfString(sql, at + 1, 39, isMysql || isEscaping(sql, at, code)) : at
     default:
       return at
   }
+}
+
+/** `E'..'`, in which a backslash escapes. */
+function isEscaping(sql: string, at: number, code: number): boolean {
+  return (
+    (code | 32) === 101 && sql.charCodeAt(at + 1) === 39 && !isWordStart(sql.charCodeAt(at - 1))
+  )
+}
+
+/** Of a value: `?`, `?1`, `$1`, `$name`, `:name` and `@name`, which hold nothing. */
+function isPlaceholder(sql: string, at: number, end: number): boolean {
+  const code = sql.charCodeAt(at)
+  if (code === 36) return !sql.slice(at + 1, end).includes('$')
+  return code === 63 || code === 58 || code === 64
 }
 
 /** `$name` as a placeholder, or `$tag$ ... $tag$` as a string. */
@@ -157,15 +185,17 @@ function endOfDollar(sql: string, at: number): number {
 }
 
 function endOfQuoted(sql: string, at: number, code: number): number {
-  if (code === 34 || code === 96) return endOfString(sql, at, code)
+  if (code === 34 || code === 96) return endOfString(sql, at, code, false)
   if (code !== 91 || !isWordStart(sql.charCodeAt(at + 1))) return at
   // `[a name]` of SQLite; `x[i]` of an array is one too, and says the same.
   const close = sql.indexOf(']', at)
-  return close === -1 ? at : close + 1
+  // `array[a, 'b']` holds values.
+  return close === -1 || /['"(,$?]/.test(sql.slice(at, close)) ? at : close + 1
 }
 
 /** A quote that is doubled is one of its characters; a string that does not end, ends with the statement. */
-function endOfString(sql: string, at: number, quote: number): number {
+function endOfString(sql: string, at: number, quote: number, escapes: boolean): number {
+  if (escapes) return endOfEscaped(sql, at, quote)
   const character = String.fromCharCode(quote)
   let end = at + 1
   for (;;) {
@@ -173,6 +203,19 @@ function endOfString(sql: string, at: number, quote: number): number {
     if (sql.charCodeAt(end) !== quote) return end
     end++
   }
+}
+
+/** The same of a string in which a backslash takes the meaning from what follows. */
+function endOfEscaped(sql: string, at: number, quote: number): number {
+  let end = at + 1
+  while (end < sql.length) {
+    const code = sql.charCodeAt(end)
+    if (code === 92) end += 2
+    else if (code !== quote) end++
+    else if (sql.charCodeAt(end + 1) === quote) end += 2
+    else return end + 1
+  }
+  return sql.length
 }
 
 function endOfNumber(sql: string, at: number): number {

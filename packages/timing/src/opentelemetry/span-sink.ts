@@ -1,6 +1,6 @@
 import { checkOptionNames, invalidOption, type QueryEvent } from '@keelson/core'
 import { type Attributes, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
-import { tokensOf } from '../fingerprint/tokens.ts'
+import { hasMysqlStrings, tokensOf } from '../fingerprint/tokens.ts'
 import type { Sink } from '../sink.ts'
 
 /** Which queries become spans, and what is on them. */
@@ -28,8 +28,8 @@ const mostCharacters = 1_000_000
  * (https://opentelemetry.io/docs/specs/semconv/database/database-spans/). It is a child of the span that is active where the
  * query was awaited, and lasts from the end of the wait for a connection to the answer.
  *
- * The text of a query is on it as it was sent, where its values are parameters; where a value stands in the text, the text
- * is that of the fingerprint. `db.collection.name` is not set: the conventions forbid to parse it from the text.
+ * The text of a query is on it as it was sent, where its values are parameters; where a value stands in the text, or could
+ * (in a comment, or in a text of more than 4,096 characters), the text is that of the fingerprint. `db.collection.name` is not set: the conventions forbid to parse it from the text.
  *
  * @throws {OptionError} for an option that is unknown or impossible
  * @example
@@ -96,17 +96,17 @@ function isWanted(
 function attributesOf({ system, sql, fp }: QueryEvent): Attributes {
   return {
     'db.system.name': system,
-    'db.query.text': hasLiteral(sql) ? fp!.text : sql,
+    'db.query.text': mayHoldValue(sql, system) ? fp!.text : sql,
     'db.query.summary': fp!.summary,
     'db.operation.name': fp!.operation,
   }
 }
 
-/** Whether a value stands in the text, and not only placeholders. */
-function hasLiteral(sql: string): boolean {
-  if (!/['\d]|\$[A-Za-z_]*\$/.test(sql)) return false
-  // What is left when placeholders and words are taken out.
-  const values = tokensOf(sql).filter(({ kind }) => kind === 'value').length
-  const placeholders = sql.match(/\?\d*|\$\d+|[:@][A-Za-z_]\w*/g)?.length ?? 0
-  return values > placeholders || sql.includes("'")
+/**
+ * Whether a value stands in the text, and not only placeholders. Where it is not sure it is taken to: in comments, by the
+ * backslash, whose meaning depends on settings, and in what is long.
+ */
+function mayHoldValue(sql: string, system: string): boolean {
+  if (sql.length > longestText || /['\\#]|--|\/\*/.test(sql)) return true
+  return tokensOf(sql, hasMysqlStrings(system), true).some(({ isLiteral }) => isLiteral)
 }

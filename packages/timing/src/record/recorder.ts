@@ -8,7 +8,6 @@ import {
   type TransactionEvent,
   callSite,
 } from '@keelson/core'
-import { fingerprint } from '../fingerprint/fingerprint.ts'
 import type { TimingSettings } from '../options.ts'
 import { Raised } from '../signals/raised.ts'
 import { Rules } from '../signals/rules.ts'
@@ -152,8 +151,8 @@ export class Recorder {
   }
 
   #attach(observation: Observation, { fp }: QueryStats, executeMs: number, error: unknown): void {
-    const { sql, params, waitMs, tx, attempt } = observation
-    const known = fp.operation === '' ? fingerprint(sql) : fp
+    const { database, sql, params, waitMs, tx, attempt } = observation
+    const known = fp.operation === '' ? database.registry.fingerprintOf(sql) : fp
     attachQueryContext(
       error,
       Object.freeze({
@@ -189,7 +188,7 @@ export class Recorder {
       sql,
       paramCount: params.length,
       // What has no place in the registry is known by what it is all the same.
-      fp: fp.operation === '' ? fingerprint(sql) : fp,
+      fp: fp.operation === '' ? database.registry.fingerprintOf(sql) : fp,
       startMs,
       waitMs,
       executeMs: Math.max(0, ms - (decodeMs ?? 0)),

@@ -1,4 +1,5 @@
 import type { QueryEvent } from '@keelson/core'
+import { hasMysqlStrings } from '../fingerprint/tokens.ts'
 import type { HealthReport } from '../health/health-report.ts'
 import { Histogram } from '../stats/histogram.ts'
 import { Registry } from '../stats/registry.ts'
@@ -74,7 +75,7 @@ export class WatchedDatabase {
     maxFingerprints: number,
   ) {
     this.#maxFingerprints = maxFingerprints
-    this.registry = new Registry(maxFingerprints)
+    this.registry = new Registry(maxFingerprints, hasMysqlStrings(system))
     this.name = name
     this.source = source
     this.system = system
@@ -91,7 +92,7 @@ export class WatchedDatabase {
     this.maxWaitMs = Math.max(this.maxWaitMs, other.maxWaitMs)
     // Whoever holds statistics of it looks them up again.
     other.registry.clear()
-    other.registry = new Registry(other.#maxFingerprints)
+    other.registry = new Registry(other.#maxFingerprints, hasMysqlStrings(other.system))
     other.transactions = new TransactionStats()
     other.waits = new Histogram()
     other.totalWaitMs = 0

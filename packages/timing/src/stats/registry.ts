@@ -1,3 +1,4 @@
+import type { QueryFingerprint } from '@keelson/core'
 import { fingerprintFrom } from '../fingerprint/fingerprint.ts'
 import { normalForm } from '../fingerprint/normal-form.ts'
 import { tokensOf } from '../fingerprint/tokens.ts'
@@ -23,6 +24,7 @@ export const otherText = '<other>'
  */
 export class Registry {
   readonly #places: number
+  readonly #isMysql: boolean
   readonly #series = new SeriesSet()
   readonly #texts = new Map<string, QueryStats>()
   readonly #byText = new Map<string, QueryStats>()
@@ -38,9 +40,13 @@ export class Registry {
   readonly #cleared = newOther()
   #evictions = 0
 
-  /** @param places how many fingerprints are kept apart */
-  constructor(places: number) {
+  /**
+   * @param places how many fingerprints are kept apart
+   * @param isMysql whether strings are those of MySQL
+   */
+  constructor(places: number, isMysql: boolean) {
     this.#places = places
+    this.#isMysql = isMysql
   }
 
   /** How many fingerprints have lost their place. */
@@ -77,6 +83,11 @@ export class Registry {
     return stats
   }
 
+  /** What a statement is, also one that has no place. */
+  fingerprintOf(sql: string): QueryFingerprint {
+    return fingerprintFrom(tokensOf(sql, this.#isMysql))
+  }
+
   /** Takes over the calls of another one, so that none is lost with it; what finds no free place is counted without one. */
   absorb(other: Registry): void {
     for (const stats of other) {
@@ -110,7 +121,7 @@ export class Registry {
   }
 
   #find(sql: string): QueryStats {
-    const tokens = tokensOf(sql)
+    const tokens = tokensOf(sql, this.#isMysql)
     const text = normalForm(tokens)
     const known = this.#byText.get(text)
     if (known !== undefined) return known
