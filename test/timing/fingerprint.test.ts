@@ -140,6 +140,14 @@ describe('the summary', () => {
     ['create table if not exists t (a int)', 'CREATE t'],
     ['select * from generate_series(1, 2)', 'SELECT'],
     ['pragma foreign_keys', 'PRAGMA'],
+    [
+      "select extract(year from a), trim(both ' ' from b), overlay(c placing d from 2) from t",
+      'SELECT t',
+    ],
+    [
+      'select substring((select a from u) from 2) from t where a is not distinct from b',
+      'SELECT u t',
+    ],
   ])('of %s is %s', ([sql, summary]) => {
     expect(fingerprint(sql!).summary).toBe(summary)
   })

@@ -23,6 +23,8 @@ const operations: ReadonlySet<string> = new Set([
   'replace',
   'values',
 ])
+/** Functions that have a `from` among their arguments. */
+const fromFunctions: ReadonlySet<string> = new Set(['extract', 'trim', 'substring', 'overlay'])
 /** Words that follow `from`, `table` and so on and are not the table. */
 const notTables: ReadonlySet<string> = new Set([
   'select',
@@ -84,11 +86,21 @@ function operationOf(tokens: readonly Token[]): string {
 function tablesOf(tokens: readonly Token[]): string[] {
   const found = new Set<string>()
   const expressions = commonTableExpressions(tokens)
+  /** The words before the parentheses that are open. */
+  const around: string[] = []
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at]!
-    if (token.kind !== 'word' || !beforeTable.has(token.text.toLowerCase())) continue
-    // `for update`, `do update set`, `on update cascade`, `extract(year from x)`.
     const before = tokens[at - 1]
+    if (isSymbol(token, '(')) around.push(before?.kind === 'word' ? before.text.toLowerCase() : '')
+    else if (isSymbol(token, ')')) around.pop()
+    if (token.kind !== 'word' || !beforeTable.has(token.text.toLowerCase())) continue
+    // `extract(year from x)`, `a is distinct from b`.
+    if (
+      isWord(token, 'from') &&
+      (fromFunctions.has(around.at(-1) ?? '') || isWord(before, 'distinct'))
+    )
+      continue
+    // `for update`, `do update set`, `on update cascade`.
     if (
       isWord(token, 'update') &&
       (isWord(before, 'for') || isWord(before, 'do') || isWord(before, 'on'))
