@@ -14,6 +14,7 @@ export {
   DialectInstance,
   type DialectLayer,
   instanceOf,
+  layerOf,
   LayeredDialect,
   watchConnections,
 } from './kysely/layered-dialect.ts'

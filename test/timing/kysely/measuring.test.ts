@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { queryContext } from '@keelson/timing'
 import { attach, withTiming } from '@keelson/timing/kysely'
 import { createTiming } from '@keelson/timing'
+import { withTransactions } from '@keelson/transactions/kysely'
 import { Kysely, sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
@@ -276,6 +277,20 @@ test('the first statement of a held connection tells how long that was waited fo
   expect(second!.waitMs).toBeLessThan(50)
 })
 
+describeOn([sqliteKysely, postgresql], 'a transaction', (engine) => {
+  test('that is open when everything is switched off is told of to its end', async () => {
+    const { db, timing, transactions, queries } = await openTimed(engine, 'withTiming(dialect)')
+    await db.transaction().execute(async (trx) => {
+      await sql`select 1`.execute(trx)
+      timing.isEnabled = false
+      await sql`select 2`.execute(trx)
+    })
+    expect(transactions()).toMatchObject([{ outcome: 'committed', queries: 1 }])
+    expect(queries()).toHaveLength(1)
+    expect(timing.report().databases[0]!.transactions.open).toBe(0)
+  })
+})
+
 test('measures a database once, however often it is asked to', async () => {
   const timing = createTiming()
   const db = new Kysely<unknown>({
@@ -294,6 +309,8 @@ test('refuses a database that another timing measures, and what is no timing', a
   onTestFinished(() => db.destroy())
   expect((await rejection(() => attach(db, createTiming())))['code']).toBe('TIMED_ALREADY')
   const dialect = await sqliteKysely.dialect()
+  const timed = withTransactions(withTiming(dialect, createTiming()))
+  expect((await rejection(() => withTiming(timed, createTiming())))['code']).toBe('TIMED_ALREADY')
   expect((await rejection(() => withTiming(dialect, {} as never)))['code']).toBe('NOT_A_TIMING')
   expect(
     (await rejection(() => withTiming(dialect, createTiming(), { pol: 1 } as never)))['code'],

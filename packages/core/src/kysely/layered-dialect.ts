@@ -85,6 +85,11 @@ export class LayeredDialect implements Dialect {
     return new LayeredDialect(this.base, [...others, layer])
   }
 
+  /** The layer of that name. */
+  layer(name: string): DialectLayer | undefined {
+    return this.#layers.find((layer) => layer.name === name)
+  }
+
   createDriver(): Driver {
     routeExecutors(routeOf)
     const instance = new DialectInstance(this)
@@ -129,6 +134,11 @@ function routeOf(adapter: object): ConnectionRoute | undefined {
 export function watchConnections(adapter: object, watch: ConnectionWatch): void {
   routeExecutors(routeOf)
   setConnectionWatch(adapter, watch)
+}
+
+/** The layer of that name, of a dialect that has any. */
+export function layerOf(dialect: Dialect, name: string): DialectLayer | undefined {
+  return layersKey in dialect ? (dialect as Dialect as LayeredDialect).layer(name) : undefined
 }
 
 /** Adds a layer to a dialect, or to the layers that it has. */

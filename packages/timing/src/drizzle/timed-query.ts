@@ -54,7 +54,7 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   }
 
   get isWatching(): boolean {
-    return this.#layer.recorder.isEnabled
+    return this.#layer.recorder.isEnabled || this.#layer.hasBegun
   }
 
   get(raw: DrizzlePrepared, name: string | symbol, proxy: unknown): unknown {
@@ -90,7 +90,7 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
 
   sent(method: SentMethod, send: () => unknown, args: readonly unknown[]): unknown {
     const { recorder } = this.#layer
-    if (!recorder.isEnabled) return send()
+    if (!recorder.isEnabled) return this.#unmeasured(send)
     const outer = statementCall()
     // A call inside another one of the same query: where it gets the rows that the other one decodes, that shows how long.
     if (outer instanceof DrizzleObservation && outer.query === this)
@@ -158,6 +158,15 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
       return settled(result, (_, failure) => ended(performance.now(), failure, false))
     ended(performance.now(), undefined, false)
     return result
+  }
+
+  /** Whoever has begun a transaction by a text may end it when everything is switched off. */
+  #unmeasured(send: () => unknown): unknown {
+    if (!this.#layer.hasBegun || !this.#isRaw) return send()
+    const control = controlStatement(this.#query.sql)
+    return control === undefined || control.savepoint !== undefined
+      ? send()
+      : this.#rootControl(control, send)
   }
 
   /** Where statements share one connection, what is sent next is in the transaction that somebody has begun by a text. */

@@ -21,8 +21,9 @@ export function watchPGlite(driver: Driver, watch: KyselyWatch): void {
       ...rest: unknown[]
     ) => Promise<void>
     driver[method] = (connection: DatabaseConnection, ...rest: unknown[]): Promise<void> => {
-      if (!watch.recorder.isEnabled) return original(connection, ...rest)
       const timed = watch.timedOf(connection)
+      if (!watch.recorder.isEnabled && timed.transactions.root === undefined)
+        return original(connection, ...rest)
       const { askedMs } = timed
       timed.askedMs = 0
       return timed.control({ kind }, askedMs, () => original(connection, ...rest))

@@ -28,10 +28,14 @@ export class TimedConnection implements ConnectionInterceptor {
   executeQuery: ConnectionInterceptor['executeQuery'] = (next, query, options) => {
     const { recorder } = this.#watch
     const askedMs = this.#takeAsked()
-    if (!recorder.isEnabled || this.#watch.isOwn(query)) return next(query, options)
+    if (this.#watch.isOwn(query)) return next(query, options)
+    // A transaction that is open is told of to its end, also when everything is switched off within.
+    if (!recorder.isEnabled && this.transactions.root === undefined && !this.#watch.isLeftOpen)
+      return next(query, options)
     // The query builders' own statements control nothing.
     const control = query.query?.kind === 'RawNode' ? controlStatement(query.sql) : undefined
     if (control !== undefined) return this.control(control, askedMs, () => next(query, options))
+    if (!recorder.isEnabled) return next(query, options)
     const observation = this.#observe('query', query, askedMs)
     let result: Promise<QueryResult<any>>
     try {

@@ -2,12 +2,15 @@ import { KeelsonError } from '@keelson/core'
 import {
   addLayer,
   connectionWatch,
+  type DialectLayer,
   engineNameOfAdapter,
   instanceOf,
+  layerOf,
   watchConnections,
 } from '@keelson/core/kysely'
 import type { Dialect, DialectAdapter, Kysely } from 'kysely'
 import { databaseFrom } from '../record/database-from.ts'
+import type { Recorder } from '../record/recorder.ts'
 import type { WatchedDatabaseOptions } from '../record/watched-database.ts'
 import { Timing } from '../timing.ts'
 import { KyselyWatch, layerName, timingRank } from './kysely-watch.ts'
@@ -22,6 +25,7 @@ import { watchPGlite } from './pglite-transactions.ts'
  * `executeMs` the time until the driver has answered.
  *
  * @param options how the database is called, and its pool: see `WatchedDatabaseOptions`
+ * @throws {KeelsonError} `TIMED_ALREADY` when the dialect belongs to another timing
  * @throws {OptionError} for an option that is unknown or impossible
  * @example
  * const timing = createTiming()
@@ -36,8 +40,11 @@ export function withTiming(
 ): Dialect {
   const recorder = Timing.recorderOf(timing, 'withTiming()')
   const make = databaseFrom(recorder, 'withTiming()', 'kysely', options)
-  return addLayer(dialect, {
+  const known = layerOf(dialect, layerName) as TimingDialectLayer | undefined
+  if (known !== undefined && known.recorder !== recorder) timedAlready('withTiming()')
+  const layer: TimingDialectLayer = {
     name: layerName,
+    recorder,
     rank: timingRank,
     keepsMutex: true,
     install(instance, inner) {
@@ -49,7 +56,19 @@ export function withTiming(
       watchPGlite(baseDriver, watch)
       return inner
     },
-  })
+  }
+  return addLayer(dialect, layer)
+}
+
+interface TimingDialectLayer extends DialectLayer {
+  readonly recorder: Recorder
+}
+
+function timedAlready(where: string): never {
+  throw new KeelsonError(
+    'TIMED_ALREADY',
+    `${where} got a database that another timing measures. Its queries would be counted in one of the two only: use that timing, or make a \`Kysely\` without it.`,
+  )
 }
 
 /**
@@ -72,12 +91,7 @@ export function attach<DB>(
   const executor = db.getExecutor()
   const { adapter } = executor
   const known = connectionWatch(adapter)
-  if (known instanceof KyselyWatch && known.recorder !== recorder) {
-    throw new KeelsonError(
-      'TIMED_ALREADY',
-      'attach() got a database that another timing measures. Its queries would be counted in one of the two only: use that timing, or make a `Kysely` without it.',
-    )
-  }
+  if (known instanceof KyselyWatch && known.recorder !== recorder) timedAlready('attach()')
   if (known !== undefined) return db
   const hasOneConnection = adapter.supportsMultipleConnections === false
   const watch = new KyselyWatch(
@@ -96,7 +110,8 @@ export function attach<DB>(
 /** Hears when a database, or its driver, is destroyed; it stays the object that it is, since others call it, too. */
 function watchDestroy(target: { destroy(): Promise<void> }, watch: KyselyWatch): void {
   const destroy = target.destroy.bind(target)
-  Object.defineProperty(target, 'destroy', {
+  // Of one that lets nobody change it, the end is not heard of.
+  Reflect.defineProperty(target, 'destroy', {
     configurable: true,
     writable: true,
     value: async (): Promise<void> => {

@@ -56,8 +56,10 @@ export class TransactionStats {
   /** Milliseconds for which the oldest one is open; `undefined` while none is. */
   oldestMs(nowMs: number): number | undefined {
     let oldest: number | undefined
-    for (const { startMs } of this.#open)
-      if (oldest === undefined || nowMs - startMs > oldest) oldest = nowMs - startMs
+    for (const { startMs, waitMs = 0 } of this.#open) {
+      const openMs = nowMs - startMs - waitMs
+      if (oldest === undefined || openMs > oldest) oldest = openMs
+    }
     return oldest
   }
 }
