@@ -80,6 +80,40 @@ describe('repeated queries', () => {
     expect(signals).toEqual([])
   })
 
+  test('of two lines that take turns are N+1, once, and each database counts for itself', async () => {
+    const { db, timing, signals } = await open(sqliteKysely)
+    await timing.scope('turns', async () => {
+      for (let id = 0; id < 20; id++) {
+        await byId(db, id)
+        await db.selectFrom('item').select('name').where('id', '=', id).execute()
+      }
+    })
+    expect(signals).toMatchObject([{ type: 'nplusone' }])
+    const others = createTiming({ sinks: [{ signal: (signal) => signals.push(signal) }] })
+    const shards: Kysely<Tables>[] = []
+    for (let shard = 0; shard < 6; shard++) {
+      const each = new Kysely<Tables>({
+        dialect: withTiming(await sqliteKysely.dialect(), others),
+      })
+      onTestFinished(() => each.destroy())
+      await sql`create table item (id integer primary key, name text)`.execute(each)
+      shards.push(each)
+    }
+    await others.scope('shards', async () => {
+      for (const shard of shards) await byId(shard, 1)
+    })
+    expect(signals).toHaveLength(1)
+  })
+
+  test('with long values are never taken for the same', async () => {
+    const { db, timing, signals } = await open(sqliteKysely)
+    await timing.scope('page', async () => {
+      for (let times = 0; times < 8; times++)
+        await db.selectFrom('item').where('name', '=', 'x'.repeat(300)).selectAll().execute()
+    })
+    expect(signals).toMatchObject([{ type: 'nplusone' }])
+  })
+
   test('are looked for as often as the option says, or never', async () => {
     for (const [repeats, count] of [
       [2, 1],
@@ -251,7 +285,32 @@ describe('a transaction', () => {
   })
 })
 
+test('a transaction is open for as long as it has its connection', async () => {
+  const { db, timing, signals } = await open(sqliteKysely, { longTransactionMs: 150 })
+  const holding = db.connection().execute(() => delay(120))
+  const waiting = db.transaction().execute(async (trx) => {
+    await trx.selectFrom('item').selectAll().execute()
+    await delay(60)
+    expect(timing.report().databases[0]!.transactions.oldestMs).toBeLessThan(115)
+  })
+  await Promise.all([holding, waiting])
+  expect(signals).toEqual([])
+})
+
 describe('errors', () => {
+  test('are told at the share that was given, also where that is all', async () => {
+    const all = await open(sqliteKysely, { errorRate: 1, slowMs: false })
+    all.timing.reset()
+    const fresh = new Kysely<unknown>({
+      dialect: withTiming(await sqliteKysely.dialect(), all.timing),
+    })
+    onTestFinished(() => fresh.destroy())
+    for (let times = 0; times < 30; times++) await rejection(sql`select nope`.execute(fresh))
+    await delay(1_100)
+    await rejection(sql`select nope`.execute(fresh))
+    expect(all.signals).toMatchObject([{ type: 'error_rate', evidence: { rate: 1 } }])
+  })
+
   test('are told when they are many, broken constraints apart', async () => {
     const { db, signals } = await open(sqliteKysely, { errorRate: 0.2 })
     await db.insertInto('item').values({ id: 1, name: 'a' }).execute()

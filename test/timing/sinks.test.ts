@@ -102,6 +102,21 @@ describe('a sink', () => {
     expect(timing.report().databases[0]!.pool).toBeUndefined()
   })
 
+  test('can take itself away while it is told', async () => {
+    const { db, timing } = await open({})
+    const told: string[] = []
+    const remove = timing.addSink({
+      query() {
+        told.push('first')
+        remove()
+      },
+    })
+    timing.addSink({ query: () => told.push('second') })
+    await sql`select 1`.execute(db)
+    await sql`select 1`.execute(db)
+    expect(told).toEqual(['first', 'second', 'second'])
+  })
+
   test('can be added and taken away', async () => {
     const { db, timing } = await open({})
     let told = 0
@@ -355,8 +370,15 @@ test('options that are unknown or impossible are refused', () => {
   expect(refused({ plans: { minCall: 1 } })).toContain('minCalls')
   expect(refused({ sinks: [{ query: 1 }] })).toContain('a function')
   expect(refused({ maxFingerprints: 0 })).toContain('at least 1')
+  expect(() => prettySink({ colour: true } as never)).toThrow(/Did you mean `color`/)
   expect(refused({ enabled: 'yes' })).toContain('true or false')
   expect(
-    refused({ relativeSlow: false, plans: false, repeats: false, poolSaturation: false }),
+    refused({
+      slowMs: false,
+      relativeSlow: false,
+      plans: false,
+      repeats: false,
+      poolSaturation: false,
+    }),
   ).toBe('taken')
 })

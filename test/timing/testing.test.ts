@@ -91,6 +91,12 @@ test('failOnScan() says so where the plan would wait for its caller', async () =
 test('a timing that sees nothing is refused', async () => {
   const off = createTiming({ enabled: false })
   expect((await rejection(expectQueryCount(off, 0, () => 1))).message).toContain('switched off')
+  expect((await rejection(failOnNPlusOne(timing, () => 1, { repeat: 2 } as never)))['code']).toBe(
+    'UNKNOWN_OPTION',
+  )
+  expect((await rejection(failOnScan(timing, () => 1, { allowed: [] } as never)))['code']).toBe(
+    'UNKNOWN_OPTION',
+  )
   const quiet = createTiming({ repeats: false })
   expect((await rejection(failOnNPlusOne(quiet, () => 1))).message).toContain('repeats: false')
 })

@@ -5,8 +5,8 @@ import type { Sink } from './sink.ts'
 export interface TimingOptions {
   /** Measure from the beginning; `timing.isEnabled` switches it. @default true */
   readonly enabled?: boolean | undefined
-  /** A query that takes so long is slow: a `slow` signal of level `warn`. @default 100 */
-  readonly slowMs?: number | undefined
+  /** A query that takes so long is slow: a `slow` signal of level `warn`. `false` for never. @default 100 */
+  readonly slowMs?: number | false | undefined
   /** One that takes so long is slow at level `critical`. @default 1000 */
   readonly criticalMs?: number | undefined
   /**
@@ -113,9 +113,9 @@ export function settingsFrom(options: TimingOptions): TimingSettings {
   if (typeof options !== 'object' || options === null)
     invalidOption(where, 'options', options, 'an object')
   checkOptionNames(where, options, names)
-  const slowMs = positive('slowMs', options.slowMs ?? 100)
+  const slowMs = orNever('slowMs', options.slowMs ?? 100)
   const criticalMs = positive('criticalMs', options.criticalMs ?? Math.max(1_000, slowMs))
-  if (criticalMs < slowMs) {
+  if (criticalMs < slowMs && slowMs !== Infinity) {
     throw new OptionError(
       'INVALID_OPTION',
       'criticalMs',

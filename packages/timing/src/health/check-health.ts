@@ -196,6 +196,8 @@ function checkOptions(options: HealthOptions): void {
     'transactionMs',
   ] as const
   checkOptionNames(where, options, names)
+  if (options.databaseBytes !== undefined && options.databaseBytes !== false)
+    checkOptionNames(`databaseBytes of ${where}`, options.databaseBytes, ['warn', 'critical'])
   for (const name of ['timeoutMs', 'maxAgeMs', 'transactionMs'] as const) {
     const value: unknown = options[name]
     if (value !== undefined && (typeof value !== 'number' || !(value >= 0)))

@@ -1,4 +1,9 @@
-import type { QueryEvent, Signal, TransactionEvent } from '@keelson/core'
+import {
+  checkOptionNames,
+  type QueryEvent,
+  type Signal,
+  type TransactionEvent,
+} from '@keelson/core'
 import { relative } from 'node:path'
 import { messageOf } from '../record/message-of.ts'
 import type { Sink } from '../sink.ts'
@@ -20,15 +25,14 @@ export interface PrettySinkOptions {
  * One line for each query, transaction and signal, for development. With `createTiming({ callSites: true })` it ends with
  * the caller's file and line.
  *
+ * @throws {OptionError} for an option that is unknown
  * @example
  * createTiming({ callSites: true, sinks: [prettySink()] })
  * // SELECT orders  12.4 ms (wait 8.10 ms, execute 3.90 ms)  20 rows  src/orders.ts:41:5
  */
-export function prettySink({
-  write = console.log,
-  minMs = 0,
-  color,
-}: PrettySinkOptions = {}): Sink {
+export function prettySink(options: PrettySinkOptions = {}): Sink {
+  checkOptionNames('prettySink()', options, ['write', 'minMs', 'color'])
+  const { write = console.log, minMs = 0, color } = options
   const isColored = color ?? (process.stdout.isTTY && process.env['NO_COLOR'] === undefined)
   const paint = (code: number, text: string): string =>
     isColored ? `\u001b[${code}m${text}\u001b[0m` : text

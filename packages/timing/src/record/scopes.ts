@@ -11,13 +11,12 @@ export interface ScopeOptions {
 /** How often a query has run within a scope. */
 export interface Repetition {
   count: number
-  /** Where in the code, once that was looked for. */
-  site: string | undefined
-  /** How often from there. */
-  atSite: number
-  /** The values of the first call; whether all calls since had them, too. */
-  readonly firstParams: readonly unknown[]
-  haveSameParams: boolean
+  /** How often from each place in the code, of the calls of which that was looked for. */
+  readonly sites: Map<string, number>
+  /** The values of the first call, as long as all calls had them; `undefined` also for what is not worth keeping. */
+  firstParams: readonly unknown[] | undefined
+  /** It was told of. */
+  isRaised: boolean
 }
 
 /** One run of `timing.scope()`: a request, a job, a test. */
@@ -27,8 +26,8 @@ export class Scope {
   readonly tags: Readonly<Record<string, string>> | undefined
   /** `tags` as events have them. */
   readonly told: { name: string; tags?: Record<string, string> }
-  /** By the id of the fingerprint. */
-  readonly repetitions: Map<string, Repetition> = new Map()
+  /** By the statistics of the fingerprint, which are those of one database. */
+  readonly repetitions: Map<object, Repetition> = new Map()
   readonly parent: Scope | undefined
   /** Of a test: how often a query may run, and a number by which each test is told of what an earlier one was told. */
   strict: { readonly limit: number; readonly id: number } | undefined

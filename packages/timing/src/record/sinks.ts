@@ -4,7 +4,8 @@ import { messageOf } from './message-of.ts'
 
 /** Tells every sink, whatever the one before it does. */
 export class Sinks {
-  readonly #sinks: Sink[]
+  /** Another one with each change, so that a sink may take itself away while all are told. */
+  #sinks: readonly Sink[]
   #warned = false
   /** How often a sink has thrown, or its promise was rejected. */
   failures = 0
@@ -20,11 +21,11 @@ export class Sinks {
 
   /** @returns takes the sink away again */
   add(sink: Sink): () => void {
-    this.#sinks.push(sink)
+    this.#sinks = [...this.#sinks, sink]
     this.#look()
     return () => {
       const at = this.#sinks.indexOf(sink)
-      if (at !== -1) this.#sinks.splice(at, 1)
+      if (at !== -1) this.#sinks = this.#sinks.toSpliced(at, 1)
       this.#look()
     }
   }

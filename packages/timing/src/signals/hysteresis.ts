@@ -1,5 +1,5 @@
 /**
- * A state that is entered above one bound and left below a lower one, so that a value that trembles at the bound does not
+ * A state that is entered at one bound and left below a lower one, so that a value that trembles at the bound does not
  * raise a signal with each look at it.
  */
 export class Hysteresis {
@@ -10,9 +10,9 @@ export class Hysteresis {
   #isIn = false
 
   /**
-   * @param enter the state is entered above it
+   * @param enter the state is entered at it
    * @param leave it is left below it
-   * @param lasting how many looks in a row have to be above
+   * @param lasting how many looks in a row have to be there
    */
   constructor(enter: number, leave: number, lasting: number) {
     this.#enter = enter
@@ -29,7 +29,7 @@ export class Hysteresis {
       }
       return false
     }
-    this.#above = value > this.#enter ? this.#above + 1 : 0
+    this.#above = value >= this.#enter ? this.#above + 1 : 0
     if (this.#above < this.#lasting) return false
     this.#isIn = true
     return true

@@ -7,13 +7,18 @@ import type { Raised } from './raised.ts'
 
 /** Of a scope that never ends. */
 const maxFingerprints = 1_000
+/** Places in the code that are counted apart for one of them. */
+const maxSites = 16
+/** Values that are compared, and how long a text among them may be. */
+const mostValues = 32
+const longestValue = 256
 
 /**
  * Finds queries that one scope sends again and again from the same place in the code: `nplusone` with other values each
  * time, `duplicate` with the same ones. The call site is what makes it certain: a loop has one, two parts of a page that
  * need the same thing have two (the rule of Prosopite, https://github.com/charkost/prosopite).
  *
- * The stack is looked at only for the last calls before the limit, which costs a few microseconds each.
+ * The stack is looked at only from the last call before the limit until it was told of, which costs a few microseconds each.
  */
 export class RepetitionRule {
   readonly #limit: number
@@ -27,52 +32,65 @@ export class RepetitionRule {
 
   /** To be called when the statement is sent, while its caller can still be found. */
   sent(scope: Scope, stats: QueryStats, observation: Observation): void {
-    const { fp } = stats
     const { kind, params } = observation
     // What has no place of its own could be any query.
     if (kind === 'batch' || kind === 'bulk' || stats.fp.text === otherText) return
     const limit = scope.strict?.limit ?? this.#limit
-    const known = scope.repetitions.get(fp.id)
+    const known = scope.repetitions.get(stats)
     if (known === undefined) {
       if (scope.repetitions.size >= maxFingerprints) return
       const first = newRepetition(params)
-      scope.repetitions.set(fp.id, first)
+      scope.repetitions.set(stats, first)
       // Of two calls both have to be looked at.
-      if (limit > 2) return
-      first.site = callSite((observation.site ??= captureCallSite()))
-      first.atSite = 1
+      if (limit === 2) this.#count(first, observation)
       return
     }
+    if (known.isRaised) return
     known.count++
-    known.haveSameParams &&= sameValues(known.firstParams, params)
+    if (known.firstParams !== undefined && !sameValues(known.firstParams, params))
+      known.firstParams = undefined
     if (known.count < limit - 1) return
-    observation.site ??= captureCallSite()
-    const site = callSite(observation.site)
-    if (site === undefined) return
-    // The calls before those that were looked at are taken to be from there: the next one has to be, too.
-    if (known.site !== site) {
-      known.site = site
-      known.atSite = 1
-      return
-    }
-    known.atSite++
-    if (known.atSite === 2) this.#raise(scope, stats, known)
+    const [site, count] = this.#count(known, observation)
+    // The calls before those that were looked at are taken to be from there, as long as all since are; else they are counted.
+    if (site !== undefined && count === (known.sites.size === 1 ? 2 : limit))
+      this.#raise(scope, stats, known, site)
   }
 
-  #raise(scope: Scope, { fp }: QueryStats, { count, site, haveSameParams }: Repetition): void {
-    const type = haveSameParams ? 'duplicate' : 'nplusone'
+  #count(
+    { sites }: Repetition,
+    observation: Observation,
+  ): [site: string | undefined, count: number] {
+    const site = callSite((observation.site ??= captureCallSite()))
+    if (site === undefined || (sites.size >= maxSites && !sites.has(site))) return [undefined, 0]
+    const count = (sites.get(site) ?? 0) + 1
+    sites.set(site, count)
+    return [site, count]
+  }
+
+  #raise(scope: Scope, { fp }: QueryStats, known: Repetition, site: string): void {
+    const { count, firstParams } = known
+    const isDuplicate = firstParams !== undefined
+    known.isRaised = true
+    known.firstParams = undefined
     this.#raised.raise(`${fp.id} ${site} ${scope.strict?.id ?? ''}`, {
-      type,
+      type: isDuplicate ? 'duplicate' : 'nplusone',
       level: 'warn',
       fp: fp.id,
       evidence: { summary: fp.summary, sql: fp.text, count, scope: scope.name, site },
-      fix: haveSameParams ? duplicateFix(fp.summary) : repetitionFix(fp.operation, fp.summary),
+      fix: isDuplicate ? duplicateFix(fp.summary) : repetitionFix(fp.operation, fp.summary),
     })
   }
 }
 
 function newRepetition(params: readonly unknown[]): Repetition {
-  return { count: 1, site: undefined, atSite: 0, firstParams: [...params], haveSameParams: true }
+  const firstParams = params.length <= mostValues && params.every(isSmall) ? [...params] : undefined
+  return { count: 1, sites: new Map(), firstParams, isRaised: false }
+}
+
+/** An object is never the same as that of another call, and a long text is not kept for as long as a scope lasts. */
+function isSmall(value: unknown): boolean {
+  if (typeof value === 'string') return value.length <= longestValue
+  return typeof value !== 'object' || value === null
 }
 
 function sameValues(one: readonly unknown[], other: readonly unknown[]): boolean {

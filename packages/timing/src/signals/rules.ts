@@ -126,7 +126,9 @@ export class Rules {
     const now = performance.now()
     let next = Infinity
     for (const [event, database] of this.#open) {
-      const left = event.startMs + longTransactionMs - now
+      // What waits for its connection is not open yet.
+      const sentMs = event.startMs + (event.waitMs ?? 0)
+      const left = sentMs + longTransactionMs - now
       // A timer may fire up to a millisecond early.
       if (left > 1) {
         next = Math.min(next, left)
@@ -139,7 +141,7 @@ export class Rules {
         evidence: {
           database: database.name,
           transaction: event.id,
-          openMs: now - event.startMs,
+          openMs: now - sentMs,
           queries: event.queries,
         },
         fix: 'Do what needs no database (network calls, computing) before the transaction or after it, and give it a `timeoutMs`.',

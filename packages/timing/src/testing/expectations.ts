@@ -1,4 +1,5 @@
 import {
+  checkOptionNames,
   excerpt,
   invalidOption,
   KeelsonError,
@@ -71,8 +72,10 @@ export async function expectQueryCount<R>(
 export async function failOnNPlusOne<R>(
   timing: Timing,
   fn: () => R | Promise<R>,
-  { repeats = 2 }: { readonly repeats?: number } = {},
+  options: { readonly repeats?: number } = {},
 ): Promise<R> {
+  checkOptionNames('failOnNPlusOne()', options, ['repeats'])
+  const { repeats = 2 } = options
   if (!Number.isSafeInteger(repeats) || repeats < 2)
     invalidOption('failOnNPlusOne()', 'repeats', repeats, 'a whole number of at least 2')
   const recorder = Timing.recorderOf(timing, 'failOnNPlusOne()')
@@ -110,8 +113,10 @@ export async function failOnNPlusOne<R>(
 export async function failOnScan<R>(
   timing: Timing,
   fn: () => R | Promise<R>,
-  { allow = [] }: ScanOptions = {},
+  options: ScanOptions = {},
 ): Promise<R> {
+  checkOptionNames('failOnScan()', options, ['allow'])
+  const { allow = [] } = options
   const { result, seen } = await watch(timing, 'failOnScan()', fn)
   const lines: string[] = []
   const asked = new Set<QueryStats>()
