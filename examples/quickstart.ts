@@ -1,7 +1,7 @@
 /**
  * Real data in two databases, each through Kysely and through Drizzle. In SQLite: load, relate, query, stream, and a
  * nested step that fails without taking the outer one along, and the same queries on threads. In DuckDB: 3,000,000 rows of a Parquet file to query and to
- * stream, and a transaction that no caught error saves. The files are in a temporary folder and gone at the end.
+ * stream, and a transaction that no caught error saves. In the end a report of what every query took. The files are in a temporary folder and gone at the end.
  *
  * Run it with `npx -y pnpm@12 example`.
  */
@@ -14,6 +14,9 @@ import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { openSqlite } from '@keelson/sqlite'
 import { drizzle as drizzleSqlite } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { createTiming } from '@keelson/timing'
+import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
+import { withTiming } from '@keelson/timing/kysely'
 import { Kysely } from 'kysely'
 import { closeBoth } from './quickstart/close.ts'
 import { copyFlights } from './quickstart/copy-flights.ts'
@@ -30,15 +33,21 @@ import { compareModes } from './quickstart/sqlite/modes.ts'
 import { relateAirports } from './quickstart/sqlite/relate.ts'
 import { schema, type Database as AirportTables } from './quickstart/sqlite/schema.ts'
 import { print, seconds, step } from './quickstart/terminal.ts'
+import { showTiming } from './quickstart/timing.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'keelson-quickstart-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 process.once('SIGINT', () => process.exit(130))
 
+/** Watches all four; none of the steps below knows of it. */
+const timing = createTiming()
+
 const sqlite = openSqlite({ path: join(folder, 'airports.db') })
 const airports = {
-  kysely: new Kysely<AirportTables>({ dialect: new SqliteDialect({ database: sqlite }) }),
-  drizzle: drizzleSqlite({ client: sqlite, schema }),
+  kysely: new Kysely<AirportTables>({
+    dialect: withTiming(new SqliteDialect({ database: sqlite }), timing),
+  }),
+  drizzle: withDrizzleTiming(drizzleSqlite({ client: sqlite, schema }), timing),
 }
 
 const duckdb = await openDuckDB({
@@ -48,8 +57,10 @@ const duckdb = await openDuckDB({
   timestamp: 'date', // instead of a text; Drizzle's columns decide for themselves
 })
 const flights = {
-  kysely: new Kysely<FlightTables>({ dialect: new DuckDBDialect({ database: duckdb }) }),
-  drizzle: drizzleDuckDB({ client: duckdb }),
+  kysely: new Kysely<FlightTables>({
+    dialect: withTiming(new DuckDBDialect({ database: duckdb }), timing),
+  }),
+  drizzle: withDrizzleTiming(drizzleDuckDB({ client: duckdb }), timing),
 }
 
 try {
@@ -101,6 +112,7 @@ try {
   await step('Stream 200,000 flights from DuckDB into SQLite', () =>
     copyFlights(flights.kysely, airports.kysely),
   )
+  await step('What all of these queries took', () => showTiming(timing))
 } finally {
   // For Kysely and Drizzle too: they only borrowed both.
   await step('Close both files', () => closeBoth(sqlite, duckdb))
@@ -112,4 +124,5 @@ Done in ${seconds(0)}, start of Node included. Where to go next:
   packages/sqlite/README.md   every option, and what SQLite cannot do
   packages/duckdb/README.md   the same for DuckDB
   packages/bulk-insert/README.md   what the counts mean, on every engine
+  packages/timing/README.md   the page, metrics and tests behind the report
   npx -y pnpm@12 test         the same promises as tests`)

@@ -51,6 +51,14 @@ describe('examples/quickstart.ts', () => {
     ])
   })
 
+  test('ends with what its queries took, of both ORMs on both engines', () => {
+    const report = run.stdout.slice(run.stdout.indexOf('What all of these queries took'))
+    for (const database of ['sqlite', 'sqlite 2 (sqlite)', 'duckdb', 'duckdb 2 (duckdb)'])
+      expect(report).toContain(`${database}: 0 running`)
+    expect(report).toMatch(/\d+ queries of \d+ kinds/)
+    expect(report).toContain('transactions: ')
+  })
+
   test('counts what it found wrong in the files', () => {
     expect(rows).toContainEqual([
       '8',

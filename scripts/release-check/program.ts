@@ -9,6 +9,9 @@ import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { openSqlite } from '@keelson/sqlite'
 import { drizzle, stream } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { createTiming } from '@keelson/timing'
+import { withTiming } from '@keelson/timing/kysely'
+import { failOnScan } from '@keelson/timing/testing'
 import { transaction, withTransactions } from '@keelson/transactions/kysely'
 import { integer as pgInteger, pgTable, text as pgText } from 'drizzle-orm/pg-core'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
@@ -20,7 +23,10 @@ interface Database {
   account: { id: Generated<number>; owner: string }
 }
 
-const kysely = new Kysely<Database>({ dialect: withTransactions(new SqliteDialect({ path })) })
+const timing = createTiming()
+const kysely = new Kysely<Database>({
+  dialect: withTiming(withTransactions(new SqliteDialect({ path })), timing),
+})
 await kysely.schema
   .createTable('account')
   .addColumn('id', 'integer', (column) => column.primaryKey())
@@ -49,6 +55,8 @@ const accounts = kysely.selectFrom('account').selectAll()
 const streamed: Selectable<Database['account']>[] = []
 for await (const row of accounts.stream()) streamed.push(row)
 assert.deepEqual(streamed, [{ id: 1, owner: 'Ada' }])
+await failOnScan(timing, () => accounts.where('id', '=', 1).execute())
+assert.match(String(timing.report()), /insert into "account"/)
 await kysely.destroy()
 
 // The code of the threads is in the tarball too.

@@ -14,6 +14,12 @@ export {
   setEntityKind,
 } from './drizzle/internals.ts'
 export type { JoinNullability, SelectedField } from './drizzle/internals.ts'
+export {
+  type PreparedWatch,
+  type SentMethod,
+  type StreamedMethod,
+  watchPrepared,
+} from './drizzle/prepared-patch.ts'
 export { CacheInvalidationError, QueryCache } from './drizzle/query-cache.ts'
 export type { QueryMetadata } from './drizzle/query-cache.ts'
 export { mockError, queryError } from './drizzle/query-error.ts'

@@ -37,6 +37,10 @@ export type {
   Deferrability,
   ReferentialAction,
 } from './catalogue/catalogue.ts'
+export {
+  transactionObserver,
+  type TransactionObserver,
+} from './capabilities/transaction-observer.ts'
 export { type DuckDBCatalogueOptions, readDuckDBCatalogue } from './catalogue/duckdb.ts'
 export {
   type CatalogueQuery,
@@ -94,6 +98,7 @@ export {
 } from './events/query-trace.ts'
 export type { Signal } from './events/signal.ts'
 export type { TransactionEvent, TransactionOutcome } from './events/transaction-event.ts'
+export { callStatement, statementCall, type StatementCall } from './events/statement-call.ts'
 export { TransactionTrace, type TransactionStart } from './events/transaction-trace.ts'
 export { excerpt } from './excerpt.ts'
 export { Holder } from './holder.ts'

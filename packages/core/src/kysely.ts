@@ -3,13 +3,20 @@ export {
   type ConnectionInterceptor,
   interceptConnection,
 } from './kysely/connection-interceptors.ts'
-export type { ConnectionRoute, Consumer } from './kysely/executor-routes.ts'
+export {
+  type ConnectionRoute,
+  type ConnectionWatch,
+  connectionWatch,
+  type Consumer,
+} from './kysely/executor-routes.ts'
 export {
   addLayer,
   DialectInstance,
   type DialectLayer,
   instanceOf,
+  layerOf,
   LayeredDialect,
+  watchConnections,
 } from './kysely/layered-dialect.ts'
 export {
   acquireMigrationLock,

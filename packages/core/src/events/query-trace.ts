@@ -1,6 +1,7 @@
 import { queryChannel, traceAsync } from './channels.ts'
 import { nextEventId } from './event-id.ts'
 import type { QueryEvent } from './query-event.ts'
+import { type StatementCall, statementCall } from './statement-call.ts'
 
 /** What a driver knows of a statement before it runs. */
 export interface QueryStart {
@@ -46,13 +47,17 @@ export function newQueryEvent({
 export function traceQuery<
   R extends { readonly rows: readonly unknown[]; readonly changes: number | undefined },
 >(event: QueryEvent, run: () => Promise<R>): Promise<R> {
+  const call = statementCall()
   const operation = async (): Promise<R> => {
     const result = await run()
     event.rows = result.rows.length
     event.affectedRows = result.changes
     return result
   }
-  return traceAsync(queryChannel, event, operation, completeQuery)
+  return traceAsync(queryChannel, event, operation, (ended) => {
+    completeQuery(ended)
+    if (call !== undefined) tellCall(call, ended)
+  })
 }
 
 /** Publishes the start of a stream. */
@@ -79,6 +84,14 @@ function completeQuery(event: QueryEvent): void {
   event.executeMs = event.totalMs - event.waitMs - (event.decodeMs ?? 0)
   event.outcome = event.error === undefined ? 'ok' : 'error'
   if (event.error !== undefined) event.errorType = errorType(event.error)
+}
+
+/** Whoever measures from above has no event of its own, and asked earlier. */
+function tellCall(call: StatementCall, event: QueryEvent): void {
+  call.waitMs = event.startMs - call.startMs + event.waitMs
+  call.decodeMs = event.decodeMs
+  call.conn = event.conn
+  call.cache = event.cache
 }
 
 function errorType(error: unknown): string | undefined {

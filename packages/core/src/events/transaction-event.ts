@@ -28,6 +28,8 @@ export interface TransactionEvent {
   isolation?: string | undefined
   /** `performance.now()` when BEGIN or SAVEPOINT was asked for. */
   startMs: number
+  /** Milliseconds until a connection was free, where that was seen; `beginMs` begins after it. */
+  waitMs?: number | undefined
   /** Milliseconds that BEGIN or SAVEPOINT took. */
   beginMs: number
   /** Milliseconds that COMMIT, ROLLBACK or RELEASE took. */

@@ -1,3 +1,4 @@
+import type { TransactionObserver } from '../capabilities/transaction-observer.ts'
 import { transactionChannel } from './channels.ts'
 import { nextEventId } from './event-id.ts'
 import type { TransactionEvent } from './transaction-event.ts'
@@ -6,12 +7,20 @@ import type { TransactionEvent } from './transaction-event.ts'
 export type TransactionStart = Pick<TransactionEvent, 'system' | 'db' | 'conn' | 'isolation'> &
   Partial<Pick<TransactionEvent, 'parentId' | 'depth'>>
 
-/** Publishes one transaction on `keelson:transaction`. Make one only while somebody subscribes. */
+/**
+ * Publishes one transaction on `keelson:transaction`, and tells an observer of it. Make one only while somebody subscribes or
+ * observes.
+ */
 export class TransactionTrace {
   readonly #event: TransactionEvent
+  readonly #observer: TransactionObserver | undefined
+  readonly #isPublished: boolean
   #busyMs = 0
 
-  constructor(start: TransactionStart) {
+  /** @param isPublished `false` where the driver publishes the same transaction itself */
+  constructor(start: TransactionStart, observer?: TransactionObserver, isPublished = true) {
+    this.#observer = observer
+    this.#isPublished = isPublished
     this.#event = {
       v: 1,
       id: nextEventId(),
@@ -26,6 +35,8 @@ export class TransactionTrace {
       queries: 0,
       outcome: undefined,
     }
+    observer?.begins(this.#event)
+    if (!isPublished) return
     transactionChannel.start.publish(this.#event)
     transactionChannel.end.publish(this.#event)
   }
@@ -56,10 +67,10 @@ export class TransactionTrace {
     event.commitMs = closingMs
     event.openMs = performance.now() - event.startMs - event.beginMs
     event.idleInTxMs = Math.max(0, event.openMs - this.#busyMs - closingMs)
-    if (error !== undefined) {
-      event.error = error
-      transactionChannel.error.publish(event)
-    }
+    if (error !== undefined) event.error = error
+    this.#observer?.ended(event)
+    if (!this.#isPublished) return
+    if (error !== undefined) transactionChannel.error.publish(event)
     transactionChannel.asyncStart.publish(event)
     transactionChannel.asyncEnd.publish(event)
   }

@@ -30,6 +30,15 @@ export interface ConnectionInterceptor {
   ): AsyncIterableIterator<QueryResult<any>>
 }
 
+/** What a connection, or an interceptor on it, does with statements. */
+interface Sending {
+  readonly execute: ExecuteQuery
+  readonly stream: StreamQuery
+}
+
+/** Lowest rank first. */
+type InstalledList = Installed[] & { changed?: () => void }
+
 interface Installed {
   readonly rank: number
   readonly interceptor: ConnectionInterceptor
@@ -48,32 +57,40 @@ export function interceptConnection(
   rank: number,
   interceptor: ConnectionInterceptor,
 ): void {
-  const known = (connection as { [key]?: Installed[] })[key]
+  const known = (connection as { [key]?: InstalledList })[key]
   if (known !== undefined) {
     if (known.some((each) => each.rank === rank)) return
     known.push({ rank, interceptor })
     known.sort((one, other) => one.rank - other.rank)
+    known.changed!()
     return
   }
-  const installed: Installed[] = [{ rank, interceptor }]
+  const installed: InstalledList = [{ rank, interceptor }]
   // oxlint-disable-next-line typescript/unbound-method -- they are called with the connection as `this`
   const { executeQuery, streamQuery } = connection
   Object.defineProperty(connection, key, { value: installed })
 
-  const execute = (below: number): ExecuteQuery => {
-    if (below === 0) return (query, options) => executeQuery.call(connection, query, options)
-    const { interceptor } = installed[below - 1]!
-    return (query, options) => interceptor.executeQuery(execute(below - 1), query, options)
+  const below: Sending = {
+    execute: (query, options) => executeQuery.call(connection, query, options),
+    stream: (query, chunkSize, options) =>
+      streamQuery.call(connection, query, chunkSize, options as never),
   }
-  const stream = (below: number): StreamQuery => {
-    if (below === 0)
-      return (query, chunkSize, options) =>
-        streamQuery.call(connection, query, chunkSize, options as never)
-    const { interceptor } = installed[below - 1]!
-    return (query, chunkSize, options) =>
-      interceptor.streamQuery(stream(below - 1), query, chunkSize, options)
+  let sending = chain(installed, below)
+  installed.changed = () => (sending = chain(installed, below))
+  connection.executeQuery = (query, options) => sending.execute(query, options)
+  connection.streamQuery = (query, chunkSize, options) => sending.stream(query, chunkSize, options)
+}
+
+/** Every statement passes here: what it takes is made when an interceptor is added. */
+function chain(installed: readonly Installed[], below: Sending): Sending {
+  let sending = below
+  for (const { interceptor } of installed) {
+    const next = sending
+    sending = {
+      execute: (query, options) => interceptor.executeQuery(next.execute, query, options),
+      stream: (query, chunkSize, options) =>
+        interceptor.streamQuery(next.stream, query, chunkSize, options),
+    }
   }
-  connection.executeQuery = (query, options) => execute(installed.length)(query, options)
-  connection.streamQuery = (query, chunkSize, options) =>
-    stream(installed.length)(query, chunkSize, options)
+  return sending
 }

@@ -41,10 +41,37 @@ export interface ConnectionRoute {
   ): object | undefined
 }
 
+/** Sees each time that a connection is asked for, whatever the route to it. */
+export interface ConnectionWatch {
+  /**
+   * Is called when an executor asks for a connection, in the async context of the caller.
+   *
+   * @param executor set where it is one of `db`, and not of a transaction's handle
+   * @returns what gets the connection in place of the consumer, and is to hand it on at once
+   */
+  asked<T>(consumer: Consumer<T>, executor: QueryExecutor | undefined): Consumer<T>
+}
+
+/** On an adapter: who watches its executors. */
+const watchKey: unique symbol = Symbol.for('keelson.kysely.connectionWatch')
+type Watched = object & { [watchKey]?: ConnectionWatch }
+
+/** The watch of a database, by its executors' adapter. */
+export function connectionWatch(adapter: object): ConnectionWatch | undefined {
+  return (adapter as Watched)[watchKey]
+}
+
+/** Sets it; the executors have to be patched by `routeExecutors`. */
+export function setConnectionWatch(adapter: object, watch: ConnectionWatch): void {
+  Object.defineProperty(adapter, watchKey, { value: watch, configurable: true })
+}
+
 const patched: unique symbol = Symbol.for('keelson.kysely.executorRoutes')
 /** On an executor: what the route has said of it. */
 const tag: unique symbol = Symbol('tag')
-type Tagged = DefaultQueryExecutor & { [tag]?: object }
+/** On an executor that has a provider of its own. */
+const bound: unique symbol = Symbol('bound')
+type Tagged = DefaultQueryExecutor & { [tag]?: object; [bound]?: true }
 const derivations = ['withPlugin', 'withPlugins', 'withPluginAtFront', 'withoutPlugins'] as const
 
 /**
@@ -62,9 +89,14 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
 
   prototype.provideConnection = function <T>(
     this: DefaultQueryExecutor,
-    consumer: Consumer<T>,
+    asking: Consumer<T>,
     ...rest: []
   ): Promise<T> {
+    const watch = (this.adapter as Watched)[watchKey]
+    const consumer =
+      watch === undefined
+        ? asking
+        : watch.asked(asking, (this as Tagged)[bound] === true ? undefined : this)
     const route = routeOf(this.adapter)
     // A query passes options on, if only `undefined`; `db.transaction()` does not. Nearly every query is a plain one.
     if (route === undefined || (rest.length > 0 && route.isPlain((this as Tagged)[tag])))
@@ -79,6 +111,7 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
     provider: ConnectionProvider,
   ): DefaultQueryExecutor {
     const made = withConnectionProvider.call(this, provider)
+    ;(made as Tagged)[bound] = true
     const own = routeOf(this.adapter)?.tagFor(this, (this as Tagged)[tag], provider)
     if (own !== undefined) (made as Tagged)[tag] = own
     return made
@@ -88,6 +121,7 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
     const original = prototype[name] as (...args: unknown[]) => DefaultQueryExecutor
     const derive = function (this: DefaultQueryExecutor, ...args: unknown[]): DefaultQueryExecutor {
       const made = original.apply(this, args)
+      if ((this as Tagged)[bound] === true) (made as Tagged)[bound] = true
       const own = (this as Tagged)[tag]
       if (own !== undefined) (made as Tagged)[tag] = own
       return made

@@ -7,13 +7,20 @@ import {
   type QueryCompiler,
 } from 'kysely'
 import type { AmbientTransactions } from '../capabilities/ambient-transactions.ts'
-import { type ConnectionRoute, routeExecutors } from './executor-routes.ts'
+import {
+  type ConnectionRoute,
+  type ConnectionWatch,
+  routeExecutors,
+  setConnectionWatch,
+} from './executor-routes.ts'
 
 /** What a package adds to a dialect. Layers stand in a fixed order, whichever was added first. */
 export interface DialectLayer {
   readonly name: string
   /** The driver's own layer is 0; the highest sees a call first. Transactions: 10. Timing: 20. */
   readonly rank: number
+  /** Whether it leaves it to Kysely to let one caller at a time have an only connection. @default false */
+  readonly keepsMutex?: boolean
   /**
    * Adds the layer to one `Kysely` instance.
    *
@@ -37,6 +44,8 @@ export class DialectInstance {
   ambient: AmbientTransactions | undefined
   /** Where the executors' connections come from, if not from the driver. */
   route: ConnectionRoute | undefined
+  /** Who sees each time that a connection is asked for. */
+  watch: ConnectionWatch | undefined
 
   constructor(dialect: LayeredDialect) {
     this.dialect = dialect
@@ -76,6 +85,11 @@ export class LayeredDialect implements Dialect {
     return new LayeredDialect(this.base, [...others, layer])
   }
 
+  /** The layer of that name. */
+  layer(name: string): DialectLayer | undefined {
+    return this.#layers.find((layer) => layer.name === name)
+  }
+
   createDriver(): Driver {
     routeExecutors(routeOf)
     const instance = new DialectInstance(this)
@@ -97,10 +111,12 @@ export class LayeredDialect implements Dialect {
     // A dialect may hand out one adapter for all its instances.
     const adapter = instanceOf(made) === undefined ? made : (Object.create(made) as DialectAdapter)
     // The layers let one caller at a time have the connection; Kysely's mutex would keep a nested one waiting for ever.
-    Object.defineProperty(adapter, 'supportsMultipleConnections', { value: true })
+    if (this.#layers.some(({ keepsMutex }) => keepsMutex !== true))
+      Object.defineProperty(adapter, 'supportsMultipleConnections', { value: true })
     if (instance !== undefined) {
       instance.adapter = adapter
       Object.defineProperty(adapter, instanceKey, { value: instance })
+      if (instance.watch !== undefined) setConnectionWatch(adapter, instance.watch)
     }
     return adapter
   }
@@ -112,6 +128,17 @@ export class LayeredDialect implements Dialect {
 
 function routeOf(adapter: object): ConnectionRoute | undefined {
   return instanceOf(adapter)?.route
+}
+
+/** Has a watch see the connections of an existing database, by the adapter of its executor. */
+export function watchConnections(adapter: object, watch: ConnectionWatch): void {
+  routeExecutors(routeOf)
+  setConnectionWatch(adapter, watch)
+}
+
+/** The layer of that name, of a dialect that has any. */
+export function layerOf(dialect: Dialect, name: string): DialectLayer | undefined {
+  return layersKey in dialect ? (dialect as Dialect as LayeredDialect).layer(name) : undefined
 }
 
 /** Adds a layer to a dialect, or to the layers that it has. */

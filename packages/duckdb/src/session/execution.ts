@@ -1,4 +1,4 @@
-import type { QueryEvent } from '@keelson/core'
+import type { StatementCall } from '@keelson/core'
 import type { Connection } from '../connection/connection.ts'
 import type { Interruption } from '../connection/interruption.ts'
 import type { Statement } from '../connection/statement.ts'
@@ -15,7 +15,7 @@ export interface Request {
   readonly options: ExecuteOptions | undefined
   /** Throws to refuse the statement before it runs. */
   readonly check: (statement: Statement) => void
-  readonly event: QueryEvent | undefined
+  readonly event: StatementCall | undefined
 }
 
 /** Turns a result into JavaScript values. The connection is free for others already. */
@@ -67,7 +67,7 @@ export async function execute(
   }
 }
 
-async function timed<R>(event: QueryEvent, read: Read<R>): Promise<R> {
+async function timed<R>(event: StatementCall, read: Read<R>): Promise<R> {
   const start = performance.now()
   try {
     return await read()

@@ -10,6 +10,8 @@ import {
   newQueryEvent,
   queryChannel,
   type QueryEvent,
+  type StatementCall,
+  statementCall,
   TransactionAbortedError,
   transactionChannel,
   TransactionClosedError,
@@ -119,7 +121,8 @@ export class PooledSession implements DuckDBSession, Endable {
       checkParameters(parameters)
       if (options !== undefined) checkExecuteOptions(options)
       options?.signal?.throwIfAborted()
-      if (!queryChannel.hasSubscribers) return this.#execute(sql, parameters, options, undefined)
+      if (!queryChannel.hasSubscribers)
+        return this.#execute(sql, parameters, options, statementCall())
       const event = this.#newEvent(sql, parameters.length)
       return traceQuery(event, () => this.#execute<Row>(sql, parameters, options, event))
     } catch (error) {
@@ -311,7 +314,7 @@ export class PooledSession implements DuckDBSession, Endable {
     sql: string,
     parameters: readonly unknown[],
     options: ExecuteOptions | undefined,
-    event: QueryEvent | undefined,
+    event: StatementCall | undefined,
   ): Promise<DuckDBResult<Row>> {
     const owned = this.#ownedFor(sql)
     const check = (statement: Statement): void => this.#check(statement, owned)

@@ -1,9 +1,12 @@
+/** Over 300 lines, being one subject: one run of a stream, from the wait for a connection to its being given back. */
 import {
   excerpt,
   Holder,
   newQueryEvent,
   queryChannel,
   type QueryEvent,
+  type StatementCall,
+  statementCall,
   type QueryOutcome,
   QueryTimeoutError,
   traceStreamEnd,
@@ -72,6 +75,7 @@ export class StreamRun implements Endable {
   #wasTold = false
   #delivered = 0
   #event: QueryEvent | undefined
+  #call: StatementCall | undefined
 
   constructor(
     engine: Engine,
@@ -191,9 +195,11 @@ export class StreamRun implements Endable {
     this.#source = source
     this.#shape = shapeOf(source.statement, source.result, this.#policies)
     this.#phase = 'open'
-    if (this.#event === undefined) return
-    this.#event.conn = connection.id
-    this.#event.waitMs = performance.now() - this.#event.startMs - this.#interruption.spentMs
+    for (const told of [this.#event, this.#call]) {
+      if (told === undefined) continue
+      told.conn = connection.id
+      told.waitMs = performance.now() - told.startMs - this.#interruption.spentMs
+    }
   }
 
   /** The next rows, as many as were asked for; `undefined` at the end. */
@@ -269,6 +275,7 @@ export class StreamRun implements Endable {
   }
 
   #traceStart(): void {
+    this.#call = statementCall()
     if (!queryChannel.hasSubscribers) return
     this.#event = newQueryEvent({
       kind: 'stream',

@@ -1,4 +1,4 @@
-import { ConnectionBusyError, type QueryEvent, excerpt, Holder } from '@keelson/core'
+import { ConnectionBusyError, type StatementCall, excerpt, Holder } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
 import { type PreparedStatement } from '../statement/prepared-statement.ts'
 import type { StatementLimit } from '../statement/statement-engine.ts'
@@ -17,8 +17,8 @@ export interface AutocommitCall<R> {
   readonly parameters: readonly unknown[]
   readonly options: ExecuteOptions | undefined
   readonly map: (result: SqliteResult<never>) => R
-  /** What is published of it, if anybody listens. */
-  readonly event: QueryEvent | undefined
+  /** What is to know how long it waited, if anybody listens. */
+  readonly event: StatementCall | undefined
 }
 
 /**
@@ -68,7 +68,7 @@ async function executeWaiting<R>(call: AutocommitCall<R>): Promise<R> {
   return call.map(result)
 }
 
-function noteWait(event: QueryEvent | undefined): void {
+function noteWait(event: StatementCall | undefined): void {
   if (event !== undefined) event.waitMs = performance.now() - event.startMs
 }
 

@@ -6,7 +6,8 @@ import {
   quoteIdentifier,
   type TransactionAbortedError,
   type DatabaseClosedError,
-  type QueryEvent,
+  type StatementCall,
+  statementCall,
   type TransactionTrace,
   excerpt,
   traceQuery,
@@ -100,7 +101,7 @@ export class InlineSession implements SqliteSession, Endable {
       checkParameters(parameters)
       if (options !== undefined) checkExecuteOptions(options)
       if (!queryChannel.hasSubscribers)
-        return this.#execute(sql, parameters, options, map, undefined)
+        return this.#execute(sql, parameters, options, map, statementCall())
       const event = queryEvent('query', this.#source, this.#engine, sql, parameters)
       const run = (): Promise<SqliteResult<never>> =>
         this.#execute(sql, parameters, options, unmapped<SqliteResult<never>>, event)
@@ -301,7 +302,7 @@ export class InlineSession implements SqliteSession, Endable {
     parameters: readonly unknown[],
     options: ExecuteOptions | undefined,
     map: (result: SqliteResult<never>) => R,
-    event: QueryEvent | undefined,
+    event: StatementCall | undefined,
   ): Promise<R> {
     options?.signal?.throwIfAborted()
     const owned =

@@ -2,6 +2,7 @@ import {
   attachSuppressed,
   Holder,
   queryChannel,
+  statementCall,
   type QueryEvent,
   type QueryOutcome,
   traceStreamEnd,
@@ -154,13 +155,15 @@ export abstract class RowStream<Source extends RowSource>
     let source: Source | undefined
     let outcome: QueryOutcome = 'early'
     this.#traceStart()
+    const call = statementCall()
     try {
       this.#signal?.throwIfAborted()
       this.#isOpening = true
       source = await this.open(signal)
       this.#isOpening = false
       this.#lifetime.opened(this)
-      if (this.#event !== undefined) this.#event.waitMs = performance.now() - this.#event.startMs
+      for (const told of [this.#event, call])
+        if (told !== undefined) told.waitMs = performance.now() - told.startMs
       yield* this.chunksOf(source, signal)
       outcome = 'ok'
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { QueryEvent } from '@keelson/core'
+import type { StatementCall } from '@keelson/core'
 import type { ExecuteOptions, SqliteResult } from '../contract.ts'
 import type { Patience } from '../session/patience.ts'
 import { flag } from '../worker/protocol.ts'
@@ -18,7 +18,7 @@ export interface AutocommitCall<R = unknown> {
   readonly options: ExecuteOptions | undefined
   /** Makes of the result what the caller gets. */
   readonly map: ((result: SqliteResult<never>) => R) | undefined
-  readonly event: QueryEvent | undefined
+  readonly event: StatementCall | undefined
   /** What is on its way for the session. */
   readonly asked: Set<Asked>
 }

@@ -7,8 +7,9 @@ import {
   excerpt,
   Holder,
   queryChannel,
-  type QueryEvent,
   quoteIdentifier,
+  type StatementCall,
+  statementCall,
   traceQuery,
   type TransactionAbortedError,
   type TransactionTrace,
@@ -118,7 +119,7 @@ export class ThreadedSession implements SqliteSession, Endable {
       if (options !== undefined) checkExecuteOptions(options)
       const map = (options as MappedExecuteOptions<Row, R> | undefined)?.map
       if (!queryChannel.hasSubscribers)
-        return this.#execute(sql, parameters, options, map, undefined)
+        return this.#execute(sql, parameters, options, map, statementCall())
       const event = queryEvent('query', this.#source, this.#engine, sql, parameters)
       const run = async (): Promise<SqliteResult<never>> =>
         this.#execute<SqliteResult<never>>(sql, parameters, options, undefined, event)
@@ -346,7 +347,7 @@ export class ThreadedSession implements SqliteSession, Endable {
     parameters: readonly unknown[],
     options: ExecuteOptions | undefined,
     map: ((result: SqliteResult<never>) => R) | undefined,
-    event: QueryEvent | undefined,
+    event: StatementCall | undefined,
   ): Promise<R> {
     options?.signal?.throwIfAborted()
     const isFree = this.#owned === undefined && !this.#released && this.#transaction === 'none'

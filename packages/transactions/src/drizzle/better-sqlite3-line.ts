@@ -1,4 +1,9 @@
-import { engineTraits, quoteIdentifier } from '@keelson/core'
+import {
+  engineTraits,
+  quoteIdentifier,
+  transactionObserver,
+  type TransactionObserver,
+} from '@keelson/core'
 import { checkBegin } from '../scope/begin-check.ts'
 import type { BeginSettings } from '../scope/line.ts'
 import type { SyncLine } from '../sync/sync-line.ts'
@@ -19,11 +24,13 @@ const { begin, savepoint } = engineTraits.sqlite
 export class BetterSqlite3Line implements SyncLine {
   readonly #client: BetterSqlite3Client
   readonly #session: DrizzleSession
+  readonly observer: TransactionObserver | undefined
   #restore: unknown
 
   constructor(session: DrizzleSession) {
     this.#session = session
     this.#client = session.client as BetterSqlite3Client
+    this.observer = session.dialect[transactionObserver]
   }
 
   get databaseName(): string {

@@ -1,4 +1,4 @@
-import { captureCallSite } from '@keelson/core'
+import { captureCallSite, type TransactionObserver, transactionObserver } from '@keelson/core'
 import { TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import { ormFrames } from '../run/call-site-frames.ts'
@@ -43,9 +43,12 @@ export class DrizzleHost implements Host<DrizzleDatabase> {
   }
 
   async withLine<R>(options: AcquireOptions, use: (line: Line) => Promise<R>): Promise<R> {
-    const { driver } = this.transactions
+    const { driver, session } = this.transactions
     options.signal?.throwIfAborted()
+    const asked = performance.now()
     const line = await driver.acquire(options)
+    const observer = session.dialect[transactionObserver]
+    if (observer !== undefined) line.observer = withWait(observer, performance.now() - asked)
     // A scope ends its line itself, whatever happens.
     return use(line)
   }
@@ -56,6 +59,17 @@ export class DrizzleHost implements Host<DrizzleDatabase> {
       handle.transaction = (fn: DrizzleCallback, config?: object) =>
         runDrizzleTransaction(transactions, handle.session, fn, config, handle)
     })
+  }
+}
+
+/** Has the root transaction of a line tell how long the line was waited for. */
+function withWait(observer: TransactionObserver, waitMs: number): TransactionObserver {
+  return {
+    begins(event) {
+      if (event.depth === 0) event.waitMs = waitMs
+      observer.begins(event)
+    },
+    ended: (event) => observer.ended(event),
   }
 }
 

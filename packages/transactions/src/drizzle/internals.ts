@@ -2,6 +2,7 @@
  * All that this package uses of Drizzle and its drivers without finding it in Drizzle's published types, and the checks
  * that it is there. What is patched is in `@keelson/core/drizzle`.
  */
+import type { transactionObserver, TransactionObserver } from '@keelson/core'
 import {
   callOriginal,
   checkFound,
@@ -31,6 +32,7 @@ export interface DrizzleCache {
 }
 
 interface Dialect {
+  readonly [transactionObserver]?: TransactionObserver
   sqlToQuery(sql: SQL): { readonly sql: string; readonly params: unknown[] }
 }
 

@@ -1,4 +1,4 @@
-import { excerpt } from '@keelson/core'
+import { callStatement, excerpt, statementCall } from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import {
   TransactionAcquireTimeoutError,
@@ -32,16 +32,18 @@ export class SharedConnection {
   /** Runs a statement that is in no transaction, once none is open. */
   async statement<R>(sql: string, send: () => Promise<R>): Promise<R> {
     const { gate } = this.#database
+    const call = statementCall()
     if (!gate.isIdle) {
       this.refuseSuspended()
       const turn = newTurn('statement', sql)
       await this.#enter(turn, excerpt(sql), undefined)
       // Others that have waited may run beside it.
       gate.leave(turn)
+      if (call !== undefined) call.waitMs = performance.now() - call.startMs
     }
     this.#running++
     try {
-      return await send()
+      return await callStatement(call, send)
     } finally {
       if (--this.#running === 0) this.#drained?.()
     }

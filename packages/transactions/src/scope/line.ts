@@ -1,4 +1,4 @@
-import type { EngineTraits } from '@keelson/core'
+import type { EngineTraits, TransactionObserver } from '@keelson/core'
 
 /** How a root transaction begins. */
 export interface BeginSettings {
@@ -23,6 +23,8 @@ export interface Line {
   readonly databaseName: string
   /** Whether the driver publishes the root transaction on `keelson:transaction` by itself. */
   readonly publishesRoots: boolean
+  /** Who hears of what is begun on it, if nobody else can tell. */
+  observer?: TransactionObserver | undefined
   /** When it throws, `end` is called next: BEGIN may have arrived and its answer not. */
   begin(settings: BeginSettings): Promise<void>
   /**

@@ -3,12 +3,15 @@ import {
   atCallSite,
   attachSuppressed,
   callSite,
+  callStatement,
   captureCallSite,
   ConnectionBusyError,
   describeError,
   excerpt,
   KeelsonError,
   nextEventId,
+  type StatementCall,
+  statementCall,
   TransactionAbortedError,
   transactionChannel,
   TransactionClosedError,
@@ -190,6 +193,8 @@ export class Scope {
     if (!this.#isUsable) this.assertUsable(excerpt(sql))
     if (!isCommand) this.#refuseControl(sql)
     const turn: TurnHolder = { kind: 'statement', sql, begun: undefined, since: 0 }
+    // Whoever measures the statement is told how long it waited, and where it ran.
+    const call = statementCall()
     if (!this.turns.tryEnter(turn)) await this.#enter(turn, excerpt(sql))
     const start = performance.now()
     turn.since = start
@@ -197,7 +202,7 @@ export class Scope {
     this.lastSql = sql
     this.#noteInHolders(sql)
     try {
-      const result = await send()
+      const result = await (call === undefined ? send() : this.#sendMeasured(call, start, send))
       if (this.#mayHaveCommitted(sql)) await this.#assertKept(sql)
       return result
     } catch (error) {
@@ -207,6 +212,13 @@ export class Scope {
       this.#trace?.ran(performance.now() - start)
       this.turns.leave(turn)
     }
+  }
+
+  #sendMeasured<R>(call: StatementCall, start: number, send: () => Promise<R>): Promise<R> {
+    call.waitMs = start - call.startMs
+    call.tx ??= { id: this.#trace?.id ?? this.id, depth: this.depth }
+    call.attempt = this.info?.attempt
+    return callStatement(call, send)
   }
 
   /**
@@ -622,19 +634,22 @@ export class Scope {
   }
 
   #traceStart(): void {
-    if (!transactionChannel.hasSubscribers) return
     const { line, options } = this.root
-    if (this.parent === undefined && line.publishesRoots) return
+    const { observer } = line
+    const isPublished =
+      transactionChannel.hasSubscribers && !(this.parent === undefined && line.publishesRoots)
+    if (!isPublished && observer === undefined) return
     let enclosing = this.parent
     while (enclosing !== undefined && enclosing.#trace === undefined) enclosing = enclosing.parent
-    this.#trace = new TransactionTrace({
+    const start = {
       system: line.traits.engine,
       db: line.databaseName,
       conn: 0,
       isolation: options.isolationLevel,
       depth: this.depth,
       ...(enclosing !== undefined && { parentId: enclosing.#trace!.id }),
-    })
+    }
+    this.#trace = new TransactionTrace(start, observer, isPublished)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { TransactionObserver } from '@keelson/core'
 import type { BeginSettings } from '../scope/line.ts'
 
 /** A connection whose statements run at once, for as long as a transaction is on it. */
@@ -5,6 +6,8 @@ export interface SyncLine {
   readonly databaseName: string
   /** What SQLite says. */
   readonly inTransaction: boolean
+  /** Who hears of what is begun on it, if nobody else can tell. */
+  readonly observer: TransactionObserver | undefined
   begin(settings: BeginSettings): void
   commit(): void
   rollback(): void

@@ -4,6 +4,7 @@ import {
   callSite,
   excerpt,
   nextEventId,
+  statementCall,
   TransactionAbortedError,
   transactionChannel,
   TransactionClosedError,
@@ -101,6 +102,8 @@ export class SyncScope {
       )
     }
     this.statements++
+    const call = statementCall()
+    if (call !== undefined) call.tx ??= { id: this.#trace?.id ?? this.id, depth: this.depth }
     if (this.#trace === undefined) return this.#guarded(send)
     const start = performance.now()
     try {
@@ -253,17 +256,19 @@ export class SyncScope {
   }
 
   #traceStart(): void {
-    if (!transactionChannel.hasSubscribers) return
     const { line, options } = this.root
+    const { observer } = line
+    if (!transactionChannel.hasSubscribers && observer === undefined) return
     const parentId = this.parent?.traceId
-    this.#trace = new TransactionTrace({
+    const start = {
       system: 'sqlite',
       db: line.databaseName,
       conn: 0,
       isolation: options.isolationLevel,
       depth: this.depth,
       ...(parentId !== undefined && { parentId }),
-    })
+    }
+    this.#trace = new TransactionTrace(start, observer, transactionChannel.hasSubscribers)
   }
 }
 

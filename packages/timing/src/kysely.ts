@@ -1,0 +1,2 @@
+export { health } from './kysely/health.ts'
+export { attach, withTiming } from './kysely/with-timing.ts'

@@ -1,0 +1,84 @@
+import { type ConnectionWatch, type Consumer, interceptConnection } from '@keelson/core/kysely'
+import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
+import type { Recorder } from '../record/recorder.ts'
+import type { WatchedDatabase } from '../record/watched-database.ts'
+import { TimedConnection } from './timed-connection.ts'
+
+/** Among the layers of a dialect. */
+export const layerName = 'timing'
+export const timingRank = 20
+
+const key: unique symbol = Symbol.for('keelson.kysely.timedConnection')
+type Known = DatabaseConnection & { [key]?: TimedConnection }
+
+/** Sees the connections of one `Kysely`, and what is sent on them. */
+export class KyselyWatch implements ConnectionWatch {
+  readonly recorder: Recorder
+  readonly database: WatchedDatabase
+  readonly #own = new WeakSet<CompiledQuery>()
+  readonly #hasOneConnection: boolean
+  #connections = 0
+  #isClosed = false
+  /** The only connection was given back with a transaction open, so that whatever is sent next is in it. */
+  isLeftOpen = false
+  #executor: QueryExecutor | undefined
+
+  constructor(recorder: Recorder, database: WatchedDatabase, hasOneConnection: boolean) {
+    this.recorder = recorder
+    this.database = database
+    this.#hasOneConnection = hasOneConnection
+    recorder.databases.add(database)
+  }
+
+  asked<T>(consumer: Consumer<T>, executor: QueryExecutor | undefined): Consumer<T> {
+    if (!this.recorder.isEnabled) return consumer
+    if (this.#executor === undefined && executor !== undefined) this.use(executor)
+    const askedMs = performance.now()
+    return (connection) => {
+      const timed = this.timedOf(connection)
+      // Of a connection that is held (`db.connection()`), the first statement tells how long that was waited for, and not
+      // what was done since.
+      const isHeld = executor === undefined && timed.askedMs !== 0
+      timed.askedMs = isHeld ? askedMs - timed.waitedMs : askedMs
+      timed.waitedMs = performance.now() - timed.askedMs
+      const lease = consumer(connection)
+      timed.lease = lease
+      return lease
+    }
+  }
+
+  /** @param executor of `db` itself, through which statements of the timing's own are sent */
+  use(executor: QueryExecutor): void {
+    this.#executor = executor
+    this.database.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
+    this.database.run = (sql, params) =>
+      executor.provideConnection(async (connection) => {
+        const query = CompiledQuery.raw(sql, [...params])
+        this.#own.add(query)
+        const { rows } = await connection.executeQuery<Record<string, unknown>>(query)
+        return rows
+        // Said explicitly, it is a query and no transaction.
+      }, undefined)
+  }
+
+  /** The database is destroyed. */
+  closed(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.recorder.databases.close(this.database)
+  }
+
+  /** Whether a statement is one of the timing's own, which nobody is told of. */
+  isOwn(query: CompiledQuery): boolean {
+    return this.#own.has(query)
+  }
+
+  timedOf(connection: DatabaseConnection): TimedConnection {
+    const known = (connection as Known)[key]
+    if (known !== undefined) return known
+    const timed = new TimedConnection(this, ++this.#connections)
+    Object.defineProperty(connection, key, { value: timed })
+    interceptConnection(connection, timingRank, timed)
+    return timed
+  }
+}

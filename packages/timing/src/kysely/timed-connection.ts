@@ -1,0 +1,154 @@
+import { callStatement } from '@keelson/core'
+import type { ConnectionInterceptor } from '@keelson/core/kysely'
+import type { AbortableOperationOptions, CompiledQuery, QueryResult } from 'kysely'
+import { type ControlStatement, controlStatement } from '../record/control-statement.ts'
+import { Observation } from '../record/observation.ts'
+import { TimedStream } from '../record/timed-stream.ts'
+import { TransactionTracker } from '../record/transaction-tracker.ts'
+import type { KyselyWatch } from './kysely-watch.ts'
+
+/** What is measured on one connection. */
+export class TimedConnection implements ConnectionInterceptor {
+  readonly #watch: KyselyWatch
+  readonly #conn: number
+  readonly transactions: TransactionTracker
+  /** When the connection was asked for, until the first statement that it was asked for is sent; else 0. */
+  askedMs = 0
+  /** How long it was waited for then. */
+  waitedMs = 0
+  /** Settles when its present user gives it back. */
+  lease: Promise<unknown> | undefined
+
+  constructor(watch: KyselyWatch, conn: number) {
+    this.#watch = watch
+    this.#conn = conn
+    this.transactions = new TransactionTracker(watch.recorder, watch.database, conn)
+  }
+
+  executeQuery: ConnectionInterceptor['executeQuery'] = (next, query, options) => {
+    const { recorder } = this.#watch
+    const askedMs = this.#takeAsked()
+    if (this.#watch.isOwn(query)) return next(query, options)
+    // A transaction that is open is told of to its end, also when everything is switched off within.
+    if (!recorder.isEnabled && this.transactions.root === undefined && !this.#watch.isLeftOpen)
+      return next(query, options)
+    // The query builders' own statements control nothing.
+    const control = query.query?.kind === 'RawNode' ? controlStatement(query.sql) : undefined
+    if (control !== undefined) return this.control(control, askedMs, () => next(query, options))
+    if (!recorder.isEnabled) return next(query, options)
+    const observation = this.#observe('query', query, askedMs)
+    let result: Promise<QueryResult<any>>
+    try {
+      result = callStatement(observation, () => next(query, options))
+    } catch (error) {
+      this.#failed(observation, error, options)
+      throw error
+    }
+    // The caller gets the driver's own promise: no tick is added, and the error is the same.
+    result.then(
+      (given) => this.#succeeded(observation, given),
+      (error: unknown) => this.#failed(observation, error, options),
+    )
+    return result
+  }
+
+  streamQuery: ConnectionInterceptor['streamQuery'] = (next, query, chunkSize, options) => {
+    const askedMs = this.#takeAsked()
+    if (!this.#watch.recorder.isEnabled) return next(query, chunkSize, options)
+    const observation = this.#observe('stream', query, askedMs)
+    const stream: TimedStream<QueryResult<any>> = new TimedStream(
+      next(query, chunkSize, options),
+      observation,
+      ({ rows }) => rows.length,
+      options?.signal,
+      (outcome, error) => {
+        this.transactions.ran(observation.dbMs!)
+        this.#watch.recorder.end(observation, performance.now(), outcome, error)
+      },
+    )
+    // Given back with the stream open, the connection is read from no more.
+    const abandon = (): void => stream.abandon()
+    void this.lease?.then(abandon, abandon)
+    return stream
+  }
+
+  /** Runs what begins, ends or divides a transaction. */
+  control<R>(control: ControlStatement, askedMs: number, run: () => Promise<R>): Promise<R> {
+    const sentMs = performance.now()
+    const startMs = askedMs === 0 ? sentMs : askedMs
+    if (control.kind === 'begin') this.#watch.database.waited(sentMs - startMs)
+    const ended = this.transactions.sent(control, startMs, sentMs)
+    const result = run()
+    result.then(
+      (given) => {
+        ended(performance.now(), undefined, saysRollback(given))
+        if (control.kind === 'begin') this.#watchRelease()
+        else if (control.kind === 'commit' || control.kind === 'rollback')
+          this.#watch.isLeftOpen = false
+      },
+      (error: unknown) => ended(performance.now(), { error }, false),
+    )
+    return result
+  }
+
+  #takeAsked(): number {
+    const { askedMs } = this
+    this.askedMs = 0
+    return askedMs
+  }
+
+  #observe(
+    kind: 'query' | 'stream',
+    { sql, parameters }: CompiledQuery,
+    askedMs: number,
+  ): Observation {
+    const { recorder, database } = this.#watch
+    const now = performance.now()
+    const startMs = askedMs === 0 ? now : askedMs
+    const observation = new Observation(database, kind, sql, parameters, startMs)
+    observation.waitMs = now - startMs
+    observation.conn = this.#conn
+    observation.tx = this.transactions.current
+    recorder.begin(observation)
+    return observation
+  }
+
+  #succeeded(observation: Observation, { rows, numAffectedRows }: QueryResult<any>): void {
+    const endMs = performance.now()
+    observation.rows = rows.length
+    if (numAffectedRows !== undefined) observation.affectedRows = Number(numAffectedRows)
+    if (observation.tx !== undefined)
+      this.transactions.ran(endMs - observation.startMs - observation.waitMs)
+    this.#watch.recorder.end(observation, endMs, 'ok', undefined)
+  }
+
+  #failed(
+    observation: Observation,
+    error: unknown,
+    options: AbortableOperationOptions | undefined,
+  ): void {
+    const endMs = performance.now()
+    if (observation.tx !== undefined)
+      this.transactions.ran(endMs - observation.startMs - observation.waitMs)
+    this.transactions.failed(error)
+    const outcome = options?.signal?.aborted === true ? 'aborted' : 'error'
+    this.#watch.recorder.end(observation, endMs, outcome, error)
+  }
+
+  /** Hears when the connection is given back for which the transaction was begun. */
+  #watchRelease(): void {
+    const { root } = this.transactions
+    const released = (): void => {
+      if (root === undefined || this.transactions.root !== root) return
+      this.transactions.released(performance.now())
+      this.#watch.isLeftOpen = true
+    }
+    void this.lease?.then(released, released)
+  }
+}
+
+/** PostgreSQL answers a COMMIT with ROLLBACK where an earlier statement has failed. */
+function saysRollback(result: unknown): boolean {
+  const [first] = (result as Partial<QueryResult<{ command?: unknown }>> | undefined)?.rows ?? []
+  return first?.command === 'ROLLBACK'
+}

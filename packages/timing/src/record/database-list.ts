@@ -1,0 +1,64 @@
+import { WatchedDatabase } from './watched-database.ts'
+
+/** How many databases that are closed are told of apart; the others are in `<other>`, with all that was counted. */
+const mostClosed = 8
+/** The same of those that cannot tell when they are closed, which Drizzle's cannot, and that nobody uses just now. */
+const mostUnused = 100
+
+/** The databases of one timing, of which an application may open and close any number. */
+export class DatabaseList implements Iterable<WatchedDatabase> {
+  readonly #all = new Set<WatchedDatabase>()
+  #others: WatchedDatabase | undefined
+  readonly #maxFingerprints: number
+
+  constructor(maxFingerprints: number) {
+    this.#maxFingerprints = maxFingerprints
+  }
+
+  *[Symbol.iterator](): Generator<WatchedDatabase> {
+    yield* this.#all
+    if (this.#others !== undefined) yield this.#others
+  }
+
+  add(database: WatchedDatabase): void {
+    database.isListed = true
+    this.#all.add(database)
+    this.#bound()
+  }
+
+  /** One of those who use it has closed it. */
+  close(database: WatchedDatabase): void {
+    if (--database.users > 0) return
+    database.gauges = undefined
+    database.run = undefined
+    database.isInTransaction = undefined
+    this.#bound()
+  }
+
+  #bound(): void {
+    this.#fold(mostClosed, ({ users }) => users === 0)
+    this.#fold(
+      mostUnused,
+      ({ users, source, running, transactions }) =>
+        users > 0 && source === 'drizzle' && running === 0 && transactions.open.size === 0,
+    )
+  }
+
+  /** Adds the oldest ones to the others. One that is used again all the same is listed again, and begins anew. */
+  #fold(most: number, isOfThese: (database: WatchedDatabase) => boolean): void {
+    const these = [...this.#all].filter(isOfThese)
+    for (const database of these.slice(0, Math.max(0, these.length - most))) {
+      this.#all.delete(database)
+      database.isListed = false
+      this.#others ??= new WatchedDatabase(
+        '<other>',
+        'kysely',
+        'other_sql',
+        false,
+        undefined,
+        this.#maxFingerprints,
+      )
+      this.#others.absorb(database)
+    }
+  }
+}

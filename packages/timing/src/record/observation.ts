@@ -1,0 +1,44 @@
+import type { QueryEvent, StatementCall } from '@keelson/core'
+import type { QueryStats } from '../stats/query-stats.ts'
+import type { WatchedDatabase } from './watched-database.ts'
+
+/** One statement, from the moment that it was asked for. Layers below tell it how long they have let it wait. */
+export class Observation implements StatementCall {
+  readonly database: WatchedDatabase
+  readonly kind: QueryEvent['kind']
+  readonly sql: string
+  readonly params: readonly unknown[]
+  /** `performance.now()` when the statement was asked for. */
+  readonly startMs: number
+  waitMs = 0
+  decodeMs: number | undefined = undefined
+  conn = 0
+  cache: QueryEvent['cache'] = undefined
+  tx: QueryEvent['tx'] = undefined
+  attempt: number | undefined = undefined
+  rows = 0
+  affectedRows: number | undefined = undefined
+  batchSize: number | undefined = undefined
+  /** Of a stream. */
+  firstRowMs: number | undefined = undefined
+  dbMs: number | undefined = undefined
+  /** The stack of the caller, where somebody wants to know. */
+  site: Error | undefined = undefined
+
+  /** What it is counted in, where that was looked up when it was sent. */
+  stats: QueryStats | undefined = undefined
+
+  constructor(
+    database: WatchedDatabase,
+    kind: QueryEvent['kind'],
+    sql: string,
+    params: readonly unknown[],
+    startMs: number,
+  ) {
+    this.database = database
+    this.kind = kind
+    this.sql = sql
+    this.params = params
+    this.startMs = startMs
+  }
+}

@@ -1,0 +1,246 @@
+import {
+  captureCallSite,
+  describeError,
+  type ErrorCategory,
+  nextEventId,
+  type QueryEvent,
+  type QueryOutcome,
+  type TransactionEvent,
+  callSite,
+} from '@keelson/core'
+import type { TimingSettings } from '../options.ts'
+import { Raised } from '../signals/raised.ts'
+import { Rules } from '../signals/rules.ts'
+import type { QueryStats } from '../stats/query-stats.ts'
+import { DatabaseList } from './database-list.ts'
+import type { Observation } from './observation.ts'
+import { attachQueryContext } from './query-context.ts'
+import { Scopes } from './scopes.ts'
+import { Sinks } from './sinks.ts'
+import type { WatchedDatabase } from './watched-database.ts'
+
+/** Broken constraints and rejected values are answers to the caller, and no fault of the database. */
+const answers: ReadonlySet<ErrorCategory> = new Set([
+  'unique',
+  'foreignKey',
+  'notNull',
+  'check',
+  'value',
+  'cancelled',
+])
+
+/** Where everything that was measured arrives: counts it, asks the rules, tells the sinks. */
+export class Recorder {
+  readonly settings: TimingSettings
+  readonly sinks: Sinks
+  readonly rules: Rules
+  readonly scopes: Scopes = new Scopes()
+  readonly databases: DatabaseList
+  /** Hear of each statement that has ended, with its values: for tests of users. */
+  readonly listeners: Set<(observation: Observation, stats: QueryStats) => void> = new Set()
+  /** Whether anything is measured at all. */
+  isEnabled: boolean
+  readonly #relative: TimingSettings['relativeSlow']
+
+  constructor(settings: TimingSettings, isEnabled: boolean) {
+    this.settings = settings
+    this.isEnabled = isEnabled
+    this.databases = new DatabaseList(settings.maxFingerprints)
+    this.sinks = new Sinks(settings.sinks)
+    this.rules = new Rules(
+      settings,
+      new Raised(settings.cooldownMs, (signal) => this.sinks.signal(signal)),
+    )
+    this.#relative = settings.relativeSlow
+  }
+
+  /** A statement is about to be sent. */
+  begin(observation: Observation): void {
+    observation.database.running++
+    this.#guarded(() => this.#begin(observation))
+  }
+
+  #begin(observation: Observation): void {
+    if (this.settings.callSites) observation.site = captureCallSite()
+    const { repetition } = this.rules
+    if (repetition === undefined) return
+    const scope = this.scopes.current
+    if (scope === undefined) return
+    // Looked up once: the second time that it is asked for, a fingerprint gets a place.
+    observation.stats = observation.database.registry.statsOf(observation.sql)
+    repetition.sent(scope, observation.stats, observation)
+  }
+
+  /**
+   * A statement has ended.
+   *
+   * @param endMs `performance.now()` then
+   * @param outcome `error` where `error` says why
+   */
+  end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
+    observation.database.running--
+    this.#guarded(() => this.#end(observation, endMs, outcome, error))
+  }
+
+  #end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
+    const { database, startMs, waitMs, decodeMs = 0, dbMs, sql } = observation
+    const spent = endMs - startMs - waitMs
+    const ms = dbMs ?? (spent > 0 ? spent : 0)
+    if (!database.isListed) this.databases.add(database)
+    const known = observation.stats
+    const stats = known?.isEvicted === false ? known : database.registry.statsOf(sql)
+    stats.add(ms, waitMs, decodeMs, observation.rows, observation.affectedRows ?? 0, endMs)
+    database.waited(waitMs)
+    let category: ErrorCategory | undefined
+    if (outcome === 'error' || outcome === 'aborted') {
+      category = outcome === 'aborted' ? 'cancelled' : describeError(error).category
+      stats.addError(category)
+      this.#attach(observation, stats, ms - decodeMs, error)
+    }
+    const limitMs = this.#relative === undefined ? Infinity : relativeLimit(stats, this.#relative)
+    const isSlow = this.rules.isSlow(ms, limitMs)
+    database.window.add(endMs, category !== undefined && !answers.has(category), isSlow)
+    if (isSlow) this.rules.slow(stats, observation, ms, limitMs)
+    this.rules.plans?.ended(stats, observation)
+    this.rules.look(database, endMs)
+    if (this.listeners.size > 0) for (const listener of this.listeners) listener(observation, stats)
+    if (this.sinks.hearsPools && observation.tx === undefined)
+      this.#tellPool(database, startMs, waitMs)
+    if (this.sinks.hearsQueries)
+      this.sinks.query(this.#event(observation, stats, endMs, ms, outcome, error, category))
+  }
+
+  transactionBegins(database: WatchedDatabase, event: TransactionEvent): void {
+    this.#guarded(() => {
+      database.transactions.begins(event)
+      if (this.sinks.hearsPools && event.depth === 0)
+        this.#tellPool(database, event.startMs, event.waitMs ?? 0)
+      this.rules.transactionBegins(database, event)
+    })
+  }
+
+  transactionEnded(database: WatchedDatabase, event: TransactionEvent): void {
+    this.#guarded(() => {
+      database.transactions.ended(event)
+      this.rules.transactionEnded(event)
+      if (this.sinks.hearsTransactions) this.sinks.transaction(event)
+    })
+  }
+
+  /** Whatever goes wrong in measuring reaches nobody's query. */
+  #guarded(measure: () => void): void {
+    try {
+      measure()
+    } catch (error) {
+      this.sinks.failed(error)
+    }
+  }
+
+  #tellPool({ name, gauges }: WatchedDatabase, startMs: number, waitMs: number): void {
+    const pool = gauges?.()
+    if (pool === undefined) return
+    this.sinks.pool({
+      v: 1,
+      id: nextEventId(),
+      pool: name,
+      type: 'acquire',
+      startMs,
+      waitMs,
+      ...pool,
+    })
+  }
+
+  #attach(observation: Observation, { fp }: QueryStats, executeMs: number, error: unknown): void {
+    const { database, sql, params, waitMs, tx, attempt } = observation
+    const known = fp.operation === '' ? database.registry.fingerprintOf(sql) : fp
+    attachQueryContext(
+      error,
+      Object.freeze({
+        sql,
+        fingerprint: known.id,
+        summary: known.summary,
+        paramCount: params.length,
+        waitMs,
+        executeMs: Math.max(0, executeMs),
+        transaction: tx,
+        attempt,
+      }),
+    )
+  }
+
+  #event(
+    observation: Observation,
+    { fp }: QueryStats,
+    endMs: number,
+    ms: number,
+    outcome: QueryOutcome,
+    error: unknown,
+    category: ErrorCategory | undefined,
+  ): QueryEvent {
+    const { database, kind, sql, params, startMs, waitMs, decodeMs, conn, rows, site } = observation
+    const event: QueryEvent = {
+      v: 1,
+      id: nextEventId(),
+      kind,
+      source: database.source,
+      system: database.system,
+      db: database.name,
+      sql,
+      paramCount: params.length,
+      // What has no place in the registry is known by what it is all the same.
+      fp: fp.operation === '' ? database.registry.fingerprintOf(sql) : fp,
+      startMs,
+      waitMs,
+      executeMs: Math.max(0, ms - (decodeMs ?? 0)),
+      decodeMs,
+      totalMs: endMs - startMs,
+      firstRowMs: observation.firstRowMs,
+      dbMs: observation.dbMs,
+      rows,
+      affectedRows: observation.affectedRows,
+      batchSize: observation.batchSize,
+      cache: observation.cache,
+      tx: observation.tx,
+      conn,
+      pool: database.name,
+      outcome,
+      scope: this.scopes.current?.told,
+    }
+    if (this.settings.captureParams) event.params = params
+    if (site !== undefined) event.site = callSite(site)
+    if (category !== undefined) {
+      event.error = error
+      event.errorType = describeError(error).code
+      event.errorClass = classOf(category)
+    }
+    return event
+  }
+}
+
+/** Looked up anew after as many calls as it takes to change. */
+function relativeLimit(
+  stats: QueryStats,
+  { factor, minCalls, minMs }: NonNullable<TimingSettings['relativeSlow']>,
+): number {
+  const { calls } = stats
+  if (calls > minCalls && (calls % 64 === 0 || stats.slowForItMs === Infinity))
+    stats.slowForItMs = Math.max(minMs, factor * stats.quantile(0.95))
+  return stats.slowForItMs
+}
+
+function classOf(category: ErrorCategory): NonNullable<QueryEvent['errorClass']> {
+  switch (category) {
+    case 'unique':
+    case 'foreignKey':
+    case 'notNull':
+    case 'check':
+      return 'constraint'
+    case 'timeout':
+    case 'busy':
+    case 'connection':
+    case 'syntax':
+      return category
+    default:
+      return 'other'
+  }
+}

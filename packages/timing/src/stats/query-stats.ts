@@ -1,0 +1,128 @@
+import type { ErrorCategory, QueryFingerprint } from '@keelson/core'
+import { Histogram } from './histogram.ts'
+import { Recent } from './recent.ts'
+
+/** All that is known of the calls of one fingerprint, in about 3 kB however many there are. */
+export class QueryStats {
+  readonly fp: QueryFingerprint
+  calls = 0
+  /** Calls that failed, also those that were aborted. */
+  errors = 0
+  /** Of those that failed, how many for what. */
+  readonly errorCategories: Map<ErrorCategory, number> = new Map()
+  /** Rows that were returned. */
+  rows = 0
+  /** Rows that the engine says were changed. */
+  affectedRows = 0
+  /** Milliseconds of work: executing and decoding; of a stream the database's time. Waiting is apart. */
+  totalMs = 0
+  waitMs = 0
+  decodeMs = 0
+  minMs: number = Infinity
+  maxMs = 0
+  /** The longest that a call has waited for a connection. */
+  maxWaitMs = 0
+  /** Sum of squared differences from the mean: Welford, https://doi.org/10.1080/00401706.1962.10490022 */
+  #squares = 0
+  readonly histogram: Histogram = new Histogram()
+  readonly recent: Recent = new Recent()
+  /** `performance.now()` at the end of the last call. */
+  lastMs = 0
+  /** A call that takes so many milliseconds is slow for what it is; kept by the recorder. */
+  slowForItMs: number = Infinity
+  /** How the engine runs it, once that was asked. */
+  plan: QueryPlan | undefined
+  /** Whether the plan was asked for, whatever came of it. */
+  isPlanAsked = false
+  /** Its place was given to another one: what held it has to look it up again. */
+  isEvicted = false
+
+  constructor(fp: QueryFingerprint) {
+    this.fp = fp
+  }
+
+  /**
+   * Counts a call.
+   *
+   * @param ms execution and decoding, in milliseconds
+   * @param waitMs milliseconds before that
+   * @param endMs `performance.now()` when it ended
+   */
+  add(
+    ms: number,
+    waitMs: number,
+    decodeMs: number,
+    rows: number,
+    affectedRows: number,
+    endMs: number,
+  ): void {
+    const before = this.calls === 0 ? 0 : this.totalMs / this.calls
+    this.calls++
+    this.totalMs += ms
+    this.#squares += (ms - before) * (ms - this.totalMs / this.calls)
+    this.waitMs += waitMs
+    this.decodeMs += decodeMs
+    this.rows += rows
+    this.affectedRows += affectedRows
+    if (ms < this.minMs) this.minMs = ms
+    if (ms > this.maxMs) this.maxMs = ms
+    if (waitMs > this.maxWaitMs) this.maxWaitMs = waitMs
+    this.lastMs = endMs
+    this.histogram.record(ms)
+    this.recent.add(ms, endMs)
+  }
+
+  addError(category: ErrorCategory): void {
+    this.errors++
+    this.errorCategories.set(category, (this.errorCategories.get(category) ?? 0) + 1)
+  }
+
+  get meanMs(): number {
+    return this.calls === 0 ? 0 : this.totalMs / this.calls
+  }
+
+  /** Standard deviation of the calls, in milliseconds. */
+  get deviationMs(): number {
+    return this.calls < 2 ? 0 : Math.sqrt(Math.max(0, this.#squares) / (this.calls - 1))
+  }
+
+  /** A quantile of the calls in milliseconds, never outside of what was really seen. */
+  quantile(share: number): number {
+    if (this.calls === 0) return 0
+    return Math.min(this.maxMs, Math.max(this.minMs, this.histogram.quantile(share)))
+  }
+
+  /** Takes over the calls of another one, so that none is lost with it. */
+  absorb(other: QueryStats): void {
+    if (other.calls === 0) return
+    const calls = this.calls + other.calls
+    const difference = other.meanMs - this.meanMs
+    this.#squares += other.#squares + (difference * difference * this.calls * other.calls) / calls
+    this.calls = calls
+    this.errors += other.errors
+    for (const [category, count] of other.errorCategories)
+      this.errorCategories.set(category, (this.errorCategories.get(category) ?? 0) + count)
+    this.rows += other.rows
+    this.affectedRows += other.affectedRows
+    this.totalMs += other.totalMs
+    this.waitMs += other.waitMs
+    this.decodeMs += other.decodeMs
+    this.minMs = Math.min(this.minMs, other.minMs)
+    this.maxMs = Math.max(this.maxMs, other.maxMs)
+    this.maxWaitMs = Math.max(this.maxWaitMs, other.maxWaitMs)
+    this.lastMs = Math.max(this.lastMs, other.lastMs)
+    this.histogram.add(other.histogram)
+  }
+}
+
+/** How an engine runs a statement. */
+export interface QueryPlan {
+  /** Tables that are read from beginning to end. */
+  readonly scans: readonly string[]
+  /** Indexes that are used. */
+  readonly indexes: readonly string[]
+  /** Whether rows are sorted, or grouped, without the help of an index. */
+  readonly sorts: boolean
+  /** The engine's own words, one line each. */
+  readonly lines: readonly string[]
+}

@@ -1,0 +1,53 @@
+const slots = 12
+const slotMs = 5_000
+
+/** What is counted. */
+export interface WindowCounts {
+  readonly calls: number
+  /** Failed calls, without broken constraints, which are answers, and without those that somebody aborted. */
+  readonly errors: number
+  readonly slow: number
+}
+
+/** Calls within the last minute. */
+export class Window {
+  readonly #calls = new Uint32Array(slots)
+  readonly #errors = new Uint32Array(slots)
+  readonly #slow = new Uint32Array(slots)
+  #last = 0
+
+  /** The length in milliseconds. */
+  static readonly lengthMs: number = slots * slotMs
+
+  /** @param nowMs `performance.now()` when the call ended */
+  add(nowMs: number, isError: boolean, isSlow: boolean): void {
+    const interval = Math.floor(nowMs / slotMs)
+    if (interval !== this.#last) this.#roll(interval)
+    const slot = this.#last % slots
+    this.#calls[slot] = this.#calls[slot]! + 1
+    if (isError) this.#errors[slot] = this.#errors[slot]! + 1
+    if (isSlow) this.#slow[slot] = this.#slow[slot]! + 1
+  }
+
+  counts(nowMs: number): WindowCounts {
+    this.#roll(Math.floor(nowMs / slotMs))
+    return { calls: sum(this.#calls), errors: sum(this.#errors), slow: sum(this.#slow) }
+  }
+
+  #roll(interval: number): void {
+    // A call may end in the interval before the one that was counted last.
+    for (let passed = Math.min(slots, interval - this.#last); passed > 0; passed--) {
+      const slot = (interval - passed + 1) % slots
+      this.#calls[slot] = 0
+      this.#errors[slot] = 0
+      this.#slow[slot] = 0
+    }
+    if (interval > this.#last) this.#last = interval
+  }
+}
+
+function sum(counts: Uint32Array): number {
+  let total = 0
+  for (const count of counts) total += count
+  return total
+}

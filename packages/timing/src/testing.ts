@@ -1,0 +1,7 @@
+export {
+  expectQueryCount,
+  failOnNPlusOne,
+  failOnScan,
+  type ScanOptions,
+  TimingExpectationError,
+} from './testing/expectations.ts'

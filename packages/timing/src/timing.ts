@@ -1,0 +1,111 @@
+import { KeelsonError, type Signal } from '@keelson/core'
+import { settingsFrom, type TimingOptions } from './options.ts'
+import { TimingReport } from './output/report.ts'
+import { type Workload, workloadOf } from './output/workload.ts'
+import { Recorder } from './record/recorder.ts'
+import type { ScopeOptions } from './record/scopes.ts'
+import type { Sink } from './sink.ts'
+
+/** Where the queries of one or more databases are counted, judged and told of. Made by `createTiming()`. */
+export class Timing {
+  readonly #recorder: Recorder
+
+  /** @param options see `createTiming()` */
+  constructor(options: TimingOptions = {}) {
+    this.#recorder = new Recorder(settingsFrom(options), options.enabled ?? true)
+  }
+
+  /**
+   * The part that wrappers hand their measurements to.
+   *
+   * @throws {KeelsonError} `NOT_A_TIMING` for anything that this copy of `createTiming()` has not made
+   */
+  static recorderOf(timing: unknown, where: string): Recorder {
+    if (typeof timing === 'object' && timing !== null && #recorder in timing)
+      return timing.#recorder
+    throw new KeelsonError(
+      'NOT_A_TIMING',
+      `${where} got something else than a timing. Make one with \`createTiming()\` from '@keelson/timing', of the same installed copy.`,
+    )
+  }
+
+  /** Whether anything is measured. What is not measured costs some nanoseconds. */
+  get isEnabled(): boolean {
+    return this.#recorder.isEnabled
+  }
+
+  set isEnabled(isEnabled: boolean) {
+    this.#recorder.isEnabled = isEnabled
+  }
+
+  /** What happened so far. It prints as a table and serialises as JSON. */
+  report(): TimingReport {
+    return TimingReport.of(this.#recorder)
+  }
+
+  /** What the queries were, for the advisor of `@keelson/indexes`: `JSON.stringify` it into `workload.json`. */
+  workload(): Workload {
+    const { takenAt, queries } = this.report()
+    return workloadOf(takenAt, queries)
+  }
+
+  /**
+   * Runs `fn` as one unit of work: a request, a job, a test. Within it repeated queries are found, and events say where they
+   * come from. Scopes can be nested; what is awaited inside belongs to the innermost.
+   *
+   * @param name in signals and events: the route, and not the URL, which would be another one each time
+   * @returns what `fn` returns
+   * @example
+   * app.use((context, next) => timing.scope(`${context.req.method} ${context.req.routePath}`, next))
+   */
+  scope<R>(name: string, fn: () => R): R
+  scope<R>(name: string, options: ScopeOptions, fn: () => R): R
+  scope<R>(name: string, options: ScopeOptions | (() => R), fn?: () => R): R {
+    return typeof options === 'function'
+      ? this.#recorder.scopes.run(name, {}, options)
+      : this.#recorder.scopes.run(name, options, fn!)
+  }
+
+  /** Adds a sink after those that there are. @returns takes it away again */
+  addSink(sink: Sink): () => void {
+    return this.#recorder.sinks.add(sink)
+  }
+
+  /** The latest signals, the newest first, at most 50. */
+  get signals(): readonly Signal[] {
+    return this.#recorder.rules.raised.recent.map(({ signal }) => signal)
+  }
+
+  /** How often a sink has failed. */
+  get sinkFailures(): number {
+    return this.#recorder.sinks.failures
+  }
+
+  /** Resolves once all plans that were asked for are there: for tests, and before a last report. */
+  async settled(): Promise<void> {
+    await this.#recorder.rules.plans?.settled()
+  }
+
+  /** Forgets the counts of all fingerprints, and the signals. Databases, open transactions and exported series stay. */
+  reset(): void {
+    for (const { registry } of this.#recorder.databases) registry.clear()
+    this.#recorder.rules.raised.clear()
+  }
+}
+
+/**
+ * Makes what measures queries: give it to `withTiming()` of `@keelson/timing/kysely` or `@keelson/timing/drizzle`, for one
+ * database or for several.
+ *
+ * It keeps no more than its options allow, opens nothing, and its timers keep no process alive.
+ *
+ * @throws {OptionError} for an option that is unknown or impossible
+ * @example
+ * const timing = createTiming({ slowMs: 50, sinks: [prettySink()] })
+ * const db = new Kysely<Database>({ dialect: withTiming(new SqliteDialect({ path: 'app.db' }), timing) })
+ * // ...
+ * console.log(timing.report())
+ */
+export function createTiming(options: TimingOptions = {}): Timing {
+  return new Timing(options)
+}

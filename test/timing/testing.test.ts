@@ -1,0 +1,102 @@
+import { createTiming } from '@keelson/timing'
+import { withTiming } from '@keelson/timing/kysely'
+import {
+  expectQueryCount,
+  failOnNPlusOne,
+  failOnScan,
+  TimingExpectationError,
+} from '@keelson/timing/testing'
+import { Kysely, sql } from 'kysely'
+import { expect, onTestFinished, test } from 'vitest'
+import { rejection } from '../support/rejection.ts'
+import { sqliteKysely, type Tables } from '../transactions/kysely/engines.ts'
+
+const timing = createTiming()
+
+async function open(): Promise<Kysely<Tables>> {
+  const db = new Kysely<Tables>({ dialect: withTiming(await sqliteKysely.dialect(), timing) })
+  onTestFinished(() => db.destroy())
+  await sql`create table item (id integer primary key, name text)`.execute(db)
+  return db
+}
+
+const byId = (db: Kysely<Tables>, id: number): Promise<unknown> =>
+  db.selectFrom('item').selectAll().where('id', '=', id).execute()
+
+test('expectQueryCount() gives what was returned, or lists the queries', async () => {
+  const db = await open()
+  expect(
+    await expectQueryCount(timing, 2, async () => [await byId(db, 1), await byId(db, 2)]),
+  ).toEqual([[], []])
+  const error = await rejection(
+    expectQueryCount(timing, { max: 1 }, () => Promise.all([byId(db, 1), byId(db, 2)])),
+  )
+  expect(error).toBeInstanceOf(TimingExpectationError)
+  expect(error['code']).toBe('QUERY_COUNT')
+  expect(error.message).toMatch(
+    /^0 to 1 queries were expected, and 2 were sent:\n {2}1\. `select \*/,
+  )
+})
+
+test('expectQueryCount() counts nobody else, and what is in scopes inside', async () => {
+  const db = await open()
+  const others = byId(db, 1)
+  await expectQueryCount(timing, 1, () => timing.scope('inside', () => byId(db, 2)))
+  await others
+  const failing = expectQueryCount(timing, 0, async () => {
+    throw new Error('its own')
+  })
+  expect((await rejection(failing)).message).toBe('its own')
+})
+
+test('failOnNPlusOne() fails with the first repetition, each time, and says what to write', async () => {
+  const db = await open()
+  const loop = async (): Promise<void> => {
+    for (let id = 0; id < 2; id++) await byId(db, id)
+  }
+  for (let times = 0; times < 2; times++) {
+    const error = await rejection(failOnNPlusOne(timing, loop))
+    expect(error['code']).toBe('N_PLUS_ONE')
+    expect(error.message).toContain('where ... in (...)')
+    expect(error.message).toMatch(/testing\.test\.ts:\d+/)
+  }
+  await failOnNPlusOne(timing, loop, { repeats: 3 })
+  await failOnNPlusOne(timing, () =>
+    Promise.all([byId(db, 1), db.selectFrom('item').select('name').execute()]),
+  )
+})
+
+test('failOnScan() fails for a query that reads a whole table, unless that is allowed', async () => {
+  const db = await open()
+  await failOnScan(timing, () => byId(db, 1))
+  const scanning = (): Promise<unknown> =>
+    db.selectFrom('item').selectAll().where('name', '=', 'a').execute()
+  const error = await rejection(failOnScan(timing, scanning))
+  expect(error['code']).toBe('TABLE_SCAN')
+  expect(error.message).toContain('SELECT item scans item')
+  await failOnScan(timing, scanning, { allow: ['item'] })
+  await sql`create index by_name on item (name)`.execute(db)
+  await failOnScan(timing, scanning)
+})
+
+test('failOnScan() says so where the plan would wait for its caller', async () => {
+  const db = await open()
+  const error = await db
+    .transaction()
+    .execute((trx) => rejection(failOnScan(timing, () => byId(trx as never, 1))))
+  expect(error['code']).toBe('NO_PLAN')
+  expect(error.message).toContain('outside of the transaction')
+})
+
+test('a timing that sees nothing is refused', async () => {
+  const off = createTiming({ enabled: false })
+  expect((await rejection(expectQueryCount(off, 0, () => 1))).message).toContain('switched off')
+  expect((await rejection(failOnNPlusOne(timing, () => 1, { repeat: 2 } as never)))['code']).toBe(
+    'UNKNOWN_OPTION',
+  )
+  expect((await rejection(failOnScan(timing, () => 1, { allowed: [] } as never)))['code']).toBe(
+    'UNKNOWN_OPTION',
+  )
+  const quiet = createTiming({ repeats: false })
+  expect((await rejection(failOnNPlusOne(quiet, () => 1))).message).toContain('repeats: false')
+})
