@@ -290,9 +290,9 @@ class BulkRun {
     for (let at = 0; at < rows.length;) {
       try {
         if (this.#validation === undefined) {
-          // A thread of its own needs no turns of this one.
-          const hasTurns = before === undefined || session?.worksBeside === true
-          const end = hasTurns ? rows.length : Math.min(at + rowsBeside, rows.length)
+          // What sends the others on a thread of its own needs no turns of this one.
+          const givesTurns = before !== undefined && session?.worksBeside !== true
+          const end = givesTurns ? Math.min(at + rowsBeside, rows.length) : rows.length
           shaper.addAll(runs, rows, at, end, first)
           at = end
           if (at < rows.length) yield* wait(nextTurn())

@@ -1,6 +1,7 @@
+import { valuesByRow } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
-import { flat, type Run } from '../shape/run.ts'
+import type { Run } from '../shape/run.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import type { Attempt, Method, Outcome } from './method.ts'
@@ -56,7 +57,9 @@ export class MysqlMethod implements Method {
       const { sql, tail } = this.#statements.get(size, shape)
       try {
         if (conflict !== undefined) yield* resetMysqlCounter(session)
-        const affected = yield* wait(session.run(sql, flat(run.columns, at, at + size, tail)))
+        const affected = yield* wait(
+          session.run(sql, valuesByRow(run.columns, at, at + size, tail)),
+        )
         const there = conflict === undefined ? 0 : yield* readMysqlCounter(session)
         const isNew = conflict === undefined ? (affected ?? size) : size - there
         inserted += isNew

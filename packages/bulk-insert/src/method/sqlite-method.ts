@@ -1,7 +1,7 @@
-import { upsertedFunction } from '@keelson/core'
+import { upsertedFunction, valuesByRow } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
-import { flat, part, type Run } from '../shape/run.ts'
+import { part, type Run } from '../shape/run.ts'
 import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import type { Attempt, Method, Outcome } from './method.ts'
@@ -96,7 +96,7 @@ export class SqliteMethod implements Method {
       const size = Math.min(rowsPerStatement, to - at)
       const { sql, tail } = this.#statements.get(size, this.#shape(run, size))
       try {
-        const parameters = flat(run.columns, at, at + size, tail)
+        const parameters = valuesByRow(run.columns, at, at + size, tail)
         if (this.#context.returning === undefined)
           changes += (yield* wait(session.run(sql, parameters))) ?? 0
         else {

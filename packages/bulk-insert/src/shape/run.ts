@@ -21,24 +21,6 @@ export interface Run extends Shape {
   readonly isPlain: boolean
 }
 
-/** The values of some rows, row after row, and what follows them. */
-export function flat(
-  columns: Columns,
-  from: number,
-  to: number,
-  tail: readonly unknown[] = [],
-): unknown[] {
-  const width = columns.length
-  // Of its size from the beginning, which is felt.
-  const values = Array<unknown>((to - from) * width + tail.length)
-  for (let column = 0; column < width; column++) {
-    const items = columns[column]!
-    for (let row = from, at = column; row < to; row++, at += width) values[at] = items[row]
-  }
-  for (let at = 0; at < tail.length; at++) values[(to - from) * width + at] = tail[at]
-  return values
-}
-
 /** The values of one row. */
 export function rowAt(columns: Columns, row: number): unknown[] {
   return columns.map((items) => items[row])

@@ -1,5 +1,5 @@
 import type { BulkStatementsRequest, BulkStatementsResult } from '@keelson/core'
-import { upsertedFunction } from '@keelson/core/base'
+import { upsertedFunction, valuesByRow } from '@keelson/core/base'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import type { PreparedStatement } from './prepared-statement.ts'
@@ -44,7 +44,8 @@ export class BulkRun {
   run({ columns, tail, ...request }: BulkStatementsRequest): BulkStatementsResult {
     return this.runMany({
       ...request,
-      parameters: (from, count, sql) => bindableParameters(flat(columns, from, count, tail), sql),
+      parameters: (from, count, sql) =>
+        bindableParameters(valuesByRow(columns, from, from + count, tail), sql),
     })
   }
 
@@ -97,22 +98,4 @@ export class BulkRun {
       return 1
     })
   }
-}
-
-/** The values of some rows, row after row, and of what follows them. */
-export function flat<T>(
-  columns: readonly ArrayLike<T>[],
-  from: number,
-  count: number,
-  tail: readonly T[],
-): T[] {
-  const width = columns.length
-  // Of its size from the beginning, which is felt.
-  const values = Array<T>(count * width + tail.length)
-  for (let column = 0; column < width; column++) {
-    const items = columns[column]!
-    for (let row = 0, at = column; row < count; row++, at += width) values[at] = items[from + row]!
-  }
-  for (let at = 0; at < tail.length; at++) values[count * width + at] = tail[at]!
-  return values
 }

@@ -1,5 +1,4 @@
-import type { BulkStatementsRequest } from '@keelson/core'
-import { flat } from '../statement/bulk-run.ts'
+import { type BulkStatementsRequest, valuesByRow } from '@keelson/core'
 import { bindableParameters, bindsAsIs } from '../values/parameters.ts'
 import type { ColumnarRows } from '../worker/protocol.ts'
 import { copyable } from '../worker/row-encoding.ts'
@@ -94,7 +93,7 @@ function refusal(
 ): { readonly error: unknown } {
   const count = Math.min(rowsPerStatement, rowCount - from)
   try {
-    bindableParameters(flat(columns, from, count, tail), statement(count))
+    bindableParameters(valuesByRow(columns, from, from + count, tail), statement(count))
   } catch (error) {
     return { error }
   }

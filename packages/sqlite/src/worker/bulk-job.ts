@@ -1,5 +1,5 @@
 import type { BulkStatementsResult } from '@keelson/core'
-import { flat } from '../statement/bulk-run.ts'
+import { valuesByRow } from '@keelson/core/base'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import type { ColumnarRows } from './protocol.ts'
 
@@ -14,7 +14,7 @@ export function runColumns(
     countsUpserts,
     statement: (count) => (count === rowsPerStatement ? full : rest!),
     parameters: (from, count) => {
-      const values = flat<unknown>(columns, from, count, tail)
+      const values = valuesByRow<unknown>(columns, from, from + count, tail)
       for (let at = 0; at < values.length; at++)
         if (typeof values[at] === 'object') values[at] = bound(values[at])
       return values

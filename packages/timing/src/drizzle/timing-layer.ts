@@ -1,10 +1,15 @@
-import { ambientTransactions, type TransactionEvent, type TransactionObserver } from '@keelson/core'
+import {
+  ambientTransactions,
+  type TransactionEvent,
+  type TransactionObserver,
+  isThenable,
+} from '@keelson/core'
 import { kindOf, type NextLayer, type SessionLayer, watchPrepared } from '@keelson/core/drizzle'
 // `node:util` itself would open standard output.
 import { isProxy } from 'node:util/types'
 import { Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
-import { isThenable, settled } from '../record/settled.ts'
+import { settled } from '../record/settled.ts'
 import { TransactionTracker } from '../record/transaction-tracker.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
 import { batchOf } from './batch.ts'

@@ -1,3 +1,4 @@
+import { isThenable } from '@keelson/core'
 import { AsyncCallbackError } from '../errors.ts'
 import type { Hook } from '../scope/hooks.ts'
 
@@ -33,12 +34,5 @@ export function refuseThenable(value: unknown, what: string): void {
     `${what} returned a promise, and cannot be waited for: this driver runs every statement at once, and the transaction ` +
       'ends when its callback returns. Make it a plain function, or use @keelson/sqlite/drizzle, whose transactions take ' +
       'async functions. What the callback of a transaction has done is rolled back.',
-  )
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
   )
 }
