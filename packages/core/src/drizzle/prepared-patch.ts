@@ -42,38 +42,19 @@ export function watchPrepared(prepared: object, watch: PreparedWatch): void {
 
 function patch(prototype: Prototype): void {
   Object.defineProperty(prototype, brand, { value: true })
-  for (const method of sent) {
-    define(
-      prototype,
-      method,
-      (original) =>
-        function (this: Watched, ...args: unknown[]): unknown {
-          const watch = this[watchKey]
-          if (watch === undefined || !watch.isWatching) return original.apply(this, args)
-          // Of a synchronous driver it only gives what calls one of the others later.
-          if (method === 'execute' && this.mode === 'sync') return original.apply(this, args)
-          return watch.sent(method, () => original.apply(this, args), args)
-        },
+  for (const method of sent)
+    // Of a synchronous driver `execute` only gives what calls one of the others later.
+    watchCalls(prototype, method, (query, watch, send, args) =>
+      method === 'execute' && query.mode === 'sync' ? send() : watch.sent(method, send, args),
     )
-  }
-  for (const method of streamed) {
-    define(
-      prototype,
-      method,
-      (original) =>
-        function (this: Watched, ...args: unknown[]): unknown {
-          const watch = this[watchKey]
-          if (watch === undefined || !watch.isWatching) return original.apply(this, args)
-          return watch.streamed(method, () => original.apply(this, args), args)
-        },
-    )
-  }
+  for (const method of streamed)
+    watchCalls(prototype, method, (_query, watch, send, args) => watch.streamed(method, send, args))
 }
 
-function define(
+function watchCalls(
   prototype: Prototype,
   method: string,
-  watched: (original: Method) => (this: Watched, ...args: unknown[]) => unknown,
+  watched: (query: Watched, watch: PreparedWatch, send: () => unknown, args: unknown[]) => unknown,
 ): void {
   const original = prototype[method]
   if (typeof original !== 'function') return
@@ -81,6 +62,10 @@ function define(
     configurable: true,
     writable: true,
     enumerable: false,
-    value: watched(original),
+    value(this: Watched, ...args: unknown[]): unknown {
+      const watch = this[watchKey]
+      if (watch === undefined || !watch.isWatching) return original.apply(this, args)
+      return watched(this, watch, () => original.apply(this, args), args)
+    },
   })
 }

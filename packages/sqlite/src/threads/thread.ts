@@ -496,16 +496,12 @@ export class Thread {
     if (this.#hasExited) return
     this.#hasExited = true
     this.#port.close()
-    this.#settleAll()
-    this.#events.exited?.(this)
-  }
-
-  #settleAll(): void {
     const waiting = [...this.#pending]
     this.#pending.clear()
     this.#givenUp.clear()
     const lastBegun = Atomics.load(this.#shared, slot.runningTo)
     for (const [id, { settle }] of waiting) settle(this.#exit(id <= lastBegun))
+    this.#events.exited?.(this)
   }
 }
 

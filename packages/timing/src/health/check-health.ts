@@ -2,6 +2,8 @@ import { checkOptionNames, invalidOption, KeelsonError, settlesWithin } from '@k
 import type { Recorder } from '../record/recorder.ts'
 import type { RunStatement, WatchedDatabase } from '../record/watched-database.ts'
 import { messageOf } from '../record/message-of.ts'
+import { shareInUse } from '../record/pool-reader.ts'
+import { errorRate } from '../stats/window.ts'
 import { defaultBytes, fileChecks } from './file-checks.ts'
 import type { HealthCheck, HealthOptions, HealthReport, HealthStatus } from './health-report.ts'
 
@@ -9,7 +11,6 @@ const where = 'health()'
 /** What of a pool may be in use, and of the queries fail, before it is a warning. */
 const mostOfPool = 0.8
 const mostErrors = 0.05
-const fewestCalls = 20
 
 const sizeSignals: ReadonlyMap<string, 'db_size' | 'wal_size'> = new Map([
   ['database size', 'db_size'],
@@ -127,40 +128,33 @@ function gaugeChecks(
   const checks: HealthCheck[] = []
   const pool = database.gauges?.()
   if (pool !== undefined && pool.max > 0) {
-    const used = (pool.size - pool.idle) / pool.max
-    checks.push({
-      name: 'pool',
-      status: used > mostOfPool && pool.pending > 0 ? 'warn' : 'pass',
-      value: used,
-      unit: 'share',
-      ...(used > mostOfPool &&
-        pool.pending > 0 && {
-          message: `${pool.pending} callers wait for one of ${pool.max} connections.`,
-        }),
-    })
+    const used = shareInUse(pool)
+    const isUsedUp = used > mostOfPool && pool.pending > 0
+    const waiting = `${pool.pending} callers wait for one of ${pool.max} connections.`
+    checks.push(gaugeCheck('pool', used, 'share', isUsedUp ? waiting : undefined))
   }
-  const { calls, errors } = database.window.counts(now)
-  const rate = calls < fewestCalls ? 0 : errors / calls
-  checks.push({
-    name: 'errors',
-    status: rate > mostErrors ? 'warn' : 'pass',
-    value: rate,
-    unit: 'share',
-    ...(rate > mostErrors && {
-      message: `${errors} of ${calls} queries of the last minute failed.`,
-    }),
-  })
+  const counts = database.window.counts(now)
+  const rate = errorRate(counts)
+  const failed = `${counts.errors} of ${counts.calls} queries of the last minute failed.`
+  checks.push(gaugeCheck('errors', rate, 'share', rate > mostErrors ? failed : undefined))
   const oldest = database.transactions.oldestMs(now) ?? 0
-  checks.push({
-    name: 'oldest transaction',
-    status: oldest > transactionMs ? 'warn' : 'pass',
-    value: oldest,
-    unit: 'ms',
-    ...(oldest > transactionMs && {
-      message: 'It keeps its locks, and what it sees, for as long.',
-    }),
-  })
+  const kept = 'It keeps its locks, and what it sees, for as long.'
+  checks.push(
+    gaugeCheck('oldest transaction', oldest, 'ms', oldest > transactionMs ? kept : undefined),
+  )
   return checks
+}
+
+/** @param warning what is wrong, if anything */
+function gaugeCheck(
+  name: string,
+  value: number,
+  unit: 'share' | 'ms',
+  warning: string | undefined,
+): HealthCheck {
+  return warning === undefined
+    ? { name, status: 'pass', value, unit }
+    : { name, status: 'warn', value, unit, message: warning }
 }
 
 function raise(

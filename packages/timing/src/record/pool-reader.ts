@@ -10,6 +10,11 @@ export interface PoolGauges {
   readonly pending: number
 }
 
+/** How much of what a pool may have is in use, from 0 to 1. */
+export function shareInUse({ max, size, idle }: PoolGauges): number {
+  return (size - idle) / max
+}
+
 /**
  * Reads a pool of `pg`, `mysql2`, `tarn` (knex) or `@keelson/core`, told by what they have.
  *

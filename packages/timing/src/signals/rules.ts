@@ -2,7 +2,9 @@ import type { TransactionEvent } from '@keelson/core'
 import type { TimingSettings } from '../options.ts'
 import type { Observation } from '../record/observation.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
+import { shareInUse } from '../record/pool-reader.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
+import { errorRate } from '../stats/window.ts'
 import { callSite } from '@keelson/core'
 import { Hysteresis } from './hysteresis.ts'
 import { PlanRule } from './plan-rule.ts'
@@ -13,8 +15,6 @@ import { RepetitionRule } from './repetition-rule.ts'
 const lookMs = 1_000
 /** Looks in a row at which a pool has to be in use. */
 const lastingLooks = 3
-/** Below it an error rate says nothing. */
-const fewestCalls = 20
 
 /** What is remembered of one database. */
 interface Watched {
@@ -81,7 +81,7 @@ export class Rules {
     const watched = this.#watchedOf(database)
     const gauges = database.gauges?.()
     if (gauges !== undefined && gauges.max > 0) {
-      const share = (gauges.size - gauges.idle) / gauges.max
+      const share = shareInUse(gauges)
       if (watched.saturation.look(share)) {
         this.raised.raise(database.name, {
           type: 'pool_saturated',
@@ -91,8 +91,9 @@ export class Rules {
         })
       }
     }
-    const { calls, errors } = database.window.counts(nowMs)
-    const rate = calls < fewestCalls ? 0 : errors / calls
+    const counts = database.window.counts(nowMs)
+    const { calls, errors } = counts
+    const rate = errorRate(counts)
     if (watched.errorRate.look(rate)) {
       this.raised.raise(database.name, {
         type: 'error_rate',

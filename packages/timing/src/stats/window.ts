@@ -9,6 +9,14 @@ export interface WindowCounts {
   readonly slow: number
 }
 
+/** Of fewer calls than these the share that failed says nothing. */
+const fewestCalls = 20
+
+/** The share of calls that failed, from 0 to 1; 0 for too few of them. */
+export function errorRate({ calls, errors }: WindowCounts): number {
+  return calls < fewestCalls ? 0 : errors / calls
+}
+
 /** Calls within the last minute. */
 export class Window {
   readonly #calls = new Uint32Array(slots)
