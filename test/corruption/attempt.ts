@@ -30,7 +30,7 @@ export interface AttemptSettings {
   readonly limitMs: number
 }
 
-const compileCache = fileURLToPath(new URL('../../node_modules/.cache/corruption', import.meta.url))
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url))
 
 /** How long a process may take to load and to prepare a database. */
 const PREPARATION_MS = 60_000

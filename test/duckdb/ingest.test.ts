@@ -44,6 +44,41 @@ describe.for(['table-function', 'staging'] as const)('ingest by %s', (ingest) =>
     expect(origins).toEqual([{ origin: 'here' }])
   })
 
+  test('takes values by column as it takes rows, and leaves the arrays as they are', async () => {
+    const database = await open()
+    const values = [
+      [3, 1n, 2],
+      ['a', null, 'c'],
+    ]
+    const result = await database.ingest({ table: 'item', columns, values, statement: insert })
+    expect(result).toEqual({ rows: [], changes: 3, method: ingest })
+    expect(await items(database)).toEqual([
+      [3, 'a'],
+      [1, null],
+      [2, 'c'],
+    ])
+    expect(values[0]).toEqual([3, 1n, 2])
+    const bad = {
+      table: 'item',
+      columns,
+      values: [
+        [4, 5],
+        ['d', 6],
+      ],
+      statement: insert,
+    }
+    expect(await rejection(database.ingest({ ...bad, values: [[4], [{}]] }))).toMatchObject({
+      code: 'PARAMETER_TYPE',
+      index: 0,
+      column: 'label',
+    })
+    for (const wrong of [{ rows: [[4, 'd']] }, { values: [[4, 5], ['d']] }, { values: [[4]] }])
+      expect(await rejection(database.ingest({ ...bad, ...wrong }))).toMatchObject({
+        code: 'INVALID_OPTION',
+      })
+    expect(await items(database)).toHaveLength(3)
+  })
+
   test('takes in nothing, one row, and the last rows of a vector', async () => {
     const database = await open()
     for (const count of [0, 1, 2_047, 2_048, 2_049]) {

@@ -1,4 +1,4 @@
-import { createTiming, type QueryEvent, type Timing, type TransactionEvent } from '@keelson/timing'
+import type { createTiming, Timing } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/drizzle'
 import { withTransactions } from '@keelson/transactions/drizzle'
 import Database from 'better-sqlite3'
@@ -20,6 +20,7 @@ import {
   postgresJsPool,
   sqliteProxy,
 } from '../../transactions/drizzle/drivers.ts'
+import { type Listening, listening } from '../listening.ts'
 
 /** Synchronous: every call is over when it returns. */
 export const betterSqlite3: DriverUnderTest = {
@@ -59,14 +60,10 @@ export const arrangements = {
 
 export type Arrangement = keyof typeof arrangements
 
-export interface Timed {
+export interface Timed extends Omit<Listening, 'forget'> {
   readonly db: Db
   readonly table: typeof item
-  readonly timing: Timing
   execute(text: string, on?: Db): Promise<unknown>
-  /** What sinks were told since the last call. */
-  queries(): QueryEvent[]
-  transactions(): TransactionEvent[]
 }
 
 /** Opens a new, measured database with the table `item`, of which nothing was told yet. */
@@ -75,17 +72,7 @@ export async function openTimed(
   arrangement: Arrangement,
   options: Parameters<typeof createTiming>[0] = {},
 ): Promise<Timed> {
-  const queries: QueryEvent[] = []
-  const transactions: TransactionEvent[] = []
-  const timing = createTiming({
-    sinks: [
-      {
-        query: (event) => queries.push({ ...event }),
-        transaction: (event) => transactions.push({ ...event }),
-      },
-    ],
-    ...options,
-  })
+  const { timing, forget, ...heard } = listening(options)
   const table = (driver.kind === 'sqlite' ? item : pgItem) as typeof item
   const itemRelations = relations(table, () => ({}))
   const opened = await driver.open({
@@ -97,15 +84,12 @@ export async function openTimed(
     driver.kind === 'sqlite' ? on.run(sql.raw(text)) : on.execute(sql.raw(text))
   await execute('drop table if exists item')
   await execute('create table item (name varchar(700) not null unique)')
-  queries.length = 0
-  transactions.length = 0
-  timing.reset()
+  forget()
   return {
     db,
     table,
     timing,
     execute,
-    queries: () => queries.splice(0),
-    transactions: () => transactions.splice(0),
+    ...heard,
   }
 }

@@ -1,9 +1,10 @@
-import { createTiming, type QueryEvent, type Timing, type TransactionEvent } from '@keelson/timing'
+import type { createTiming, Timing } from '@keelson/timing'
 import { attach, withTiming } from '@keelson/timing/kysely'
 import { withTransactions } from '@keelson/transactions/kysely'
-import { type Dialect, Kysely, sql } from 'kysely'
+import { type Dialect, Kysely } from 'kysely'
 import { onTestFinished } from 'vitest'
-import { type KyselyEngine, type Tables } from '../../transactions/kysely/engines.ts'
+import { createItems, type KyselyEngine, type Tables } from '../../transactions/kysely/engines.ts'
+import { type Listening, listening } from '../listening.ts'
 
 /** How a database comes to be measured: around the dialect or on the instance, without transactions, around or inside them. */
 export const arrangements = {
@@ -20,12 +21,8 @@ export const arrangements = {
 
 export type Arrangement = keyof typeof arrangements
 
-export interface Timed {
+export interface Timed extends Omit<Listening, 'forget'> {
   readonly db: Kysely<Tables>
-  readonly timing: Timing
-  /** What sinks were told since the last call. */
-  queries(): QueryEvent[]
-  transactions(): TransactionEvent[]
 }
 
 /** Opens a new, measured database with the table `item`, of which nothing was told yet. */
@@ -34,36 +31,14 @@ export async function openTimed(
   arrangement: Arrangement,
   options: Parameters<typeof createTiming>[0] = {},
 ): Promise<Timed> {
-  const queries: QueryEvent[] = []
-  const transactions: TransactionEvent[] = []
-  const timing = createTiming({
-    sinks: [
-      {
-        query: (event) => queries.push({ ...event }),
-        transaction: (event) => transactions.push({ ...event }),
-      },
-    ],
-    ...options,
-  })
+  const { timing, forget, ...heard } = listening(options)
   const db = arrangements[arrangement](await engine.dialect(), timing)
   onTestFinished(() => db.destroy())
-  const id = {
-    sqlite: 'integer primary key',
-    postgresql: 'serial primary key',
-    mysql: 'serial primary key',
-    duckdb: 'integer',
-  }
-  await sql`drop table if exists item`.execute(db)
-  await sql`create table item (id ${sql.raw(id[engine.kind])}, name varchar(700) unique)`.execute(
-    db,
-  )
-  queries.length = 0
-  transactions.length = 0
-  timing.reset()
+  await createItems(db, engine)
+  forget()
   return {
     db,
     timing,
-    queries: () => queries.splice(0),
-    transactions: () => transactions.splice(0),
+    ...heard,
   }
 }

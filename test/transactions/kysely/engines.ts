@@ -157,6 +157,18 @@ export interface Opened {
   sent(): string[]
 }
 
+/** Makes an empty table `item`, whose names are unique. */
+export async function createItems(db: Kysely<Tables>, { kind }: KyselyEngine): Promise<void> {
+  const id = {
+    sqlite: 'integer primary key',
+    postgresql: 'serial primary key',
+    mysql: 'serial primary key',
+    duckdb: 'integer',
+  }
+  await sql`drop table if exists item`.execute(db)
+  await sql`create table item (id ${sql.raw(id[kind])}, name varchar(700) unique)`.execute(db)
+}
+
 /** Opens a new database with the table `item`, whose names are unique. */
 export async function open(
   engine: KyselyEngine,
@@ -170,16 +182,7 @@ export async function open(
     log: ({ query }) => void statements.push(query.sql),
   })
   onTestFinished(() => db.destroy())
-  const id = {
-    sqlite: 'integer primary key',
-    postgresql: 'serial primary key',
-    mysql: 'serial primary key',
-    duckdb: 'integer',
-  }
-  await sql`drop table if exists item`.execute(db)
-  await sql`create table item (id ${sql.raw(id[engine.kind])}, name varchar(700) unique)`.execute(
-    db,
-  )
+  await createItems(db, engine)
   statements.length = 0
   return {
     db,
