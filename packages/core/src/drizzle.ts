@@ -1,5 +1,6 @@
 export { checkConfig, isPlainObject, readArguments, relationalSchema } from './drizzle/config.ts'
 export type { SourceForms } from './drizzle/config.ts'
+export { engineNameOfDatabase } from './drizzle/database-engine.ts'
 export { exactNumber } from './drizzle/exact-number.ts'
 export { checkFound, checkVersion, UnsupportedDrizzleError } from './drizzle/installed-version.ts'
 export {

@@ -1,6 +1,5 @@
-import type { AmbientTransactions, EngineTraits } from '@keelson/core'
+import type { AmbientTransactions, EngineTraits, Steps } from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'
-import type { Steps } from '../steps.ts'
 
 /** The transaction was about to be run again by somebody else, which sends only a part of the rows. */
 export class RunAgain extends Error {}

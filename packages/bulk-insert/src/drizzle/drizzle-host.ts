@@ -3,11 +3,15 @@ import {
   ambientTransactions,
   type EngineTraits,
   KeelsonError,
+  type Later,
+  type Steps,
+  takeSteps,
+  takeStepsNow,
+  wait,
 } from '@keelson/core'
 import { kindOf } from '@keelson/core/drizzle'
 import type { Host, HostSession } from '../host/host.ts'
 import { dooming } from '../host/savepoint.ts'
-import { type Later, type Steps, takeSteps, takeStepsNow, wait } from '../steps.ts'
 import { DrizzleHostSession } from './drizzle-session.ts'
 import { engineOf } from './engine-of.ts'
 import { checkInternals, type DrizzleDatabase, type DrizzleDialect } from './internals.ts'

@@ -5,12 +5,15 @@ import {
   bulkStatements,
   type BulkStatementsCapable,
   type EngineTraits,
+  type Later,
+  type Steps,
+  takeSteps,
+  wait,
   worksBeside,
 } from '@keelson/core'
 import { kindOf, rowsOf } from '@keelson/core/drizzle'
 import type { Copier, HostSession } from '../host/host.ts'
 import { CopyIn, WireProbe } from '../method/copy-in.ts'
-import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import { type DrizzleDatabase, type DrizzleSession, type Prepared } from './internals.ts'
 
 type Rows = readonly Record<string, unknown>[]

@@ -1,4 +1,4 @@
-import { type EngineName, OptionError } from '@keelson/core'
+import { type EngineName, OptionError, type Steps, wait } from '@keelson/core'
 import { type Column, getTableColumns, getTableName, is, Param, SQL, sql, Table } from 'drizzle-orm'
 import type { Conflict } from '../conflict.ts'
 import type { HostSession } from '../host/host.ts'
@@ -11,7 +11,6 @@ import type {
 } from '../host/target.ts'
 import { mysqlCounter } from '../method/mysql-method.ts'
 import { byColumnName } from '../shape/column-names.ts'
-import { type Steps, wait } from '../steps.ts'
 import type { DrizzleDialect } from './internals.ts'
 
 /** What Drizzle's columns have beside their public types. */

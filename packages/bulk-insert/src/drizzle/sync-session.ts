@@ -1,5 +1,5 @@
+import type { Steps } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
-import type { Steps } from '../steps.ts'
 import type { DrizzleSession } from './internals.ts'
 
 /** The part of better-sqlite3 that is called here. */

@@ -5,8 +5,9 @@ import type {
   BulkStatementsRequest,
   BulkStatementsResult,
   EngineTraits,
+  Later,
+  Steps,
 } from '@keelson/core'
-import type { Later, Steps } from '../steps.ts'
 
 /** An ORM's database, as far as this package needs it. */
 export interface Host {

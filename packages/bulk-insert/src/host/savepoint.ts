@@ -1,5 +1,4 @@
-import { attachSuppressed } from '@keelson/core'
-import { type Later, type Steps, wait } from '../steps.ts'
+import { attachSuppressed, type Later, type Steps, wait } from '@keelson/core'
 import type { HostSession } from './host.ts'
 
 interface SavepointCommands {

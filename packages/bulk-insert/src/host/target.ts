@@ -1,5 +1,5 @@
+import type { Later, Steps } from '@keelson/core'
 import type { Conflict } from '../conflict.ts'
-import type { Later, Steps } from '../steps.ts'
 import type { HostSession } from './host.ts'
 
 /** The table that rows go into, as an ORM describes it. */

@@ -1,8 +1,7 @@
-import { describeError, type ErrorCategory } from '@keelson/core'
+import { describeError, type ErrorCategory, type Steps } from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'
 import type { Attempt } from '../method/method.ts'
 import type { Run } from '../shape/run.ts'
-import type { Steps } from '../steps.ts'
 
 /** Rows that are sent in one statement. */
 export interface SentRows {

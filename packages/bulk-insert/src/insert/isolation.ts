@@ -1,7 +1,7 @@
+import type { Steps } from '@keelson/core'
 import { RowError } from '../errors.ts'
 import { type Attempt, type Failure, nothing, type Outcome } from '../method/method.ts'
 import { picked, type Run } from '../shape/run.ts'
-import type { Steps } from '../steps.ts'
 import type { KeyChoice, Place } from './key-choice.ts'
 import { isDuplicate, isRowFault } from './row-fault.ts'
 

@@ -1,4 +1,4 @@
-import type { EngineTraits } from '@keelson/core'
+import type { EngineTraits, Steps } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { updates } from '../method/context.ts'
@@ -6,7 +6,6 @@ import type { Attempt } from '../method/method.ts'
 import { readMysqlCounter, resetMysqlCounter } from '../method/mysql-method.ts'
 import type { BulkOptions } from '../options.ts'
 import { type Run, rowAt } from '../shape/run.ts'
-import type { Steps } from '../steps.ts'
 import type { TableInfo } from '../shape/table-info.ts'
 
 /** Rows that are sent together where each statement is the ORM's own. */

@@ -1,6 +1,5 @@
-import { ParameterError } from '@keelson/core'
+import { ParameterError, type Steps } from '@keelson/core'
 import { type Columns, picked, type Run } from '../shape/run.ts'
-import type { Steps } from '../steps.ts'
 import type { Place } from './key-choice.ts'
 import { isRowFault } from './row-fault.ts'
 

@@ -8,6 +8,9 @@ import {
   type EngineSession,
   type EngineTraits,
   quoteIdentifier,
+  type Steps,
+  takeSteps,
+  wait,
   worksBeside,
 } from '@keelson/core'
 import { instanceOf } from '@keelson/core/kysely'
@@ -22,7 +25,6 @@ import {
 } from 'kysely'
 import type { Copier, Host, HostSession } from '../host/host.ts'
 import { dooming, inSavepoint } from '../host/savepoint.ts'
-import { type Steps, takeSteps, wait } from '../steps.ts'
 import { copyInOn } from './copy-in.ts'
 import { engineOf } from './engine-of.ts'
 

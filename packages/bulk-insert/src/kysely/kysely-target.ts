@@ -1,4 +1,4 @@
-import { OptionError } from '@keelson/core'
+import { OptionError, type Steps, wait } from '@keelson/core'
 import {
   CamelCasePlugin,
   createQueryId,
@@ -26,7 +26,6 @@ import type {
   Target,
 } from '../host/target.ts'
 import { mysqlCounter } from '../method/mysql-method.ts'
-import { type Steps, wait } from '../steps.ts'
 
 type Builder = InsertQueryBuilder<any, any, any>
 

@@ -1,6 +1,6 @@
+import type { Steps } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { BulkInsertMethod } from '../report.ts'
-import type { Steps } from '../steps.ts'
 import type { Columns, Run } from '../shape/run.ts'
 
 /** A way by which rows get into an engine. */

@@ -1,8 +1,7 @@
-import { valuesByRow } from '@keelson/core'
+import { type Steps, valuesByRow, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
 import type { Run } from '../shape/run.ts'
-import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import type { Attempt, Method, Outcome } from './method.ts'
 

@@ -1,8 +1,7 @@
-import { upsertedFunction, valuesByRow } from '@keelson/core'
+import { type Steps, upsertedFunction, valuesByRow, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { StatementShape } from '../host/target.ts'
 import { part, type Run } from '../shape/run.ts'
-import { type Steps, wait } from '../steps.ts'
 import { type MethodContext, Statements, updates } from './context.ts'
 import type { Attempt, Method, Outcome } from './method.ts'
 

@@ -1,6 +1,5 @@
-import type { EngineTraits } from '@keelson/core'
+import { type EngineTraits, type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
-import { type Steps, wait } from '../steps.ts'
 import { placeholders } from './placeholders.ts'
 import type { TableName } from './table-name.ts'
 

@@ -1,9 +1,8 @@
-import type { EngineTraits } from '@keelson/core'
+import { type EngineTraits, type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import { maxStatementBytes } from '../method/mysql-method.ts'
 import type { EventRow } from './append-options.ts'
 import type { EventTables } from './event-tables.ts'
-import { type Steps, wait } from '../steps.ts'
 import { placeholders } from './placeholders.ts'
 
 /** An event that is there. */

@@ -1,7 +1,6 @@
-import type { EngineTraits } from '@keelson/core'
+import { type EngineTraits, type Steps, takeSteps } from '@keelson/core'
 import { EventConflictError, EventIdError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
-import { type Steps, takeSteps } from '../steps.ts'
 import {
   type AppendOptions,
   checkAppendOptions,

@@ -1,7 +1,6 @@
-import type { EngineTraits } from '@keelson/core'
+import { type EngineTraits, type Steps, takeSteps } from '@keelson/core'
 import { SequenceRangeError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
-import { type Steps, takeSteps } from '../steps.ts'
 import { checkName } from './check-name.ts'
 import { advance, type Counter } from './counter.ts'
 import { explainingMissing } from './missing-table.ts'

@@ -1,8 +1,7 @@
-import type { EngineTraits } from '@keelson/core'
+import { type EngineTraits, type Steps, wait } from '@keelson/core'
 import { WriteConflictError } from '../errors.ts'
 import type { HostSession } from '../host/host.ts'
 import type { ExpectedVersion } from './append-options.ts'
-import { type Steps, wait } from '../steps.ts'
 import { placeholders } from './placeholders.ts'
 import type { TableName } from './table-name.ts'
 

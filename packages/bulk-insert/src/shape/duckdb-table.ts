@@ -1,6 +1,6 @@
+import { type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
-import { type Steps, wait } from '../steps.ts'
 import { byColumnName } from './column-names.ts'
 import { columns, type Row } from './columns.ts'
 import type { Found } from './table-info.ts'

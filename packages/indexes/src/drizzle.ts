@@ -1,0 +1,1 @@
+export { type AnyDatabase, DrizzleHost } from './drizzle/drizzle-host.ts'

@@ -1,0 +1,46 @@
+/**
+ * All that this package uses of Drizzle without finding it in Drizzle's published types, and the checks that it is there.
+ */
+import { checkFound, checkVersion, sessionOf } from '@keelson/core/drizzle'
+
+const feature = '@keelson/indexes/drizzle'
+
+export interface Prepared {
+  execute(): unknown
+  all?(): unknown
+  run?(): unknown
+}
+
+export interface DrizzleSession {
+  readonly dialect: object
+  /** What the driver was given; our own drivers keep it to themselves. */
+  readonly client?: unknown
+  prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
+}
+
+interface RawQuery {
+  readonly sql: string
+  readonly params: readonly unknown[]
+}
+
+/** A database, or the handle of a transaction. */
+export interface DrizzleDatabase {
+  readonly session: DrizzleSession
+  transaction(fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown
+  /** Of handles: undoes the transaction. */
+  rollback?(): never
+}
+
+/** The session of a database or handle; undefined for anything else. */
+export function drizzleSession(db: unknown): DrizzleSession | undefined {
+  const session = sessionOf(db) as DrizzleSession | undefined
+  return typeof session?.dialect === 'object' ? session : undefined
+}
+
+/** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */
+export function checkInternals(session: DrizzleSession): void {
+  checkVersion(feature)
+  checkFound(feature, {
+    'session.prepareQuery()': typeof session.prepareQuery === 'function',
+  })
+}

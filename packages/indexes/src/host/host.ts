@@ -1,0 +1,30 @@
+import type { EngineName, EngineTraits, Later, Steps } from '@keelson/core'
+
+/** A row as the driver gives it. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** What this package needs of an ORM's database. Its own statements run where those on plain `db` would. */
+export interface Host extends HostSession {
+  readonly engine: EngineName
+  readonly traits: EngineTraits
+  /** The same object for each handle of one database: what is cached for it, is by this. */
+  readonly identity: object
+  readonly isInTransaction: boolean
+  /** Whether its driver answers at once, so that nothing can be awaited in a transaction: take steps at once then. */
+  readonly isSynchronous: boolean
+  /**
+   * Runs steps in a transaction: all or nothing. On SQLite it takes the write lock when it begins where the driver can.
+   * Inside an open transaction it is a savepoint of that, or a part of it where the engine has none.
+   */
+  atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
+  /** Runs `fn` so that its statements join no transaction that is open around the call. */
+  outside<R>(fn: () => R): R
+}
+
+/** What runs statements one after the other. */
+export interface HostSession {
+  /** Runs a statement that returns rows. */
+  query(sql: string, parameters?: readonly unknown[]): Later<readonly Row[]>
+  /** Runs one that returns none, such as DDL. */
+  run(sql: string, parameters?: readonly unknown[]): Later<unknown>
+}

@@ -1,0 +1,1 @@
+export { KyselyHost } from './kysely/kysely-host.ts'
