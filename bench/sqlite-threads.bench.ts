@@ -1,43 +1,54 @@
 // SQLite on threads of its own, beside those who do the same and those who stay on the calling thread: one caller and many,
-// large results, single and bulk inserts, readers and a writer at once, streaming. Run alone with `pnpm bench sqlite-threads`,
-// or for a first look with `pnpm bench sqlite-threads --quick`.
-import { bulkRow } from './support/bulk-rows.ts'
-import { byCallers, mixedLoad } from './support/concurrent-load.ts'
-import { PeopleFiles, scatteredIds } from './support/people.ts'
+// large results, single and bulk inserts, readers and a writer at once, streaming. Each contender has a process of its own, as
+// people have one driver; they take turns, and nobody works beside another. Run alone with `pnpm bench sqlite-threads`, or for a
+// first look with `pnpm bench sqlite-threads --quick`.
+import { mixedLoad } from './support/concurrent-load.ts'
+import { OwnProcess } from './support/own-process.ts'
+import { PeopleFiles } from './support/people.ts'
 import { printStandings, writeResults } from './support/results.ts'
-import { longestGap, median, sideBySide, type Standing } from './support/side-by-side.ts'
-import {
-  bulkContenders,
-  names,
-  sqliteThreadContenders,
-  type ThreadContender,
-} from './support/sqlite-thread-contenders.ts'
+import { Measured, median, sideBySide, type Standing } from './support/side-by-side.ts'
+import { names, type Synchronous } from './support/sqlite-thread-contenders.ts'
+import type { ThreadAnswer, ThreadJob, ThreadRequest } from './support/sqlite-thread-process.ts'
+
+type Contender = OwnProcess<ThreadRequest, ThreadAnswer>
+type Contenders = ReadonlyMap<string, Contender>
 
 const quick = process.argv.includes('--quick')
 const baseline = names.raw
 const results: Record<string, Standing[]> = {}
 
-interface Job {
+interface Comparison {
   readonly title: string
-  readonly contenders: readonly ThreadContender[]
+  readonly contenders: Contenders
   readonly times: number
   readonly rounds: number
   readonly warmUpRounds?: number
-  readonly run: (contender: ThreadContender) => Promise<number>
+  readonly floor?: string
+  readonly job: ThreadJob
 }
 
-async function compare({ title, contenders, rounds, run, ...others }: Job): Promise<void> {
+async function compare({
+  title,
+  contenders,
+  rounds,
+  job,
+  floor = baseline,
+  ...others
+}: Comparison): Promise<void> {
   const standings = await sideBySide({
     title,
-    baseline,
+    baseline: floor,
     rounds: quick ? 3 : rounds,
-    contenders: contenders.map((contender) => ({
-      name: contender.name,
-      run: () => run(contender),
+    contenders: [...contenders].map(([name, contender]) => ({
+      name,
+      run: async () => {
+        const { rows, us, cpuUs } = (await contender.ask({ job })).measured!
+        return new Measured(rows, us, cpuUs)
+      },
     })),
     ...others,
   })
-  show(title, baseline, standings)
+  show(title, floor, standings)
 }
 
 function show(title: string, floor: string, standings: Standing[]): void {
@@ -47,97 +58,97 @@ function show(title: string, floor: string, standings: Standing[]): void {
 
 /** The longest stop of the event loop during a job: the median over rounds in turn, since anything may stop one of them. */
 async function gapsDuring(
-  contenders: readonly ThreadContender[],
+  contenders: Contenders,
   rounds: number,
-  job: (contender: ThreadContender) => Promise<number>,
+  job: ThreadJob,
 ): Promise<Record<string, number>> {
-  const gaps = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  const gaps = new Map<string, number[]>([...contenders.keys()].map((name) => [name, []]))
   for (let round = 0; round < (quick ? 3 : rounds); round++) {
-    for (const contender of contenders)
-      gaps.get(contender.name)!.push(await longestGap(() => job(contender)))
+    for (const [name, contender] of contenders)
+      gaps.get(name)!.push((await contender.ask({ job, gap: true })).gapMs!)
   }
   return Object.fromEntries([...gaps].map(([name, own]) => [name, rounded(median(own), 1)]))
 }
 
-const files = new PeopleFiles()
-const contenders = await sqliteThreadContenders((name) => files.file(name))
+/** Starts a process for each, on the file that it is given. */
+function start(
+  file: (name: string) => string,
+  {
+    which = Object.values(names),
+    synchronous = 'normal',
+    kind = 'people',
+  }: { which?: readonly string[]; synchronous?: Synchronous; kind?: 'people' | 'bulk' } = {},
+): Contenders {
+  const program = new URL('support/sqlite-thread-process.ts', import.meta.url)
+  return new Map(
+    which.map((name) => [
+      name,
+      new OwnProcess<ThreadRequest, ThreadAnswer>(program, name, file(name), synchronous, kind),
+    ]),
+  )
+}
 
-const ids = scatteredIds(quick ? 640 : 1_280)
+async function end(contenders: Contenders): Promise<void> {
+  for (const contender of contenders.values()) await contender.end()
+}
+
+const files = new PeopleFiles()
+const contenders = start((name) => files.file(name))
+
+const times = quick ? 640 : 1_280
 const pointSelect = 'point select by key'
 const pointSelects = `${pointSelect}, 64 in flight`
 for (const [title, callers] of [
   [pointSelect, 1],
   [pointSelects, 64],
 ] as const) {
-  await compare({
-    title,
-    contenders,
-    times: ids.length,
-    rounds: 21,
-    run: (contender) => byCallers(callers, ids, (id) => contender.one(id)),
-  })
+  await compare({ title, contenders, times, rounds: 21, job: { kind: 'one', callers, times } })
 }
 
-const limits = Array<number>(32).fill(1_000)
 const thousandRows = '1,000-row select'
 const thousandsOfRows = `${thousandRows}, 8 in flight`
 for (const [title, callers] of [
   [thousandRows, 1],
   [thousandsOfRows, 8],
 ] as const) {
-  await compare({
-    title,
-    contenders,
-    times: limits.length,
-    rounds: 15,
-    run: (contender) => byCallers(callers, limits, (limit) => contender.many(limit)),
-  })
+  const job = { kind: 'many', callers, times: 32, rows: 1_000 } as const
+  await compare({ title, contenders, times: 32, rounds: 15, job })
 }
 
 const manyRows = '100,000-row select'
-await compare({
-  title: manyRows,
-  contenders,
-  times: 1,
-  rounds: 11,
-  run: (contender) => contender.many(100_000),
-})
-const eventLoopGapMs = await gapsDuring(contenders, 9, (contender) => contender.many(100_000))
+const manyJob = { kind: 'many', callers: 1, times: 1, rows: 100_000 } as const
+await compare({ title: manyRows, contenders, times: 1, rounds: 11, job: manyJob })
+const eventLoopGapMs = await gapsDuring(contenders, 9, manyJob)
 console.log('Longest time the event loop stood still during that select, in ms:', eventLoopGapMs)
 
 const inserts = 'single inserts, 64 in flight'
-const insertRun = (contender: ThreadContender): Promise<number> =>
-  byCallers(64, ids.slice(0, 640), (id) => contender.insert(id))
-await compare({ title: inserts, contenders, times: 640, rounds: 15, run: insertRun })
+const insertJob = { kind: 'insert', callers: 64, times: 640 } as const
+await compare({ title: inserts, contenders, times: 640, rounds: 15, job: insertJob })
 
 const durableInserts = `${inserts}, synchronous = full`
 {
-  const durable = await sqliteThreadContenders((name) => files.file(`full-${name}`), 'full')
+  const durable = start((name) => files.file(`full-${name}`), { synchronous: 'full' })
   await compare({
     title: durableInserts,
     contenders: durable,
     times: 640,
     rounds: 9,
     warmUpRounds: 1,
-    run: insertRun,
+    job: insertJob,
   })
-  for (const contender of durable) await contender.close()
+  await end(durable)
 }
 
-/** So many rows to sum up take better-sqlite3 5 ms. */
-const summedUp = 60_000
 const mixedReads = 'mixed load, a read'
 const mixedWrites = 'mixed load, a write'
+const roundMs = quick ? 500 : 1_000
 const { reads, writes, timerDelayP99Ms } = await mixedLoad({
   baseline,
-  readers: 8,
   rounds: quick ? 2 : 7,
-  roundMs: quick ? 500 : 1_000,
-  contenders: contenders.map(({ name, blocks, ...contender }) => ({
+  roundMs,
+  contenders: [...contenders].map(([name, contender]) => ({
     name,
-    blocks,
-    read: () => contender.aggregate(summedUp),
-    write: () => contender.insert(1),
+    run: async () => (await contender.ask({ job: { kind: 'load', readers: 8, roundMs } })).load!,
   })),
 })
 show(mixedReads, baseline, reads)
@@ -146,7 +157,7 @@ console.log(
   'How late a timer of 10 ms was under that load, 99th percentile in ms:',
   timerDelayP99Ms,
 )
-for (const contender of contenders) await contender.close()
+await end(contenders)
 files.remove()
 
 const streamed = quick ? 100_000 : 1_000_000
@@ -156,37 +167,38 @@ let streamGapMs: Record<string, number>
   const streamFiles = new PeopleFiles(streamed)
   // Nobody writes, so they may share a file.
   const file = streamFiles.file('everybody')
-  const everybody = await sqliteThreadContenders(() => file)
-  const streamers = everybody.filter(({ stream }) => stream !== undefined)
-  const run = (contender: ThreadContender): Promise<number> => contender.stream!(streamed)
+  const cannot: readonly string[] = [names.worker, names.libsql, names.keelsonOne]
+  const which = Object.values(names).filter((name) => !cannot.includes(name))
+  const streamers = start(() => file, { which })
+  const job = { kind: 'stream', rows: streamed } as const
   await compare({
     title: streaming,
     contenders: streamers,
     times: 1,
     rounds: 5,
     warmUpRounds: 1,
-    run,
+    job,
   })
-  streamGapMs = await gapsDuring(streamers, 3, run)
+  streamGapMs = await gapsDuring(streamers, 3, job)
   console.log('Longest time the event loop stood still during that stream, in ms:', streamGapMs)
-  for (const contender of everybody) await contender.close()
+  await end(streamers)
   streamFiles.remove()
 }
 
 const bulk = 'bulk insert of 100,000 rows'
 {
   const bulkFiles = new PeopleFiles(0)
-  const rows = Array.from({ length: quick ? 20_000 : 100_000 }, (_, at) => bulkRow(at, 6))
-  const both = bulkContenders((name) => bulkFiles.file(name), rows)
-  const standings = await sideBySide({
+  const which = [names.kyselyInline, names.kyselyThreads]
+  const both = start((name) => bulkFiles.file(`bulk-${name}`), { which, kind: 'bulk' })
+  await compare({
     title: bulk,
-    baseline: names.kyselyInline,
-    times: rows.length,
-    rounds: quick ? 3 : 9,
+    floor: names.kyselyInline,
     contenders: both,
+    times: 100_000,
+    rounds: 9,
+    job: { kind: 'bulk', rows: 100_000 },
   })
-  show(bulk, names.kyselyInline, standings)
-  for (const contender of both) await contender.close()
+  await end(both)
   bulkFiles.remove()
 }
 
@@ -201,21 +213,15 @@ const targets = {
     names.worker,
     names.kyselyThreads,
   ),
-  'no ORM, 64 point selects in flight, times as fast as better-sqlite3-pool (target >= 15)': ratio(
-    pointSelects,
-    names.pool,
-    names.keelson,
-  ),
-  'no ORM, 64 point selects in flight, times as fast as libsql (target >= 10)': ratio(
+  'no ORM, one reader, 64 point selects in flight, times as fast as better-sqlite3-pool (target >= 15)':
+    ratio(pointSelects, names.pool, names.keelsonOne),
+  'no ORM, one reader, 64 point selects in flight, times as fast as libsql (target >= 10)': ratio(
     pointSelects,
     names.libsql,
-    names.keelson,
+    names.keelsonOne,
   ),
-  'no ORM, 64 point selects in flight, times as fast as raw prepared (target >= 1.05)': ratio(
-    pointSelects,
-    names.raw,
-    names.keelson,
-  ),
+  'no ORM, one reader, 64 point selects in flight, times as fast as raw prepared (target >= 1.05)':
+    ratio(pointSelects, names.raw, names.keelsonOne),
   'Kysely, 1,000 rows, times as fast as kysely-sqlite-worker (target >= 1.6)': ratio(
     thousandRows,
     names.worker,

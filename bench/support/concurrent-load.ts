@@ -24,17 +24,29 @@ export async function byCallers<T>(
 }
 
 /** One who can be read from and written to at once. */
-export interface LoadContender {
-  readonly name: string
+export interface Loaded {
   /** SQLite runs on the calling thread: a caller that awaits lets other callers run, and nothing else. */
   readonly blocks: boolean
   readonly read: () => Promise<unknown>
   readonly write: () => Promise<unknown>
 }
 
+/** What one round of a mixed load came to. */
+export interface LoadRound {
+  readonly reads: number
+  readonly writes: number
+  /** How late a timer of 10 ms came each time, in milliseconds. */
+  readonly delays: readonly number[]
+}
+
+export interface LoadContender {
+  readonly name: string
+  /** Has one round run. */
+  readonly run: () => Promise<LoadRound>
+}
+
 export interface MixedLoad {
   readonly baseline: string
-  readonly readers: number
   readonly rounds: number
   readonly roundMs: number
   readonly contenders: readonly LoadContender[]
@@ -48,10 +60,9 @@ export interface MixedLoadStandings {
   readonly timerDelayP99Ms: Record<string, number>
 }
 
-/** Readers and one writer that each ask again as soon as they are answered; contenders take turns, round after round. */
+/** Contenders under a mixed load take turns, round after round. */
 export async function mixedLoad({
   baseline,
-  readers,
   rounds,
   roundMs,
   contenders,
@@ -65,8 +76,7 @@ export async function mixedLoad({
     for (let turn = 0; turn < contenders.length; turn++) {
       const contender = contenders[(turn + Math.max(0, round)) % contenders.length]!
       const { name } = contender
-      globalThis.gc?.()
-      const load = await oneRound(contender, readers, roundMs)
+      const load = await contender.run()
       if (round < 0) continue
       reads.get(name)!.push((roundMs * 1000) / load.reads)
       writes.get(name)!.push((roundMs * 1000) / load.writes)
@@ -82,11 +92,13 @@ export async function mixedLoad({
   }
 }
 
-async function oneRound(
-  { blocks, read, write }: LoadContender,
+/** Readers and one writer that each ask again as soon as they are answered. */
+export async function loadRound(
+  { blocks, read, write }: Loaded,
   readers: number,
   ms: number,
-): Promise<{ reads: number; writes: number; delays: number[] }> {
+): Promise<LoadRound> {
+  globalThis.gc?.()
   const delays: number[] = []
   const start = performance.now()
   const end = start + ms

@@ -3,10 +3,40 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 /** One way of doing the job. */
 export interface Contender {
   readonly name: string
-  /** Does the job `times` times and returns how many rows it saw in all, so that nobody wins by doing less. */
+  /**
+   * Does the job `times` times and returns how many rows it saw in all, so that nobody wins by doing less. One that does it
+   * in a process of its own returns what was measured there.
+   */
   readonly run: (times: number) => unknown
   /** Called before each round, and not measured. */
   readonly prepare?: () => unknown
+}
+
+/** One round, by the clocks of the process in which it ran. */
+export class Measured {
+  readonly rows: unknown
+  /** Time for all repetitions, in microseconds. */
+  readonly us: number
+  /** CPU time of the calling thread for all repetitions, in microseconds. */
+  readonly cpuUs: number
+
+  constructor(rows: unknown, us: number, cpuUs: number) {
+    this.rows = rows
+    this.us = us
+    this.cpuUs = cpuUs
+  }
+
+  /** Measures a round in this process. */
+  static async of(run: () => unknown): Promise<Measured> {
+    await nextTurn()
+    const cpuBefore = process.threadCpuUsage()
+    const start = performance.now()
+    const rows = await run()
+    if (rows instanceof Measured) return rows
+    const us = (performance.now() - start) * 1000
+    const cpu = process.threadCpuUsage(cpuBefore)
+    return new Measured(rows, us, cpu.user + cpu.system)
+  }
 }
 
 export interface Comparison {
@@ -58,18 +88,13 @@ export async function sideBySide({
     for (const contender of order) {
       const { name } = contender
       await contender.prepare?.()
-      await nextTurn()
-      const cpuBefore = process.threadCpuUsage()
-      const start = performance.now()
-      const rows = await contender.run(times)
-      const us = ((performance.now() - start) * 1000) / times
-      const cpu = process.threadCpuUsage(cpuBefore)
+      const { rows, us, cpuUs } = await Measured.of(() => contender.run(times))
       expected ??= rows
       if (rows !== expected)
         throw new Error(`${title}: ${name} saw ${String(rows)} rows, others ${String(expected)}`)
       if (round < 0) continue
-      samples.get(name)!.push(us)
-      cpuSamples.get(name)!.push((cpu.user + cpu.system) / times)
+      samples.get(name)!.push(us / times)
+      cpuSamples.get(name)!.push(cpuUs / times)
     }
   }
   return standingsOf(samples, baseline).map((standing) => ({

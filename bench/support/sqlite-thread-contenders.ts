@@ -10,7 +10,6 @@ import { createNodeWorkerExecutor } from 'kysely-generic-sqlite/worker-helper-no
 import { SqliteWorkerDialect } from 'kysely-sqlite-worker'
 import { type BulkRow, sixColumns } from './bulk-rows.ts'
 import { byId, insertOne, many, type People, personOf, personValues, tuned } from './people.ts'
-import type { Contender } from './side-by-side.ts'
 import type { GenericWorkerData } from './sqlite-generic-worker.ts'
 
 /** One way to reach SQLite for many callers at once. Each job tells how many rows it saw. */
@@ -30,6 +29,7 @@ export interface ThreadContender {
 export const names = {
   raw: 'raw better-sqlite3, prepared',
   keelson: 'Keelson threads, no ORM',
+  keelsonOne: 'Keelson threads, no ORM, one reader',
   kyselyThreads: 'Kysely: Keelson threads',
   kyselyInline: 'Kysely: Keelson inline',
   kysely: 'Kysely: SqliteDialect',
@@ -47,51 +47,57 @@ const readers = 2
 const aggregate =
   'select count(*) as people, avg(score) as score, max(created_at) as last from person where id <= ?'
 
-/** All of them in WAL mode, each on the file of its name. The raw client, on the calling thread, is the floor. */
-export async function sqliteThreadContenders(
-  file: (name: string) => string,
-  synchronous: Synchronous = 'normal',
-): Promise<ThreadContender[]> {
-  const generic: GenericWorkerData = { file: file('kysely-generic'), synchronous }
-  return [
-    raw(file('raw'), synchronous),
-    keelson(file('keelson'), synchronous),
+/** All of them in WAL mode, on a file each. The raw client, on the calling thread, is the floor. */
+const contenders: Readonly<
+  Record<
+    string,
+    (file: string, synchronous: Synchronous) => ThreadContender | Promise<ThreadContender>
+  >
+> = {
+  [names.raw]: raw,
+  [names.keelson]: (file, synchronous) => keelson(names.keelson, file, synchronous, readers),
+  [names.keelsonOne]: (file, synchronous) => keelson(names.keelsonOne, file, synchronous, 1),
+  [names.kyselyThreads]: (path, synchronous) =>
     throughKysely(
       names.kyselyThreads,
-      new KeelsonDialect({ path: file('kysely-threads'), mode: 'threads', readers, synchronous }),
+      new KeelsonDialect({ path, mode: 'threads', readers, synchronous }),
     ),
-    throughKysely(
-      names.kyselyInline,
-      new KeelsonDialect({ path: file('kysely-inline'), synchronous }),
-      { blocks: true },
-    ),
-    throughKysely(
-      names.kysely,
-      new SqliteDialect({ database: tuned(file('kysely'), synchronous) }),
-      { blocks: true },
-    ),
+  [names.kyselyInline]: (path, synchronous) =>
+    throughKysely(names.kyselyInline, new KeelsonDialect({ path, synchronous }), { blocks: true }),
+  [names.kysely]: (file, synchronous) =>
+    throughKysely(names.kysely, new SqliteDialect({ database: tuned(file, synchronous) }), {
+      blocks: true,
+    }),
+  [names.worker]: (source, synchronous) =>
     throughKysely(
       names.worker,
       new SqliteWorkerDialect({
-        source: file('kysely-worker'),
+        source,
         onCreateConnection: async (connection) => {
           await connection.executeQuery(CompiledQuery.raw(`pragma synchronous = ${synchronous}`))
         },
       }),
       { streams: false },
     ),
-    throughKysely(
+  [names.generic]: (file, synchronous) => {
+    const data: GenericWorkerData = { file, synchronous }
+    const worker = (): Worker => new Worker(new URL('sqlite-generic-worker.ts', import.meta.url))
+    return throughKysely(
       names.generic,
-      new GenericSqliteWorkerDialect(
-        createNodeWorkerExecutor({
-          worker: () => new Worker(new URL('sqlite-generic-worker.ts', import.meta.url)),
-          data: generic,
-        }),
-      ),
-    ),
-    await pool(file('pool'), synchronous),
-    await libsql(file('libsql'), synchronous),
-  ]
+      new GenericSqliteWorkerDialect(createNodeWorkerExecutor({ worker, data })),
+    )
+  },
+  [names.pool]: pool,
+  [names.libsql]: libsql,
+}
+
+/** One of them, on a file of its own. */
+export async function sqliteThreadContender(
+  name: string,
+  file: string,
+  synchronous: Synchronous,
+): Promise<ThreadContender> {
+  return contenders[name]!(file, synchronous)
 }
 
 function raw(file: string, synchronous: Synchronous): ThreadContender {
@@ -116,10 +122,15 @@ function raw(file: string, synchronous: Synchronous): ThreadContender {
   }
 }
 
-function keelson(path: string, synchronous: Synchronous): ThreadContender {
+function keelson(
+  name: string,
+  path: string,
+  synchronous: Synchronous,
+  readers: number,
+): ThreadContender {
   const database = openSqlite({ path, mode: 'threads', readers, synchronous })
   return {
-    name: names.keelson,
+    name,
     blocks: false,
     one: async (id) => (await database.execute(byId, [id])).rows.length,
     many: async (limit) => (await database.execute(many, [limit])).rows.length,
@@ -220,24 +231,20 @@ async function libsql(file: string, synchronous: Synchronous): Promise<ThreadCon
   }
 }
 
-/** A bulk insert in both modes, into a table that is empty before each round. */
-export function bulkContenders(
-  file: (name: string) => string,
+/** A bulk insert into a table that is empty before each round. */
+export function bulkContender(
+  mode: 'inline' | 'threads',
+  path: string,
   rows: readonly BulkRow[],
-): (Contender & { close(): Promise<void> })[] {
-  return (['inline', 'threads'] as const).map((mode) => {
-    const db = new Kysely<any>({
-      dialect: new KeelsonDialect({ path: file(`bulk-${mode}`), mode }),
-    })
-    return {
-      name: mode === 'inline' ? names.kyselyInline : names.kyselyThreads,
-      async prepare() {
-        await sql`drop table if exists person`.execute(db)
-        await sql.raw(sixColumns.ddl('sqlite')).execute(db)
-        globalThis.gc?.()
-      },
-      run: async () => (await bulkInsert(db, 'person', rows)).inserted,
-      close: () => db.destroy(),
-    }
-  })
+): { prepare(): Promise<void>; run(): Promise<number>; close(): Promise<void> } {
+  const db = new Kysely<any>({ dialect: new KeelsonDialect({ path, mode }) })
+  return {
+    async prepare() {
+      await sql`drop table if exists person`.execute(db)
+      await sql.raw(sixColumns.ddl('sqlite')).execute(db)
+      globalThis.gc?.()
+    },
+    run: async () => (await bulkInsert(db, 'person', rows)).inserted!,
+    close: () => db.destroy(),
+  }
 }
