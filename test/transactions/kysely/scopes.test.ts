@@ -46,6 +46,35 @@ describeOn(engines, 'scopes', (engine) => {
     expect(await names()).toBe('')
   })
 
+  test('a connection of its own outlives the transactions on it, and nobody else has it meanwhile', async () => {
+    const { db, add, names } = await open(engine)
+    const connectionOf = (handle: Kysely<Tables>): Promise<object> =>
+      handle.getExecutor().provideConnection(async (connection) => connection)
+    const others: Promise<unknown>[] = []
+    await db.connection().execute(async (own) => {
+      const connection = await connectionOf(own)
+      await add('alone', own)
+      await own.transaction().execute((tx) => add('committed', tx))
+      if (engine.hasPool)
+        others.push(connectionOf(db).then((other) => expect(other).not.toBe(connection)))
+      await own
+        .transaction()
+        .execute(async (tx) => {
+          await add('undone', tx)
+          throw new Error('no')
+        })
+        .catch(() => {})
+      await transaction(own, () => add('within', own))
+      const controlled = await own.startTransaction().execute()
+      await add('controlled', controlled)
+      await controlled.commit().execute()
+      await add('after', own)
+      expect(await connectionOf(own)).toBe(connection)
+    })
+    await Promise.all(others)
+    expect(await names()).toBe('after,alone,committed,controlled,within')
+  })
+
   test('T2: a handle stays with its transaction, and is refused in another one and after the end', async () => {
     const { db, add, names } = await open(engine)
     const other = await open(engine)

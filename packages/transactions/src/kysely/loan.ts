@@ -16,6 +16,8 @@ export class Loan {
   isBeginning = false
   /** It is the handle of a transaction that joined another one, whose failure is that one's. */
   joined: Scope | undefined
+  /** The connection is that of a `db.connection()`, which has it until its callback ends. */
+  isOfConnection = false
   /** The executor without any handle, from which connections outside can be had. */
   rootExecutor: QueryExecutor | undefined
   /** What hooks have thrown after the commit. */

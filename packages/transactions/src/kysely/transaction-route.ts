@@ -65,6 +65,8 @@ export class TransactionRoute implements ConnectionRoute {
     }
     const loan = new Loan()
     const lent: Context = { scope, suspended: store?.suspended, lease: loan }
+    loan.isOfConnection =
+      handle !== undefined && (handle.scope === undefined || handle.isOfConnection)
     if (scope === undefined)
       return context.run(lent, () =>
         original((connection) => this.#lend(loan, connection, consumer)),

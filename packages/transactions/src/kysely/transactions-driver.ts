@@ -65,6 +65,7 @@ export class TransactionsDriver implements Driver {
     // Else it is a controlled transaction: begun by whoever awaits it, in his own context and not in the loan's.
     const isCallback = latest !== undefined && store?.lease === latest && !latest.isBeginning
     const loan = isCallback ? latest : new Loan()
+    loan.isOfConnection = latest?.isOfConnection === true
     loan.connection = connection
     loan.isBeginning = true
     const options = optionsOf(settings)
@@ -105,15 +106,21 @@ export class TransactionsDriver implements Driver {
     } catch (error) {
       // It is over, which Kysely does not know: a controlled transaction would keep the connection for its rollback.
       markAborted(error)
-      if (scope.parent === undefined) await this.#acquiring.releaseEarly(connection)
+      await this.#giveBack(loan)
       throw error
     }
-    if (scope.parent === undefined) await this.#acquiring.releaseEarly(connection)
+    await this.#giveBack(loan)
     if (hooks.length === 0) return
     const errors = await this.#host.database.leave(() => runHooks(hooks))
     if (errors.length === 0) return
     if (!loan.isAwaited) throw new AfterCommitError(errors, undefined, scope.begun)
     loan.hookErrors = errors
+  }
+
+  /** Once its transaction is over, so that hooks do not wait for a connection that waits for them. */
+  async #giveBack({ scope, connection, isOfConnection }: Loan): Promise<void> {
+    if (scope?.parent !== undefined || connection === undefined || isOfConnection) return
+    await this.#acquiring.releaseEarly(connection)
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
