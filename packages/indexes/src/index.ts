@@ -26,3 +26,4 @@ export type {
   TableDefinition,
 } from './ir/table-definition.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export { type ResolvedIndexes, resolveIndexes } from './rules/resolve-indexes.ts'
