@@ -32,7 +32,7 @@ export function deriveIndexes(
     if (findsFewRows(pattern, existing, table)) continue
     const order = wantedOrder(pattern, table)
     const index = indexOver(orderKeys(order, compare))
-    const text = stableText(index)
+    const text = stableText(order.map((block) => block.toSorted(compare)))
     const isNothing = index.keys.length === 0
     if (wanted.has(text) || (!isNothing && isServed(order, existing, table))) continue
     const objection =
@@ -63,7 +63,10 @@ function wantedOrder(pattern: QueryPattern, table: IndexedTable): WantedOrder {
     const order = [equals.map((expression) => ({ expression })), ...sort.map((key) => [key])]
     return withoutImpliedKey(order, table)
   }
-  return [looked, ranges.slice(0, 1).map((expression) => ({ expression }))]
+  return withoutImpliedKey(
+    [looked, ranges.slice(0, 1).map((expression) => ({ expression }))],
+    table,
+  )
 }
 
 /** What is left of a sort: nothing that is of one value, nothing after a key, and ascending first, being read from both ends. */
@@ -93,8 +96,9 @@ function withoutImpliedKey(order: WantedOrder, { impliedLastKey }: IndexedTable)
   const isImplied =
     order.flat().length > 1 &&
     impliedLastKey !== undefined &&
-    key?.direction === 'asc' &&
-    isSame(key.expression, { kind: 'column', name: impliedLastKey })
+    key !== undefined &&
+    key.direction !== 'desc' &&
+    isSame({ kind: 'column', name: impliedLastKey }, key.expression)
   return isImplied ? order.slice(0, -1) : order
 }
 

@@ -15,25 +15,41 @@ export function whyRedundant(
   others: readonly IndexDefinition[],
   table: IndexedTable,
 ): Objection | undefined {
-  const { engine, definition } = table
   if (isServedByPrimaryKey(index, table)) {
     return redundant(`the primary key ${index.unique ? 'has' : 'begins with'} its columns`)
   }
-  for (const other of others) {
-    if (!isOfOneKind(index, other, engine) || !isHeld(index, other)) continue
-    const name = indexName(definition, other, engine)
-    if (index.unique) {
-      if (demandsSame(index, other)) return redundant(`${name} demands the same`)
-    } else if (isWithImpliedKey(other, index, table) && !other.unique) {
-      // Then it is the other one that goes.
-    } else if (isPrefix(index.keys, other.keys)) {
-      const isAll = index.keys.length === other.keys.length
-      return redundant(isAll ? `${name} has its keys` : `${name} begins with its keys`)
-    } else if (isWithImpliedKey(index, other, table)) {
-      return redundant(`${name} has its order: equal keys are in the order of the primary key`)
-    }
-  }
-  return undefined
+  const other = others.find(
+    (candidate) =>
+      isOfOneKind(index, candidate, table.engine) &&
+      isHeld(index, candidate) &&
+      (index.unique ? demandsSame(index, candidate) : beginsWith(candidate, index, table)),
+  )
+  if (other === undefined) return undefined
+  const name = indexName(table.definition, other, table.engine)
+  if (index.unique) return redundant(`${name} demands the same`)
+  const hasAll = index.keys.length === other.keys.length
+  return redundant(`${name} ${hasAll ? 'has' : 'begins with'} its keys`)
+}
+
+/**
+ * Why a table needs no such index beside another one that has all but its last key: entries with equal keys are in the order of
+ * the primary key anyway. To be asked after `whyRedundant`, which would let the other one go for a third.
+ */
+export function whyOrderedAnyway(
+  index: IndexDefinition,
+  others: readonly IndexDefinition[],
+  table: IndexedTable,
+): Objection | undefined {
+  if (index.unique) return undefined
+  const other = others.find(
+    (candidate) =>
+      isOfOneKind(index, candidate, table.engine) &&
+      isHeld(index, candidate) &&
+      isWithImpliedKey(index, candidate, table),
+  )
+  if (other === undefined) return undefined
+  const name = indexName(table.definition, other, table.engine)
+  return redundant(`${name} has its order: equal keys are in the order of the primary key`)
 }
 
 /** Whether two indexes differ at most in their names. */
@@ -80,6 +96,12 @@ function isServedByPrimaryKey(index: IndexDefinition, table: IndexedTable): bool
   const primaryKey = primaryKeyOf(table)
   if (!isPlain || !isPrefix(index.keys, primaryKey)) return false
   return !index.unique || index.keys.length === primaryKey.length
+}
+
+function beginsWith(other: IndexDefinition, index: IndexDefinition, table: IndexedTable): boolean {
+  // Of these two it is the other one that goes.
+  if (isWithImpliedKey(other, index, table) && !other.unique) return false
+  return isPrefix(index.keys, other.keys)
 }
 
 function demandsSame(index: IndexDefinition, other: IndexDefinition): boolean {
