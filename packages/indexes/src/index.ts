@@ -43,3 +43,10 @@ export {
 } from './sql/print-table.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
 export { type ResolvedIndexes, resolveIndexes } from './rules/resolve-indexes.ts'
+export {
+  type Emit,
+  type GeneratedFile,
+  type GeneratedSchema,
+  type GenerateOptions,
+  generateSchema,
+} from './generate/generate-schema.ts'

@@ -151,10 +151,8 @@ function shared(wanted: ReadonlyMap<string, WantedOrder>): readonly WantedOrder[
 }
 
 /** Keys that more patterns compare by equality come first, so that more of them share an index; then in the table's order. */
-function comparison({
-  definition,
-  columnOf,
-}: IndexedTable): (a: WantedKey, b: WantedKey) => number {
+function comparison(table: IndexedTable): (a: WantedKey, b: WantedKey) => number {
+  const { definition } = table
   const uses = new Map<string, number>()
   for (const { equals, among } of definition.queries) {
     for (const expression of distinct([...equals, ...among])) {
@@ -163,7 +161,7 @@ function comparison({
     }
   }
   const position = ({ expression }: WantedKey): number => {
-    const column = columnOf(expression)
+    const column = table.columnOf(expression)
     return column === undefined ? definition.columns.length : definition.columns.indexOf(column)
   }
   return (a, b) => {

@@ -11,10 +11,7 @@ import { type EngineRules, type Objection, unsupported } from './objection.ts'
  */
 export const duckdbRules: EngineRules = {
   title: 'DuckDB',
-  methods: ['art'],
   maxKeys: Number.POSITIVE_INFINITY,
-  hasInclude: false,
-  hasNullsNotDistinct: false,
   readsInOrder: false,
 
   objectionTo(index, table) {

@@ -1,5 +1,6 @@
 import type { EngineName } from '@keelson/core'
 import type { IndexDefinition, IndexKey, QueryPattern } from '../ir/index-definition.ts'
+import { dialects } from '../sql/dialects.ts'
 import { duckdbRules } from './duckdb-rules.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import { mysqlRules } from './mysql-rules.ts'
@@ -41,7 +42,7 @@ export function adaptIndex(index: IndexDefinition, engine: EngineName): IndexDef
   if (index.include === undefined) return index
   const { include, ...rest } = index
   if (include.length === 0) return rest
-  if (engineRules[engine].hasInclude) return index
+  if (dialects[engine].index.include) return index
   if (index.unique || !engineRules[engine].readsInOrder) return rest
   const keyed = new Set(
     index.keys.map(({ expression }) => (expression.kind === 'column' ? expression.name : '')),
@@ -55,8 +56,9 @@ export function adaptIndex(index: IndexDefinition, engine: EngineName): IndexDef
 function objectionToOptions(
   index: IndexDefinition,
   engine: EngineName,
-  { title, methods, maxKeys, hasNullsNotDistinct }: EngineRules,
+  { title, maxKeys }: EngineRules,
 ): Objection | undefined {
+  const { methods, nullsNotDistinct } = dialects[engine].index
   const method = methodOf(index, engine)
   if (method !== undefined && !methods.includes(method)) {
     const known = methods.join(', ')
@@ -71,7 +73,7 @@ function objectionToOptions(
       'Leave out the last ones',
     )
   }
-  if (index.unique && index.nullsDistinct === false && !hasNullsNotDistinct) {
+  if (index.unique && index.nullsDistinct === false && !nullsNotDistinct) {
     return unsupported(
       `for ${title} two NULLs are always different`,
       'Make the columns NOT NULL, with a default in place of NULL',
@@ -84,7 +86,7 @@ function objectionToOptions(
 function objectionToWholeDocuments(
   index: IndexDefinition,
   table: IndexedTable,
-  { title, methods }: EngineRules,
+  { title }: EngineRules,
 ): Objection | undefined {
   if (index.unique || methodOf(index, table.engine) !== undefined) return undefined
   const document = index.keys
@@ -92,7 +94,7 @@ function objectionToWholeDocuments(
     .map(({ expression }) => table.columnOf(expression))
     .find((column) => column?.type.kind === 'json' || column?.type.kind === 'array')
   if (document === undefined || document.override?.[table.engine] !== undefined) return undefined
-  const gin = methods.includes('gin') ? ', or use gin' : ''
+  const gin = dialects[table.engine].index.methods.includes('gin') ? ', or use gin' : ''
   return unsupported(
     `${title} compares ${JSON.stringify(document.name)} as a whole with it, and queries look inside`,
     `Index the paths inside that queries compare${gin}`,

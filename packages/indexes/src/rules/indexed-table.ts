@@ -1,4 +1,5 @@
-import { type EngineName, KeelsonError } from '@keelson/core'
+import type { EngineName } from '@keelson/core'
+import { DefinitionError } from '../errors.ts'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { Expression } from '../ir/expression.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
@@ -18,16 +19,15 @@ export interface IndexedTable {
   readonly impliedLastKey: string | undefined
 }
 
-/** @throws {KeelsonError} `UNKNOWN_COLUMN` when something of it is over a column that it does not have */
+/** @throws {DefinitionError} when something of it is over a column that it does not have */
 export function indexTable(definition: TableDefinition, engine: EngineName): IndexedTable {
   const columns = new Map(definition.columns.map((column) => [column.name, column]))
   const find = (name: string): ColumnDefinition => {
     const column = columns.get(name)
     if (column !== undefined) return column
     const known = [...columns.keys()].join(', ')
-    throw new KeelsonError(
-      'UNKNOWN_COLUMN',
-      `An index of ${definition.name} is over ${JSON.stringify(name)}, which is none of its columns: ${known}.`,
+    throw new DefinitionError(
+      `An index of ${definition.name} is over ${JSON.stringify(name)}, which is none of its columns: ${known}. Correct the name.`,
     )
   }
   const table: IndexedTable = {

@@ -35,7 +35,9 @@ function bytesOf(expression: Expression, table: IndexedTable): number | undefine
     case 'unsafeSql':
       return 0
     case 'json':
-      return expression.as === 'string' ? undefined : 8
+      // MySQL's key is cast to 255 characters, which the printer of its paths says.
+      if (expression.as !== 'string') return 8
+      return table.engine === 'mysql' ? 4 * 255 : undefined
     case 'call':
       return expression.function === 'length' ? 8 : bytesOf(expression.argument, table)
     case 'column': {

@@ -1,5 +1,6 @@
 import { keyBytes, nameOfKey } from './key-bytes.ts'
 import { type EngineRules, unsupported } from './objection.ts'
+import { methodOf } from './redundancy.ts'
 
 /** @see https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html */
 const maxKeyBytes = 3_072
@@ -7,10 +8,7 @@ const maxKeyBytes = 3_072
 /** @see https://dev.mysql.com/doc/refman/8.4/en/create-index.html */
 export const mysqlRules: EngineRules = {
   title: 'MySQL',
-  methods: ['btree'],
   maxKeys: 16,
-  hasInclude: false,
-  hasNullsNotDistinct: false,
   readsInOrder: true,
 
   objectionTo(index, table) {
@@ -27,6 +25,12 @@ export const mysqlRules: EngineRules = {
       return unsupported(
         'an index of MySQL has the collation of its columns',
         'Give the column the collation',
+      )
+    }
+    if (methodOf(index, table.engine) === 'hash') {
+      return unsupported(
+        'InnoDB makes a B-tree of an index of the method hash',
+        'Leave out the method',
       )
     }
     const width = keyBytes(index, table)

@@ -9,13 +9,7 @@ export type Objection = Pick<Refusal, 'code' | 'why' | 'instead'>
 export interface EngineRules {
   /** As messages call it. */
   readonly title: string
-  /** Methods that it has, in small letters, its own first. */
-  readonly methods: readonly string[]
   readonly maxKeys: number
-  /** Whether an index can hold columns besides its keys. */
-  readonly hasInclude: boolean
-  /** Whether an index can be told that two NULLs are equal. */
-  readonly hasNullsNotDistinct: boolean
   /** Whether rows come out of an index in its order. */
   readonly readsInOrder: boolean
   /** What speaks against an index of which the above holds. */

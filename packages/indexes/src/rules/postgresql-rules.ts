@@ -4,33 +4,12 @@ import { keyBytes, nameOfKey } from './key-bytes.ts'
 import { type EngineRules, type Objection, unsupported } from './objection.ts'
 import { methodOf } from './redundancy.ts'
 
-/**
- * The methods of PostgreSQL itself, then those of extensions that are often there.
- *
- * @see https://www.postgresql.org/docs/current/indexes-types.html
- */
-const methods: readonly string[] = [
-  'btree',
-  'hash',
-  'gin',
-  'gist',
-  'spgist',
-  'brin',
-  'bloom',
-  'hnsw',
-  'ivfflat',
-  'rum',
-]
-
 /** A third of a page less its head. @see https://www.postgresql.org/docs/current/btree.html */
 const maxEntryBytes = 2_704
 
 export const postgresqlRules: EngineRules = {
   title: 'PostgreSQL',
-  methods,
   maxKeys: 32,
-  hasInclude: true,
-  hasNullsNotDistinct: true,
   readsInOrder: true,
 
   objectionTo(index, table) {

@@ -2,7 +2,7 @@ import type { EngineName } from '@keelson/core'
 import type { IndexDefinition } from '../ir/index-definition.ts'
 import type { Refusal } from '../ir/refusal.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
-import { indexName } from '../names/index-name.ts'
+import { refusedName } from './refused-name.ts'
 import { deriveIndexes } from './derive-indexes.ts'
 import { adaptIndex, objectionTo } from './engine-rules.ts'
 import { type IndexedTable, indexTable } from './indexed-table.ts'
@@ -23,20 +23,25 @@ export interface ResolvedIndexes {
  * A unique index is left out only where the engine cannot have it, or where another key demands the same: never for speed.
  * Columns that an index only holds (`include`) become keys on engines without them; a unique index goes without.
  *
- * @throws {KeelsonError} `UNKNOWN_COLUMN` for an index or a query over a column that the table does not have
+ * @throws {DefinitionError} for an index or a query over a column that the table does not have
  */
 export function resolveIndexes(table: TableDefinition, engine: EngineName): ResolvedIndexes {
   const indexed = indexTable(table, engine)
   const refused: Refusal[] = []
   const refuse = (index: IndexDefinition, objection: Objection): void => {
     const { code, why, instead } = objection
-    const name = indexName(table, index, engine)
+    const name = refusedName(table, index, engine)
     refused.push({ engine, table: table.name, index: name, code, why, instead })
   }
 
   const declared: IndexDefinition[] = []
   for (const given of table.indexes) {
     const index = adaptIndex(given, engine)
+    // It is part of the table, which others may refer to by it.
+    if (index.constraint === true) {
+      declared.push(index)
+      continue
+    }
     const twin = declared.find((other) => isSameIndex(index, other, engine))
     const objection = twin === undefined ? objectionTo(index, indexed) : duplicateOf(twin, indexed)
     if (objection === undefined) declared.push(index)
@@ -81,6 +86,7 @@ function withoutRedundant(
   for (const why of [whyRedundant, whyOrderedAnyway]) {
     // One after the other, so that none goes in favour of one that goes itself; the last first, so that the first stays.
     for (const index of kept.toReversed()) {
+      if (index.constraint === true) continue
       const others = kept.filter((other) => other !== index)
       const objection = why(index, others, table)
       if (objection === undefined) continue
@@ -94,7 +100,7 @@ function withoutRedundant(
 function duplicateOf(twin: IndexDefinition, { definition, engine }: IndexedTable): Objection {
   return {
     code: 'DUPLICATE',
-    why: `${indexName(definition, twin, engine)} is the same`,
+    why: `${refusedName(definition, twin, engine)} is the same`,
     instead: 'Declare it once',
   }
 }

@@ -7,10 +7,7 @@ const collations: readonly string[] = ['BINARY', 'NOCASE', 'RTRIM']
 /** @see https://www.sqlite.org/lang_createindex.html */
 export const sqliteRules: EngineRules = {
   title: 'SQLite',
-  methods: ['btree'],
   maxKeys: 2_000,
-  hasInclude: false,
-  hasNullsNotDistinct: false,
   readsInOrder: true,
 
   objectionTo(index, table) {
