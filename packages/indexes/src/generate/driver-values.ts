@@ -53,7 +53,7 @@ const drivers: Readonly<Record<EngineName, Driver>> = {
       datetime: text,
       uuid: text,
       json: text,
-      blob: { read: 'Buffer', write: 'Uint8Array' },
+      blob: same('Uint8Array'),
     },
   },
   duckdb: {
@@ -70,7 +70,7 @@ const drivers: Readonly<Record<EngineName, Driver>> = {
       datetime: { read: 'string', write: 'string | Date' },
       uuid: text,
       json: same('Json'),
-      blob: { read: 'Buffer', write: 'Uint8Array' },
+      blob: same('Uint8Array'),
     },
   },
   postgresql: {
@@ -87,7 +87,7 @@ const drivers: Readonly<Record<EngineName, Driver>> = {
       datetime: { read: 'Date', write: 'string | Date' },
       uuid: text,
       json: { read: 'Json', write: 'string' },
-      blob: { read: 'Buffer', write: 'Uint8Array' },
+      blob: same('Uint8Array'),
     },
   },
   mysql: {
@@ -104,7 +104,7 @@ const drivers: Readonly<Record<EngineName, Driver>> = {
       datetime: { read: 'Date', write: 'string | Date' },
       uuid: text,
       json: { read: 'Json', write: 'string' },
-      blob: { read: 'Buffer', write: 'Uint8Array' },
+      blob: same('Uint8Array'),
     },
   },
 }

@@ -174,7 +174,7 @@ class DrizzleFile {
     if (sql === undefined) return []
     const { kind } = column.type
     const given = column.default
-    const value = given?.kind === 'value' ? given.value : undefined
+    const value = constantOf(given, constant)
     if (typeof value === constant && (typeof value !== 'number' || Number.isFinite(value))) {
       const isOther = column.type.kind === 'enum' && !column.type.values.includes(String(value))
       if (typeof value === 'string' && !isOther && (kind === 'string' || kind === 'enum'))

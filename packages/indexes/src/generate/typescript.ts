@@ -1,9 +1,9 @@
 /** Pieces of TypeScript, written so that no name or value of a schema can become code. */
 
-/** A string literal between single quotes. */
+/** A string literal: between single quotes where there are none in it. */
 export function stringCode(text: string): string {
-  const inside = JSON.stringify(text).slice(1, -1)
-  return `'${inside.replaceAll('\\"', '"').replaceAll("'", "\\'")}'`
+  const code = JSON.stringify(text)
+  return text.includes("'") ? code : `'${code.slice(1, -1).replaceAll('\\"', '"')}'`
 }
 
 /** The key of an object or interface: bare where it is an identifier. */
@@ -44,14 +44,14 @@ export function listCode(items: readonly string[]): string {
 /** A call, on one line where that is short, else with an argument on each. */
 export function callCode(name: string, args: readonly string[], indent: string): string {
   const line = `${name}(${args.join(', ')})`
-  if (indent.length + line.length <= 96 && !line.includes('\n')) return line
+  if (indent.length + line.length <= 98 && !line.includes('\n')) return line
   return `${name}(\n${args.map((arg) => `${indent}  ${arg},\n`).join('')}${indent})`
 }
 
 /** Calls one after the other, on one line where that is short, else each on its own. */
 export function chainCode(start: string, calls: readonly string[], indent: string): string {
   const line = start + calls.join('')
-  if (indent.length + line.length <= 96 && !line.includes('\n')) return line
+  if (indent.length + line.length <= 98 && !line.includes('\n')) return line
   return [start, ...calls.map((call) => `${indent}  ${call}`)].join('\n')
 }
 
