@@ -6,10 +6,12 @@ import { IdentifierError, type EngineName } from '@keelson/core'
 import { drizzle as drizzleDuckDB } from '@keelson/duckdb/drizzle'
 import {
   canonicalTable,
+  checkName,
   createIndexSql,
   type ColumnDefinition,
   createTableSql,
   DefinitionError,
+  foreignKeyName,
   type Emit,
   type GeneratedFile,
   type GenerateOptions,
@@ -28,7 +30,8 @@ import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
 import { getTableConfig as pgConfig } from 'drizzle-orm/pg-core'
 import { getTableConfig as sqliteConfig } from 'drizzle-orm/sqlite-core'
 import fc from 'fast-check'
-import { Kysely, Migrator } from 'kysely'
+import type { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { postgres } from '../support/postgres.ts'
@@ -65,21 +68,30 @@ describe('generated code', () => {
   test('is the same for the same tables, in whichever order they and their keys come', () => {
     for (const engine of engines) {
       fc.assert(
-        fc.property(fc.array(arbitraryTable(engine === 'mysql' ? 'sqlite' : engine), { maxLength: 3 }), (tables) => {
-          const all = [...tables, ...everything(engine)]
-          const first = attempt(() => generateSchema(all, { dialect: engine, emit: emits }))
-          const again = attempt(() =>
-            generateSchema(all.map(turned).toReversed(), { dialect: engine, emit: emits.toReversed() }),
-          )
-          expect(again).toEqual(first)
-        }),
+        fc.property(
+          fc.array(arbitraryTable(engine === 'mysql' ? 'sqlite' : engine), { maxLength: 3 }),
+          (tables) => {
+            const all = [...tables, ...everything(engine)]
+            const first = attempt(() => generateSchema(all, { dialect: engine, emit: emits }))
+            const again = attempt(() =>
+              generateSchema(all.map(turned).toReversed(), {
+                dialect: engine,
+                emit: emits.toReversed(),
+              }),
+            )
+            expect(again).toEqual(first)
+          },
+        ),
         { seed, numRuns: runs(20, 300) },
       )
     }
   })
 
   test.each(engines)('on %s reads as it did', async (engine) => {
-    for (const { path, text } of generateSchema(everything(engine), { dialect: engine, emit: emits }).files)
+    for (const { path, text } of generateSchema(everything(engine), {
+      dialect: engine,
+      emit: emits,
+    }).files)
       await expect(text).toMatchFileSnapshot(`generated/${engine}/${path}.txt`)
   })
 })
@@ -93,11 +105,14 @@ describe.each(liveEngines)('on %s', (engine) => {
 
   test('the Kysely migration makes what the SQL makes, and down removes it', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(arbitraryTable(engine), { minLength: 1, maxLength: 2 }), async (tables) => {
-        const generated = generated_(tables, engine)
-        if (generated === undefined) return
-        await expectSameSchema(tables, generated, engine)
-      }),
+      fc.asyncProperty(
+        fc.array(arbitraryTable(engine), { minLength: 1, maxLength: 2 }),
+        async (tables) => {
+          const generated = generated_(tables, engine)
+          if (generated === undefined) return
+          await expectSameSchema(tables, generated, engine)
+        },
+      ),
       { seed, numRuns: runs(40, 500) },
     )
     for (const tables of [everything(engine), circle(engine)]) {
@@ -115,14 +130,15 @@ describe.each(liveEngines)('on %s', (engine) => {
     const before = await introspect(db)
     await inTransaction(db, async (trx) => {
       await up(trx)
-      const found = await introspect(trx)
+      const found = (await introspect(trx)).toSorted(byName)
       expect(found).toEqual(expectedTables(tables, of))
       await down(trx)
       expect(await introspect(trx)).toEqual(before)
     })
     await inTransaction(db, async (trx) => {
       await run(trx, ...statementsOf(fileOf(files, 'schema.sql').text))
-      expect(await introspect(trx)).toEqual(expectedTables(tables, of))
+      const found = (await introspect(trx)).toSorted(byName)
+      expect(found).toEqual(expectedTables(tables, of))
     })
   }
 
@@ -154,7 +170,7 @@ test('the Drizzle schema for MySQL has the columns and indexes of the tables', a
   await expectDrizzle(everything('mysql'), generated_(everything('mysql'), 'mysql')!, 'mysql')
 })
 
-test('Kysely\'s Migrator runs the migrations, the indexes concurrently and outside of a transaction', async () => {
+test("Kysely's Migrator runs the migrations, the indexes concurrently and outside of a transaction", async () => {
   const db = await openDatabase('postgresql')
   onTestFinished(() => db.destroy())
   const { files } = generateSchema(everything('postgresql'), {
@@ -173,7 +189,9 @@ test('Kysely\'s Migrator runs the migrations, the indexes concurrently and outsi
   const provider = { getMigrations: () => Promise.resolve(migrations) }
   const migrator = new Migrator({ db, provider, disableTransactions: true })
   expect((await migrator.migrateToLatest()).error).toBeUndefined()
-  const found = (await introspect(db)).filter(({ name }) => !name.startsWith('kysely_'))
+  const found = (await introspect(db))
+    .filter(({ name }) => !name.startsWith('kysely_'))
+    .toSorted(byName)
   expect(found).toEqual(expectedTables(everything('postgresql'), 'postgresql'))
   expect((await migrator.migrateDown()).error).toBeUndefined()
   const left = (await introspect(db)).filter(({ name }) => !name.startsWith('kysely_'))
@@ -208,7 +226,10 @@ function compile(files: readonly string[]): void {
   writeFileSync(config, JSON.stringify({ compilerOptions, files }))
   const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url))
   const { stdout, status } = spawnSync(tsc, ['-p', config], { encoding: 'utf8' })
-  expect({ status, stdout: stdout.split('\n').slice(0, 12).join('\n') }).toEqual({ status: 0, stdout: '' })
+  expect({ status, stdout: stdout.split('\n').slice(0, 12).join('\n') }).toEqual({
+    status: 0,
+    stdout: '',
+  })
 }
 
 async function expectDrizzle(
@@ -216,28 +237,55 @@ async function expectDrizzle(
   files: readonly GeneratedFile[],
   engine: EngineName,
 ): Promise<void> {
-  const exported = Object.values(await code.load(fileOf(files, 'schema.ts'))).filter((value) => is(value, Table))
-  const configOf = { sqlite: sqliteConfig, duckdb: pgConfig, postgresql: pgConfig, mysql: mysqlConfig }[engine]
+  const exported = Object.values(await code.load(fileOf(files, 'schema.ts'))).filter((value) =>
+    is(value, Table),
+  )
+  const configOf = {
+    sqlite: sqliteConfig,
+    duckdb: pgConfig,
+    postgresql: pgConfig,
+    mysql: mysqlConfig,
+  }[engine]
   const found = exported.map((table) => {
     const config = configOf(table as any)
     return {
       name: config.name,
       columns: config.columns.map(({ name, notNull }) => ({ name, notNull })),
-      primaryKey: config.primaryKeys[0]?.columns.map(({ name }) => name) ?? config.columns.filter(({ primary }) => primary).map(({ name }) => name),
-      indexes: config.indexes.map((index) => ({ name: index.config.name, unique: index.config.unique ?? false, keys: index.config.columns.length, isPartial: (index.config as any).where !== undefined })).toSorted(byName),
+      primaryKey:
+        config.primaryKeys[0]?.columns.map(({ name }) => name) ??
+        config.columns.filter(({ primary }) => primary).map(({ name }) => name),
+      indexes: config.indexes
+        .map((index) => ({
+          name: index.config.name,
+          unique: index.config.unique ?? false,
+          keys: index.config.columns.length,
+          isPartial: (index.config as any).where !== undefined,
+        }))
+        .toSorted(byName),
       checks: config.checks.map(({ name }) => name).toSorted(),
       foreignKeys: config.foreignKeys.map((key) => key.getName()).toSorted(),
     }
   })
   const expected = tables.map((table) => {
-    const { indexes, checks, foreignKeys } = canonicalTable(resolved(table, engine), engine)
+    const { checks, foreignKeys } = table
+    const { indexes } = canonicalTable(resolved(table, engine), engine)
     return {
       name: table.name,
-      columns: table.columns.map(({ name, nullable, identity }) => ({ name, notNull: !nullable || identity === true || table.primaryKey.includes(name) })),
+      columns: table.columns.map(({ name, nullable, identity }) => ({
+        name,
+        notNull: !nullable || identity === true || table.primaryKey.includes(name),
+      })),
       primaryKey: table.primaryKey,
-      indexes: indexes.map(({ name, unique, keys, where }) => ({ name, unique, keys: keys.length, isPartial: where !== undefined })).toSorted(byName),
-      checks: checks.map(({ name }) => name).toSorted(),
-      foreignKeys: foreignKeys.map(({ name }) => name).toSorted(),
+      indexes: indexes
+        .map(({ name, unique, keys, where }) => ({
+          name,
+          unique,
+          keys: keys.length,
+          isPartial: where !== undefined,
+        }))
+        .toSorted(byName),
+      checks: checks.map((check) => checkName(table, check, engine)).toSorted(),
+      foreignKeys: foreignKeys.map((key) => foreignKeyName(table, key)).toSorted(),
     }
   })
   expect(found.toSorted(byName)).toEqual(expected.toSorted(byName))
@@ -245,19 +293,21 @@ async function expectDrizzle(
 
 async function written(engine: LiveEngine): Promise<readonly any[]> {
   const files = generated_(everything(engine), engine)!
-  const { everyType } = await code.load(fileOf(files, 'schema.ts'))
+  const { accounts, everyType } = await code.load(fileOf(files, 'schema.ts'))
   const statements = statementsOf(fileOf(files, 'schema.sql').text)
   const row = valuesOf(engine)
   switch (engine) {
     case 'sqlite': {
       const db = drizzleSqlite(':memory:')
       for (const statement of statements) await db.run(sql.raw(statement))
+      await db.insert(accounts).values({ id: row['account_id'], email: 'a@b.c' })
       await db.insert(everyType).values(row)
       return db.select().from(everyType)
     }
     case 'duckdb': {
       const db = drizzleDuckDB(':memory:')
       for (const statement of statements) await db.execute(sql.raw(statement))
+      await db.insert(accounts).values({ id: row['account_id'], email: 'a@b.c' })
       await db.insert(everyType).values(row)
       return db.select().from(everyType)
     }
@@ -267,6 +317,7 @@ async function written(engine: LiveEngine): Promise<readonly any[]> {
       onTestFinished(() => pool.end())
       const db = drizzlePg(pool)
       for (const statement of statements) await db.execute(sql.raw(statement))
+      await db.insert(accounts).values({ id: row['account_id'], email: 'a@b.c' })
       await db.insert(everyType).values(row)
       return db.select().from(everyType)
     }
@@ -298,7 +349,12 @@ function attempt<T>(fn: () => T): T | string {
   try {
     return fn()
   } catch (error) {
-    const refusals = [IdentifierError, NameCollisionError, DefinitionError, UnsupportedByEngineError]
+    const refusals = [
+      IdentifierError,
+      NameCollisionError,
+      DefinitionError,
+      UnsupportedByEngineError,
+    ]
     if (refusals.some((refusal) => error instanceof refusal)) return (error as Error).name
     throw error
   }
@@ -309,10 +365,16 @@ function fileOf(files: readonly GeneratedFile[], path: string): GeneratedFile {
 }
 
 function statementsOf(text: string): readonly string[] {
-  return text.split(/;\n(?=\n|create|alter|$)/).map((statement) => statement.trim()).filter(Boolean)
+  return text
+    .split(/;\n(?=\n|create|alter|$)/)
+    .map((statement) => statement.trim())
+    .filter(Boolean)
 }
 
-function expectedTables(tables: readonly TableDefinition[], engine: EngineName): readonly TableDefinition[] {
+function expectedTables(
+  tables: readonly TableDefinition[],
+  engine: EngineName,
+): readonly TableDefinition[] {
   return tables.map((table) => canonicalTable(resolved(table, engine), engine)).toSorted(byName)
 }
 
@@ -328,15 +390,36 @@ function byName(a: { readonly name?: string }, b: { readonly name?: string }): n
 function turned<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(turned) as T
-  return Object.fromEntries(Object.entries(value).toReversed().map(([key, item]) => [key, turned(item)])) as T
+  return Object.fromEntries(
+    Object.entries(value)
+      .toReversed()
+      .map(([key, item]) => [key, turned(item)]),
+  ) as T
 }
 
-function column(name: string, type: PortableType, more: Partial<ColumnDefinition> = {}): ColumnDefinition {
+function column(
+  name: string,
+  type: PortableType,
+  more: Partial<ColumnDefinition> = {},
+): ColumnDefinition {
   return { name, type, nullable: false, ...more }
 }
 
-function table(name: string, columns: readonly ColumnDefinition[], more: Partial<TableDefinition> = {}): TableDefinition {
-  return { name, columns, primaryKey: [], indexes: [], foreignKeys: [], checks: [], queries: [], ...more }
+function table(
+  name: string,
+  columns: readonly ColumnDefinition[],
+  more: Partial<TableDefinition> = {},
+): TableDefinition {
+  return {
+    name,
+    columns,
+    primaryKey: [],
+    indexes: [],
+    foreignKeys: [],
+    checks: [],
+    queries: [],
+    ...more,
+  }
 }
 
 function key(name: string): { readonly kind: 'column'; readonly name: string } {
@@ -372,16 +455,28 @@ function everything(engine: EngineName): readonly TableDefinition[] {
     [
       column('id', { kind: 'integer' }, { identity: true }),
       column('account_id', { kind: 'uuid' }, { nullable: true }),
-      column('title', { kind: 'string', maxLength: 80 }, { default: { kind: 'value', value: 'no `title` of ${it}' } }),
+      column(
+        'title',
+        { kind: 'string', maxLength: 80 },
+        { default: { kind: 'value', value: 'no `title` of ${it}' } },
+      ),
       column('small', { kind: 'int32' }, { default: { kind: 'value', value: -1 } }),
       column('big', { kind: 'bigint' }, { default: { kind: 'value', value: 5n } }),
       column('ratio', { kind: 'number' }, { default: { kind: 'value', value: 0.5 } }),
-      column('price', { kind: 'decimal', precision: 10, scale: 2 }, { description: 'With tax.\nIn euros. */' }),
+      column(
+        'price',
+        { kind: 'decimal', precision: 10, scale: 2 },
+        { description: 'With tax.\nIn euros. */' },
+      ),
       column('paid', { kind: 'boolean' }, { default: { kind: 'value', value: false } }),
       column('day', { kind: 'date' }, { nullable: true }),
       column('moment', { kind: 'datetime' }),
       column('created', { kind: 'datetime' }, { default: { kind: 'now' } }),
-      column('status', { kind: 'enum', values: ['open', "it's closed"] }, { default: { kind: 'value', value: 'open' } }),
+      column(
+        'status',
+        { kind: 'enum', values: ['open', "it's closed"] },
+        { default: { kind: 'value', value: 'open' } },
+      ),
       column('data', { kind: 'json' }, { nullable: true }),
       column('tags', { kind: 'array', of: { kind: 'string' } }),
       column('photo', { kind: 'blob' }, { nullable: true }),
@@ -397,49 +492,122 @@ function everything(engine: EngineName): readonly TableDefinition[] {
           ...(cascades && { onDelete: 'set null' }),
         },
       ],
-      checks: [{ predicate: { kind: 'compare', operator: '>=', expression: key('ratio'), value: 0 } }],
+      checks: [
+        { predicate: { kind: 'compare', operator: '>=', expression: key('ratio'), value: 0 } },
+      ],
       indexes: [
-        { keys: [{ expression: key('status') }, { expression: key('created'), direction: 'desc' }], unique: false, where: { kind: 'compare', operator: '=', expression: key('paid'), value: false } },
-        { keys: [{ expression: { kind: 'json', column: 'data', path: ['size'], as: 'number' } }], unique: false },
-        { keys: [{ expression: { kind: 'call', function: 'lower', argument: key('title') } }], unique: false },
+        {
+          keys: [{ expression: key('status') }, { expression: key('created'), direction: 'desc' }],
+          unique: false,
+          where: { kind: 'compare', operator: '=', expression: key('paid'), value: false },
+        },
+        {
+          keys: [{ expression: { kind: 'json', column: 'data', path: ['size'], as: 'number' } }],
+          unique: false,
+        },
+        {
+          keys: [{ expression: { kind: 'call', function: 'lower', argument: key('title') } }],
+          unique: false,
+        },
         { keys: [{ expression: key('tags') }], unique: false, method: { postgresql: 'gin' } },
         { keys: [{ expression: key('small') }], unique: false, include: ['day'] },
       ],
       queries: [
-        { equals: [key('account_id')], among: [], ranges: [], sort: [{ expression: key('created'), direction: 'desc' }], limited: true },
+        {
+          equals: [key('account_id')],
+          among: [],
+          ranges: [],
+          sort: [{ expression: key('created'), direction: 'desc' }],
+          limited: true,
+        },
       ],
     },
   )
   const accounts = table(
     'accounts',
-    [column('id', { kind: 'uuid' }), column('email', { kind: 'string', maxLength: 254 }), column('parent', { kind: 'uuid' }, { nullable: true })],
+    [
+      column('id', { kind: 'uuid' }),
+      column('email', { kind: 'string', maxLength: 254 }),
+      column('parent', { kind: 'uuid' }, { nullable: true }),
+    ],
     {
       primaryKey: ['id'],
       indexes: [{ keys: [{ expression: key('email') }], unique: true }],
-      foreignKeys: [{ columns: ['parent'], referencedTable: 'accounts', referencedColumns: ['id'] }],
+      foreignKeys: [
+        { columns: ['parent'], referencedTable: 'accounts', referencedColumns: ['id'] },
+      ],
     },
   )
-  const members = table('team members', [column('a b', { kind: 'int32' }), column('c', { kind: 'int32' })], {
-    primaryKey: ['c', 'a b'],
-  })
+  const members = table(
+    'team members',
+    [column('a b', { kind: 'int32' }), column('c', { kind: 'int32' })],
+    {
+      primaryKey: ['c', 'a b'],
+    },
+  )
   return [every, accounts, members]
 }
 
 /** Two tables that refer to each other. */
 function circle(_engine: EngineName): readonly TableDefinition[] {
   const of = (name: string, other: string): TableDefinition =>
-    table(name, [column('id', { kind: 'integer' }), column('other', { kind: 'integer' }, { nullable: true })], {
-      primaryKey: ['id'],
-      foreignKeys: [{ columns: ['other'], referencedTable: other, referencedColumns: ['id'] }],
-    })
+    table(
+      name,
+      [column('id', { kind: 'integer' }), column('other', { kind: 'integer' }, { nullable: true })],
+      {
+        primaryKey: ['id'],
+        foreignKeys: [{ columns: ['other'], referencedTable: other, referencedColumns: ['id'] }],
+      },
+    )
   return [of('chicken', 'egg'), of('egg', 'chicken')]
 }
 
 const namesOfTypeScript: readonly TableDefinition[] = [
-  'index', 'text', 'table', 'Index', 'class', 'class-', 'Class', 'Database', 'DatabaseTable', 'Generated', 'Json', 'json', '1st', '__proto__', 'constructor', 'sql', "a'b\\c`${d}", 'Object', 'order_items', 'order items', 'orderItems',
+  'index',
+  'text',
+  'table',
+  'Index',
+  'class',
+  'class-',
+  'Class',
+  'Database',
+  'DatabaseTable',
+  'Generated',
+  'Json',
+  'json',
+  '1st',
+  '__proto__',
+  'constructor',
+  'sql',
+  "a'b\\c`${d}",
+  'Object',
+  'order_items',
+  'order items',
+  'orderItems',
 ].map((name) =>
-  table(name, ['_', '$inferSelect', 'getSQL', '__proto__', 'constructor', '1', "a'b\\c`${d}", 'enableRLS', 'x y', 'default', 'Buffer'].map((each) => column(each, { kind: 'int32' })), {
-    description: "*/ } `${x}` \u2028 // '\n*/",
-    indexes: [{ keys: [{ expression: key('__proto__') }, { expression: key('1'), direction: 'desc' }], unique: false }],
-  }),
+  table(
+    name,
+    [
+      '_',
+      '$inferSelect',
+      'getSQL',
+      '__proto__',
+      'constructor',
+      '1',
+      "a'b\\c`${d}",
+      'enableRLS',
+      'x y',
+      'default',
+      'Buffer',
+    ].map((each) => column(each, { kind: 'int32' })),
+    {
+      description: "*/ } `${x}` \u2028 // '\n*/",
+      indexes: [
+        {
+          keys: [{ expression: key('__proto__') }, { expression: key('1'), direction: 'desc' }],
+          unique: false,
+        },
+      ],
+    },
+  ),
 )

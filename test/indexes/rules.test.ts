@@ -4,6 +4,7 @@ import {
   type IndexKey,
   type PortableType,
   type QueryPattern,
+  lintTables,
   resolveIndexes,
   type TableDefinition,
 } from '@keelson/indexes'
@@ -322,6 +323,57 @@ describe('what an engine should not have', () => {
       'An index of item is over "tennant", which is none of its columns: id, tenant,',
     )
     expect(() => derived({ equals: ['tennant'] })).toThrow('"tennant"')
+  })
+})
+
+describe('lint', () => {
+  const found = (given: Partial<TableDefinition>, engine: EngineName): readonly string[] =>
+    lintTables([{ ...item, ...given }], engine).map(
+      ({ code, object }) => `${code} ${object.replace(/_[0-9a-f]{10}$/, '')}`,
+    )
+
+  test('a foreign key without an index is found where the engine makes none', () => {
+    const foreignKeys = [
+      { columns: ['tenant'], referencedTable: 'tenant', referencedColumns: ['id'] },
+      { columns: ['id'], referencedTable: 'other', referencedColumns: ['id'] },
+    ]
+    const expected = ['FOREIGN_KEY_WITHOUT_INDEX fk_item_tenant']
+    expect(found({ foreignKeys }, 'sqlite')).toEqual(expected)
+    expect(found({ foreignKeys }, 'postgresql')).toEqual(expected)
+    expect(found({ foreignKeys }, 'duckdb')).toEqual([])
+    expect(found({ foreignKeys, indexes: [index(['tenant', 'score'])] }, 'sqlite')).toEqual([])
+    const partial = index(['tenant'], { where: isNotNull('score') })
+    expect(found({ foreignKeys, indexes: [partial] }, 'sqlite')).toEqual(expected)
+  })
+
+  test('an index over a few values alone is found, and none with more to it', () => {
+    const indexes = [
+      index(['status']),
+      index(['-status', 'created']),
+      index(['status'], { where: isNotNull('score') }),
+    ]
+    expect(found({ indexes: indexes.slice(1) }, 'sqlite')).toEqual([])
+    expect(found({ indexes: [index(['status'])] }, 'sqlite')).toEqual([
+      'LOW_SELECTIVITY ix_item_status',
+    ])
+  })
+
+  test('what would be refused is found, with text that a unique index has no room for, and long names', () => {
+    const long = 'n'.repeat(64)
+    const indexes = [
+      index(['tenant']),
+      index(['tenant', 'score']),
+      index(['title'], { unique: true }),
+      { ...index(['score']), name: long },
+    ]
+    expect(found({ indexes }, 'postgresql')).toEqual([
+      'REDUNDANT ix_item_tenant',
+      'WIDE_TEXT ux_item_title',
+      `NAME_TOO_LONG ${long}`,
+    ])
+    expect(found({ indexes: [index(['created'])] }, 'duckdb')).toEqual([
+      'DUCKDB_ZONEMAP ix_item_created',
+    ])
   })
 })
 

@@ -50,3 +50,4 @@ export {
   type GenerateOptions,
   generateSchema,
 } from './generate/generate-schema.ts'
+export { type LintCode, type LintFinding, lintTables } from './rules/lint-tables.ts'

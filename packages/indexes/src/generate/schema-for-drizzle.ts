@@ -97,9 +97,7 @@ class DrizzleFile {
     const open = `export const ${constant} = ${make}(`
     const head = table.description === undefined ? '' : `${commentCode(table.description)}\n`
     const fields = (indent: string): string =>
-      columns
-        .map((column) => `${indent}${column.replaceAll('\n', `\n${indent.slice(2)}`)},\n`)
-        .join('')
+      columns.map((column) => `${indent}${column.replaceAll('\n', `\n${indent}`)},\n`).join('')
     if (constraints.length === 0) {
       return `${head}${open}${stringCode(table.name)}, {\n${fields('  ')}})\n`
     }
@@ -139,10 +137,9 @@ class DrizzleFile {
       const mode = hasMode ? `, { mode: '${stored ? 'stored' : 'virtual'}' }` : ''
       calls.push(`.generatedAlwaysAs(${this.#sql(sql)}${mode})`)
     }
-    const indent = '    '
-    const start = `${propertyCode(column.name)}: ${callCode(factory, args, indent)}`
-    const comment = column.description === undefined ? '' : `${commentCode(column.description)}\n  `
-    return comment + chainCode(start, calls, '  ')
+    const start = `${propertyCode(column.name)}: ${callCode(factory, args, '')}`
+    const comment = column.description === undefined ? '' : `${commentCode(column.description)}\n`
+    return comment + chainCode(start, calls, '')
   }
 
   #customType(type: CustomType): string {
@@ -172,17 +169,8 @@ class DrizzleFile {
   #defaultCalls(column: ColumnDefinition, { constant }: DrizzleColumn): readonly string[] {
     const sql = defaultSql(column, this.#engine)
     if (sql === undefined) return []
-    const { kind } = column.type
-    const given = column.default
-    const value = constantOf(given, constant)
-    if (typeof value === constant && (typeof value !== 'number' || Number.isFinite(value))) {
-      const isOther = column.type.kind === 'enum' && !column.type.values.includes(String(value))
-      if (typeof value === 'string' && !isOther && (kind === 'string' || kind === 'enum'))
-        return [`.default(${stringCode(value)})`]
-      if (typeof value === 'number' && !Object.is(value, -0)) return [`.default(${value})`]
-      if (typeof value === 'bigint') return [`.default(${value}n)`]
-      if (typeof value === 'boolean') return [`.default(${value})`]
-    }
+    const value = constantCode(column, constant)
+    if (value !== undefined) return [`.default(${value})`]
     if (sql === 'now()') return ['.defaultNow()']
     return [`.default(${this.#sql(sql)})`]
   }
@@ -300,6 +288,24 @@ class DrizzleFile {
     this.#usesSql = true
     return sqlCode(text)
   }
+}
+
+/** A DEFAULT as JavaScript has it; undefined for what the engine computes, and for what JavaScript has no constant for. */
+function constantCode(
+  { type, default: given }: ColumnDefinition,
+  constant: DrizzleColumn['constant'],
+): string | undefined {
+  if (given?.kind !== 'value') return undefined
+  const { value } = given
+  if (constant === 'string' && typeof value === 'string')
+    return type.kind === 'enum' && !type.values.includes(value) ? undefined : stringCode(value)
+  if (constant === 'boolean' && typeof value === 'boolean') return String(value)
+  const isWhole = typeof value === 'bigint' || Number.isSafeInteger(value)
+  if (constant === 'bigint' && isWhole) return `${value}n`
+  const isExact = typeof value === 'number' || (isWhole && Number.isSafeInteger(Number(value)))
+  return constant === 'number' && isExact && Number.isFinite(Number(value)) && !Object.is(value, -0)
+    ? String(value)
+    : undefined
 }
 
 /** A name that Drizzle's tables have themselves, or that would not keep its place among the others, gets one of its own. */
