@@ -7,9 +7,7 @@ import { drizzle as drizzleDuckDB } from '@keelson/duckdb/drizzle'
 import {
   canonicalTable,
   checkName,
-  createIndexSql,
   type ColumnDefinition,
-  createTableSql,
   DefinitionError,
   foreignKeyName,
   type Emit,

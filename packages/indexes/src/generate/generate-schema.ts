@@ -2,6 +2,8 @@ import { checkOptionNames, type EngineName, engineTraits, invalidOption } from '
 import type { Refusal } from '../ir/refusal.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { checkTables } from '../names/check-tables.ts'
+import { checkName, foreignKeyName } from '../names/constraint-name.ts'
+import { indexName } from '../names/index-name.ts'
 import { resolveIndexes } from '../rules/resolve-indexes.ts'
 import { drizzleSchemaCode } from './schema-for-drizzle.ts'
 import { kyselyMigrationCode } from './migration-for-kysely.ts'
@@ -64,7 +66,7 @@ export function generateSchema(
   const resolved = inOrderOfReference(tables).map((table): TableDefinition => {
     const { indexes, refused: ofTable } = resolveIndexes(table, dialect)
     refused.push(...ofTable)
-    return { ...table, indexes }
+    return withNames({ ...table, indexes }, dialect)
   })
   checkTables(resolved, dialect)
   const printers: Readonly<Record<Emit, () => readonly GeneratedFile[]>> = {
@@ -76,6 +78,16 @@ export function generateSchema(
   return {
     files: emits.filter((name) => emit.includes(name)).flatMap((name) => printers[name]()),
     refused,
+  }
+}
+
+/** Each name is a hash, which every printer asks for again. */
+function withNames(table: TableDefinition, engine: EngineName): TableDefinition {
+  return {
+    ...table,
+    indexes: table.indexes.map((index) => ({ ...index, name: indexName(table, index, engine) })),
+    checks: table.checks.map((check) => ({ ...check, name: checkName(table, check, engine) })),
+    foreignKeys: table.foreignKeys.map((key) => ({ ...key, name: foreignKeyName(table, key) })),
   }
 }
 

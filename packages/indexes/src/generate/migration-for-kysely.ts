@@ -31,19 +31,11 @@ export function kyselyMigrationCode(
   name: string,
   concurrently: boolean,
 ): readonly GeneratedFile[] {
-  const indexes = tables.flatMap((table) =>
-    table.indexes
-      .filter(({ constraint }) => constraint !== true)
-      .map((index) => ({ table, index })),
-  )
+  const indexes = tables.flatMap((table) => indexesOf(table).map((index) => ({ table, index })))
   const added = addedForeignKeys(tables, engine)
   const created = withoutForwardReferences(tables, engine).flatMap((table) => [
     ...createTableCode(table, engine),
-    ...(concurrently
-      ? []
-      : indexes
-          .filter((each) => each.table.name === table.name && each.table.schema === table.schema)
-          .map(({ index }) => createIndexCode(table, index, engine))),
+    ...(concurrently ? [] : indexesOf(table).map((index) => createIndexCode(table, index, engine))),
   ])
   const file = migrationFile(
     name,
@@ -68,6 +60,11 @@ export function kyselyMigrationCode(
       'CREATE INDEX CONCURRENTLY cannot run in a transaction: give the Migrator `disableTransactions: true` for this one.',
     ),
   ]
+}
+
+/** Those that are not created with the table. */
+function indexesOf(table: TableDefinition): readonly IndexDefinition[] {
+  return table.indexes.filter(({ constraint }) => constraint !== true)
 }
 
 function migrationFile(

@@ -37,6 +37,7 @@ export function drizzleSchemaCode(tables: readonly TableDefinition[], engine: En
 class DrizzleFile {
   readonly #tables: readonly TableDefinition[]
   readonly #engine: EngineName
+  readonly #byName: ReadonlyMap<string, TableDefinition>
   readonly #imports = new Set<string>()
   readonly #types = new Set<string>()
   readonly #custom = new Map<string, { readonly name: string; readonly type: CustomType }>()
@@ -48,6 +49,7 @@ class DrizzleFile {
 
   constructor(tables: readonly TableDefinition[], engine: EngineName) {
     this.#tables = tables
+    this.#byName = new Map(tables.map((table) => [nameOf(table), table]))
     this.#engine = engine
     this.#constants = new Map(
       tables.map((table) => [nameOf(table), this.#names.constant(table.name, 'Table')]),
@@ -265,12 +267,11 @@ class DrizzleFile {
 
   /** Whether it can be reached from a table that it refers to. */
   #isInCircle(table: TableDefinition): boolean {
-    const byName = new Map(this.#tables.map((each) => [nameOf(each), each]))
     const seen = new Set<string>()
     const open = [...referencesOf(table)]
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (name === nameOf(table)) return true
-      const next = byName.get(name)
+      const next = this.#byName.get(name)
       if (next === undefined || seen.has(name)) continue
       seen.add(name)
       open.push(...referencesOf(next))

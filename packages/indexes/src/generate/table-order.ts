@@ -21,6 +21,7 @@ export function inOrderOfReference(tables: readonly TableDefinition[]): readonly
 
 /** The tables that a table refers to, but for itself, as `nameOf` calls them. */
 export function referencesOf(table: TableDefinition): readonly string[] {
+  if (table.foreignKeys.length === 0) return []
   const names = new Set(
     table.foreignKeys.map(({ referencedTable: name }) => nameOf({ ...table, name })),
   )
@@ -29,7 +30,7 @@ export function referencesOf(table: TableDefinition): readonly string[] {
 }
 
 export function nameOf({ schema, name }: Pick<TableDefinition, 'schema' | 'name'>): string {
-  return JSON.stringify([schema ?? '', name])
+  return schema === undefined ? name : `${schema}\0${name}`
 }
 
 function byName(a: TableDefinition, b: TableDefinition): number {

@@ -1,6 +1,7 @@
 import type { Expression } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey, QueryPattern } from '../ir/index-definition.ts'
 import { engineRules, objectionTo, objectionToPattern } from './engine-rules.ts'
+import { isSameExpression } from './expression-text.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import {
   keyText,
@@ -12,7 +13,6 @@ import {
 } from './key-order.ts'
 import type { Objection } from './objection.ts'
 import { methodOf, primaryKeyOf, reversed } from './redundancy.ts'
-import { stableText } from './stable-text.ts'
 
 /**
  * The indexes that the query patterns of a table need beside its primary key and the indexes that it has: for each pattern
@@ -32,7 +32,7 @@ export function deriveIndexes(
     if (findsFewRows(pattern, existing, table)) continue
     const order = wantedOrder(pattern, table)
     const index = indexOver(orderKeys(order, compare))
-    const text = stableText(order.map((block) => block.toSorted(compare)))
+    const text = order.map((block) => block.map(orderedText).toSorted().join('\0,')).join('\0;')
     const isNothing = index.keys.length === 0
     if (wanted.has(text) || (!isNothing && isServed(order, existing, table))) continue
     const objection =
@@ -58,7 +58,7 @@ function wantedOrder(pattern: QueryPattern, table: IndexedTable): WantedOrder {
   const sort = sortKeys(pattern, equals, table)
   const isInOrder =
     among.length === 0 &&
-    (ranges.length === 0 || ranges.some((range) => isSame(range, sort[0]?.expression)))
+    (ranges.length === 0 || ranges.some((range) => isSameExpression(range, sort[0]?.expression)))
   if (sort.length > 0 && (pattern.limited || isInOrder)) {
     const order = [equals.map((expression) => ({ expression })), ...sort.map((key) => [key])]
     return withoutImpliedKey(order, table)
@@ -78,7 +78,7 @@ function sortKeys(
   const left = sort.filter(
     ({ expression }, position) =>
       without([expression], equals).length > 0 &&
-      sort.findIndex((other) => isSame(other.expression, expression)) === position,
+      sort.findIndex((other) => isSameExpression(other.expression, expression)) === position,
   )
   const end = left.findIndex((_, position) => {
     const fixed = [...equals, ...left.slice(0, position + 1).map((key) => key.expression)]
@@ -98,7 +98,7 @@ function withoutImpliedKey(order: WantedOrder, { impliedLastKey }: IndexedTable)
     impliedLastKey !== undefined &&
     key !== undefined &&
     key.direction !== 'desc' &&
-    isSame({ kind: 'column', name: impliedLastKey }, key.expression)
+    isSameExpression({ kind: 'column', name: impliedLastKey }, key.expression)
   return isImplied ? order.slice(0, -1) : order
 }
 
@@ -174,6 +174,10 @@ function comparison(table: IndexedTable): (a: WantedKey, b: WantedKey) => number
   }
 }
 
+function orderedText(key: WantedKey): string {
+  return `${keyText(key)} ${key.direction}`
+}
+
 /** What names a refused index: all that the pattern compares and sorts by, where an index would have had none of it. */
 function asked(pattern: QueryPattern, keys: readonly IndexKey[]): readonly IndexKey[] {
   const { equals, among, ranges, sort } = pattern
@@ -190,7 +194,7 @@ function indexOver(keys: readonly IndexKey[]): IndexDefinition {
 function distinct(expressions: readonly Expression[]): readonly Expression[] {
   return expressions.filter(
     (expression, position) =>
-      expressions.findIndex((other) => isSame(other, expression)) === position,
+      expressions.findIndex((other) => isSameExpression(other, expression)) === position,
   )
 }
 
@@ -198,9 +202,7 @@ function without(
   expressions: readonly Expression[],
   others: readonly Expression[],
 ): readonly Expression[] {
-  return expressions.filter((expression) => !others.some((other) => isSame(other, expression)))
-}
-
-function isSame(a: Expression, b: Expression | undefined): boolean {
-  return b !== undefined && stableText(a) === stableText(b)
+  return expressions.filter(
+    (expression) => !others.some((other) => isSameExpression(other, expression)),
+  )
 }

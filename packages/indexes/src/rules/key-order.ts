@@ -1,6 +1,6 @@
 import type { Expression } from '../ir/expression.ts'
 import type { IndexKey } from '../ir/index-definition.ts'
-import { stableText } from './stable-text.ts'
+import { expressionText } from './expression-text.ts'
 
 /**
  * The order of keys that a query wants of an index, from the first on: keys of one block may stand in any order. What is
@@ -57,7 +57,9 @@ export function orderOf(keys: readonly IndexKey[]): WantedOrder {
 }
 
 export function keyText({ expression, collation }: WantedKey): string {
-  return `${stableText(expression)} ${stableText(collation)}`
+  return collation === undefined
+    ? expressionText(expression)
+    : `${expressionText(expression)}\0${collation}`
 }
 
 function isSameKey(a: WantedKey, b: WantedKey): boolean {

@@ -1,6 +1,8 @@
 import type { EngineName } from '@keelson/core'
+import type { Predicate } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import { indexName } from '../names/index-name.ts'
+import { expressionText } from './expression-text.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import type { Objection } from './objection.ts'
 import { stableText } from './stable-text.ts'
@@ -58,16 +60,16 @@ export function isSameIndex(a: IndexDefinition, b: IndexDefinition, engine: Engi
     a.unique === b.unique &&
     isOfOneKind(a, b, engine) &&
     isOfOneNull(a, b) &&
-    stableText(a.include ?? []) === stableText(b.include ?? []) &&
-    keyTexts(a.keys).join() === keyTexts(b.keys).join()
+    (a.include ?? []).join('\0') === (b.include ?? []).join('\0') &&
+    keyTexts(a.keys).join('\0') === keyTexts(b.keys).join('\0')
   )
 }
 
 /** Whether the first ones of `longer` are these keys, read from one end or the other. */
 export function isPrefix(keys: readonly IndexKey[], longer: readonly IndexKey[]): boolean {
   if (keys.length > longer.length) return false
-  const start = keyTexts(longer.slice(0, keys.length)).join()
-  return start === keyTexts(keys).join() || start === keyTexts(reversed(keys)).join()
+  const start = keyTexts(longer.slice(0, keys.length)).join('\0')
+  return start === keyTexts(keys).join('\0') || start === keyTexts(reversed(keys)).join('\0')
 }
 
 export function reversed(keys: readonly IndexKey[]): readonly IndexKey[] {
@@ -124,7 +126,11 @@ function isWithImpliedKey(
 }
 
 function isOfOneKind(a: IndexDefinition, b: IndexDefinition, engine: EngineName): boolean {
-  return methodOf(a, engine) === methodOf(b, engine) && stableText(a.where) === stableText(b.where)
+  return methodOf(a, engine) === methodOf(b, engine) && isSamePredicate(a.where, b.where)
+}
+
+function isSamePredicate(a: Predicate | undefined, b: Predicate | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && stableText(a) === stableText(b))
 }
 
 function isOfOneNull(a: IndexDefinition, b: IndexDefinition): boolean {
@@ -143,7 +149,7 @@ function isHeld(index: IndexDefinition, other: IndexDefinition): boolean {
 function keyTexts(keys: readonly IndexKey[]): readonly string[] {
   return keys.map(
     ({ expression, direction, collation }) =>
-      `${stableText(expression)} ${direction ?? 'asc'} ${stableText(collation)}`,
+      `${expressionText(expression)}\0${direction ?? 'asc'}\0${collation ?? ''}`,
   )
 }
 
