@@ -21,6 +21,7 @@ import {
   type DrizzleSession,
   type Prepared,
 } from './internals.ts'
+import { ownConnection } from './own-connection.ts'
 
 /** A Drizzle database, or the handle of one of its transactions. */
 export interface AnyDatabase {
@@ -87,6 +88,28 @@ export class DrizzleHost implements Host {
     }
     if (this.isInTransaction && !hasSavepoints) return yield* wait(run(this.#db))
     return yield* wait(this.#db.transaction(run, this.#config) as Later<R>)
+  }
+
+  *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {
+    // They have one connection that writes, whoever asks.
+    if (this.engine === 'sqlite' || this.engine === 'duckdb') return yield* fn(this)
+    return yield* wait(this.#onOwnConnection(fn))
+  }
+
+  async #onOwnConnection<R>(fn: (host: Host) => Steps<R>): Promise<R> {
+    const own = await ownConnection(this.#db)
+    if (own === undefined) {
+      throw new KeelsonError(
+        'NO_OWN_CONNECTION',
+        `${this.#where} needs a connection of its own, and this driver of Drizzle sends each statement by itself. ` +
+          'Use one with connections, such as node-postgres. Nothing was sent.',
+      )
+    }
+    try {
+      return await takeSteps(fn(new DrizzleHost(own.db, this.#where)))
+    } finally {
+      await own.release()
+    }
   }
 
   outside<R>(fn: () => R): R {

@@ -15,7 +15,10 @@ export interface DrizzleSession {
   readonly dialect: object
   /** What the driver was given; our own drivers keep it to themselves. */
   readonly client?: unknown
+  readonly schema?: unknown
+  readonly options?: unknown
   prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
+  transaction(fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown
 }
 
 interface RawQuery {

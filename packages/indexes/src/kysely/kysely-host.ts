@@ -19,6 +19,7 @@ export class KyselyHost implements Host {
   readonly identity: object
   readonly isSynchronous = false
   readonly #db: Kysely<any>
+  readonly #where: string
   readonly #ambient: AmbientTransactions | undefined
 
   /** @throws {OptionError} for a dialect of another engine */
@@ -34,6 +35,7 @@ export class KyselyHost implements Host {
       )
     }
     this.#db = db
+    this.#where = where
     this.#ambient = instanceOf(adapter)?.ambient
     this.engine = engine
     this.traits = engineTraits[engine]
@@ -60,6 +62,11 @@ export class KyselyHost implements Host {
       return yield* wait(this.#ambient.transaction(this.#db, run, inside))
     }
     return yield* wait(this.#db.isTransaction ? run(this.#db) : this.#db.transaction().execute(run))
+  }
+
+  *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {
+    const on = (db: Kysely<any>): Promise<R> => takeSteps(fn(new KyselyHost(db, this.#where)))
+    return yield* wait(this.#db.connection().execute(on))
   }
 
   outside<R>(fn: () => R): R {
