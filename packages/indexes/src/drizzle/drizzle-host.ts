@@ -14,6 +14,7 @@ import {
 } from '@keelson/core'
 import { engineNameOfDatabase, kindOf, rowsOf } from '@keelson/core/drizzle'
 import type { Host, HostSession, Row } from '../host/host.ts'
+import { withoutForeignKeys } from '../host/without-foreign-keys.ts'
 import {
   checkInternals,
   type DrizzleDatabase,
@@ -88,6 +89,17 @@ export class DrizzleHost implements Host {
     }
     if (this.isInTransaction && !hasSavepoints) return yield* wait(run(this.#db))
     return yield* wait(this.#db.transaction(run, this.#config) as Later<R>)
+  }
+
+  *atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
+    const { session } = this.#db
+    if (session.migration === undefined) return yield* withoutForeignKeys(this, this.#where, fn)
+    let result!: R
+    const run = async (tx: DrizzleDatabase): Promise<void> => {
+      result = await takeSteps(fn(sessionOn(tx.session, this.engine)))
+    }
+    yield* wait(session.migration(run))
+    return result
   }
 
   *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {

@@ -17,8 +17,9 @@ export interface DrizzleSession {
   readonly client?: unknown
   readonly schema?: unknown
   readonly options?: unknown
+  /** Of `@keelson/sqlite`: a transaction in which foreign keys are not enforced. */
+  migration?(fn: (tx: DrizzleDatabase) => Promise<void>): Promise<void>
   prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
-  transaction(fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown
 }
 
 interface RawQuery {

@@ -16,16 +16,16 @@ export async function ownConnection(db: DrizzleDatabase): Promise<OwnConnection 
   const client = session.client as Partial<Pools> | undefined
   if (client?.reserve !== undefined) {
     const connection = await client.reserve()
-    return { db: onConnection(session, connection), release: () => connection.release() }
+    return { db: onConnection(db, connection), release: () => connection.release() }
   }
   // Of mysql2, whose pool also has `query`; then pg, whose client has `connect`, but no count of connections.
   if (client?.getConnection !== undefined) {
     const connection = await client.getConnection()
-    return { db: onConnection(session, connection), release: () => connection.release() }
+    return { db: onConnection(db, connection), release: () => connection.release() }
   }
   if (client?.connect !== undefined && client.totalCount !== undefined) {
     const connection = await client.connect()
-    return { db: onConnection(session, connection), release: () => connection.release() }
+    return { db: onConnection(db, connection), release: () => connection.release() }
   }
   return isServerless(session) ? undefined : { db, release: () => {} }
 }
@@ -47,10 +47,12 @@ function isServerless(session: DrizzleSession): boolean {
   return /http|proxy|DataApi|D1/i.test(session.constructor.name)
 }
 
-function onConnection(session: DrizzleSession, connection: object): DrizzleDatabase {
+function onConnection(db: DrizzleDatabase, connection: object): DrizzleDatabase {
+  const { session } = db
   const Session = session.constructor as SessionClass
   const own = new Session(connection, session.dialect, session.schema, session.options)
-  return { session: own, transaction: (fn, config) => own.transaction(fn, config) }
+  // Its methods take the session from `this`.
+  return Object.create(db, { session: { value: own } }) as DrizzleDatabase
 }
 
 type SessionClass = new (

@@ -18,6 +18,14 @@ export interface Host extends HostSession {
    */
   atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
   /**
+   * The same while SQLite enforces no foreign keys, which it cannot be told in a transaction: to rebuild a table would delete the
+   * rows that refer to it otherwise. Whether rows refer to none at the end is for the steps to look at. SQLite alone, and outside of
+   * transactions.
+   *
+   * @throws {KeelsonError} `FOREIGN_KEYS_ENFORCED` for a driver whose transactions are on another connection
+   */
+  atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
+  /**
    * Runs steps on one connection that nobody else uses meanwhile, in no transaction: for settings and locks that belong
    * to a connection, and statements that can be in no transaction. The host that they get is of that connection, and ends
    * with it.
