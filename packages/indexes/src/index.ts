@@ -42,3 +42,4 @@ export {
   predicateSql,
 } from './sql/print-table.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export { type ResolvedIndexes, resolveIndexes } from './rules/resolve-indexes.ts'
