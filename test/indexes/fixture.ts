@@ -1,5 +1,10 @@
 import { DuckDBDialect } from '@keelson/duckdb/kysely'
-import { createIndexSql, createTableSql, dropTableSql, type TableDefinition } from '@keelson/indexes'
+import {
+  createIndexSql,
+  createTableSql,
+  dropTableSql,
+  type TableDefinition,
+} from '@keelson/indexes'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { Pool } from 'pg'
