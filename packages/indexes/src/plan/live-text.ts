@@ -153,7 +153,7 @@ function* countedRows(
 ): Steps<number> {
   const name = schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`
   const [row] = yield* wait(
-    session.query(`select count(*) as n from (select from ${name} limit 100000) as some`),
+    session.query(`select count(*) as n from (select from ${name} limit 100000) as sample`),
   )
   return Number(row?.['n'] ?? 0)
 }

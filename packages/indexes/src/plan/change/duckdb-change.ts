@@ -10,21 +10,21 @@ import { canonicalText } from '../canonical-text.ts'
 import { indexEstimate, lockingRisk, writeEstimate } from '../estimate.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
 import type { StepEstimate } from '../schema-plan.ts'
-import type { ColumnChange } from '../table-difference.ts'
+import type { ColumnChange, TableDifference } from '../table-difference.ts'
 import type { Change } from './change.ts'
 import { withColumn, withoutColumn } from './changed-table.ts'
-import { needsColumn } from './columns-of.ts'
+import { isOver, needsColumn } from './columns-of.ts'
 import { copySql } from './copied-columns.ts'
 import { whatChanges } from './postgresql-change.ts'
 import { newColumnChecks, nullCheck, violationCheck } from './prechecks.ts'
 import { checkTypeChange } from './type-change.ts'
-import { isOver } from './columns-of.ts'
 
 const engine = 'duckdb'
 
 /**
- * DuckDB. It adds no constraints, and alters or renames no table that has an index: indexes are dropped first and created
- * again. A table that another one refers to cannot be rebuilt, since it cannot be dropped.
+ * DuckDB. It adds no constraints, and alters no table that has an index: indexes are dropped first and created again. A
+ * column that an index was over when the transaction began cannot be dropped or get another type; but the table can be
+ * rebuilt. One that another table refers to can do nothing of this, and only get more columns.
  */
 export function alterDuckDB(change: Change, plan: PlanBuilder): void {
   const { difference } = change
@@ -36,6 +36,7 @@ export function alterDuckDB(change: Change, plan: PlanBuilder): void {
     rebuild(change, plan)
     return
   }
+  if (difference.removedColumns.length > 0 || changes.length > 0) checkReferences(change)
   const at = `alter table ${tableNameSql(live, engine)}`
   for (const { name, ...column } of difference.removedColumns) {
     const before = current(change, plan)
@@ -57,7 +58,9 @@ export function alterDuckDB(change: Change, plan: PlanBuilder): void {
       object: column.name,
       why: 'The definition has it.',
       sql: addSql(at, column),
-      down: [`${at} drop column ${quoteIdentifier(column.name, engine)}`],
+      ...(isIndexedAtAll(difference)
+        ? { rebuildDown: rebuildSql(next, table) }
+        : { down: [`${at} drop column ${quoteIdentifier(column.name, engine)}`] }),
       prechecks: newColumnChecks(live, column, engine),
     })
   }
@@ -86,6 +89,7 @@ function isNative(
     constraints.every((each) => each.length === 0) &&
     addedColumns.every(isPlain) &&
     removedColumns.every((column) => isPlain(column) && isDroppable(column, live)) &&
+    (removedColumns.length === 0 || live.indexes.length === 0) &&
     changes.every(([{ from, to }, hasOtherType]) => {
       if (canonicalText(from.generated) !== canonicalText(to.generated)) return false
       if ((from.identity === true) !== (to.identity === true)) return false
@@ -113,6 +117,10 @@ function isDroppable({ name }: ColumnDefinition, live: TableDefinition): boolean
     live.foreignKeys.every(({ columns }) => !columns.includes(name)) &&
     live.indexes.every((index) => index.constraint !== true || !needsColumn(index, name))
   )
+}
+
+function isIndexedAtAll({ live, desired }: TableDifference): boolean {
+  return live.indexes.length > 0 || desired.indexes.length > 0
 }
 
 function isIndexed({ name }: ColumnDefinition, live: TableDefinition): boolean {
@@ -147,7 +155,9 @@ interface DuckDBStep {
   readonly object: string
   readonly why: string
   readonly sql: readonly string[]
-  readonly down: readonly string[]
+  readonly down?: readonly string[]
+  /** In place of `down`, where that would be to drop a column of a table with indexes. */
+  readonly rebuildDown?: readonly string[]
   readonly prechecks?: ReturnType<typeof newColumnChecks>
   readonly isDestructive?: boolean
 }
@@ -157,7 +167,7 @@ function add(
   change: Change,
   plan: PlanBuilder,
   next: TableDefinition,
-  { isDestructive = false, prechecks = [], sql, down, ...step }: DuckDBStep,
+  { isDestructive = false, prechecks = [], sql, down, rebuildDown = [], ...step }: DuckDBStep,
 ): void {
   const { text, difference } = change
   const { drops, creates, estimate } = indexesAside(change, plan)
@@ -167,7 +177,7 @@ function add(
       ...step,
       risk: isDestructive ? 'destructive' : lockingRisk(estimate),
       sql: [...drops, ...sql, ...creates],
-      down: [...drops, ...down, ...creates],
+      down: [...drops, ...(down ?? rebuildDown), ...creates],
       ...(text.rows > 0 && creates.length > 0 && { estimate }),
       ...(prechecks.length > 0 && { prechecks }),
     },
@@ -201,16 +211,9 @@ function indexesAside(
 }
 
 function rebuild(change: Change, plan: PlanBuilder): void {
-  const { difference, isReferenced, text } = change
+  const { difference, text } = change
   const { addedChecks, addedColumns, changedColumns, desired, live, removedColumns } = difference
-  if (isReferenced) {
-    throw new UnsupportedChangeError(
-      live.name,
-      undefined,
-      `Table ${JSON.stringify(live.name)} would have to be rebuilt for what its definition asks for, and another table refers to it, ` +
-        'so that DuckDB does not let it be dropped. Export the database, and import it into new tables. Nothing was changed.',
-    )
-  }
+  checkReferences(change)
   const before = current(change, plan)
   const next = { ...desired, indexes: before.indexes }
   const { drops, creates, estimate: ofIndexes } = indexesAside(change, plan)
@@ -239,6 +242,17 @@ function rebuild(change: Change, plan: PlanBuilder): void {
       ...(prechecks.length > 0 && { prechecks }),
     },
     next,
+  )
+}
+
+function checkReferences({ difference, isReferenced }: Change): void {
+  if (!isReferenced) return
+  const { name } = difference.live
+  throw new UnsupportedChangeError(
+    name,
+    undefined,
+    `Table ${JSON.stringify(name)} is defined otherwise than it is, and DuckDB only adds columns to a table that another one ` +
+      'refers to. Export the database and import it into new tables, or leave the table as it is. Nothing was changed.',
   )
 }
 
