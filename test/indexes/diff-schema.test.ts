@@ -21,7 +21,7 @@ describe.each(engines)('on %s', (name, open) => {
         await database.applyPlan(revertPlan(plan), { allowDrop: true })
         expect(await database.introspect()).toEqual([])
       }),
-      { seed, numRuns },
+      { seed, numRuns, endOnFailure: true },
     )
     record('indexes-diff', { [`${name} created`]: numRuns })
   })
@@ -58,7 +58,7 @@ describe.each(engines)('on %s', (name, open) => {
           await database.sql(...dropAll(database, before.name))
         }
       }),
-      { seed, numRuns },
+      { seed, numRuns, endOnFailure: true },
     )
     console.info(`${name}: ${refused} of ${numRuns} changes refused`)
     record('indexes-diff', { [`${name} changed`]: numRuns, [`${name} refused`]: refused })

@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '@keelson/core'
 import { UnsupportedChangeError } from '../../errors.ts'
 import type { ColumnDefinition } from '../../ir/column.ts'
+import type { IndexDefinition } from '../../ir/index-definition.ts'
 import type { TableDefinition } from '../../ir/table-definition.ts'
 import { defaultSql } from '../../sql/default.ts'
 import { columnTypeSql, typeCheckSql } from '../../sql/print-column.ts'
@@ -9,8 +10,7 @@ import { tableNameSql } from '../../sql/table-name.ts'
 import { canonicalText } from '../canonical-text.ts'
 import { indexEstimate, lockingRisk, writeEstimate } from '../estimate.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
-import type { StepEstimate } from '../schema-plan.ts'
-import type { ColumnChange, TableDifference } from '../table-difference.ts'
+import type { ColumnChange } from '../table-difference.ts'
 import type { Change } from './change.ts'
 import { withColumn, withoutColumn } from './changed-table.ts'
 import { isOver, needsColumn } from './columns-of.ts'
@@ -22,9 +22,10 @@ import { checkTypeChange } from './type-change.ts'
 const engine = 'duckdb'
 
 /**
- * DuckDB. It adds no constraints, and alters no table that has an index: indexes are dropped first and created again. A
- * column that an index was over when the transaction began cannot be dropped or get another type; but the table can be
- * rebuilt. One that another table refers to can do nothing of this, and only get more columns.
+ * DuckDB. It adds no constraints. A table that has an index can only get more columns, a column that an index was over when
+ * the transaction began keeps its type, and an index that is dropped and created once cannot be so again in one transaction.
+ * So all indexes of a table are dropped before it is altered, and created again afterwards; what cannot be altered is rebuilt.
+ * A table that another one refers to can do nothing of this, and only get more columns.
  */
 export function alterDuckDB(change: Change, plan: PlanBuilder): void {
   const { difference } = change
@@ -32,48 +33,177 @@ export function alterDuckDB(change: Change, plan: PlanBuilder): void {
   const changes = difference.changedColumns.map(
     (each) => [each, checkTypeChange(live.name, each, engine)] as const,
   )
-  if (!isNative(change, changes)) {
-    rebuild(change, plan)
+  if (isOnlyMore(change)) {
+    addColumns(change, plan)
     return
   }
-  if (difference.removedColumns.length > 0 || changes.length > 0) checkReferences(change)
+  checkReferences(change)
+  const createAgain = setIndexesAside(change, plan)
+  if (isNative(change, changes)) alterNatively(change, changes, plan)
+  else rebuild(change, plan)
+  createAgain()
+}
+
+/** Whether columns are added that need nothing else, and no index is dropped whose return would be in the way of undoing that. */
+function isOnlyMore({ difference, isReferenced }: Change): boolean {
+  const { addedColumns, addedChecks, addedForeignKeys, changedColumns } = difference
+  const { hasOtherKey, removedChecks, removedColumns, removedForeignKeys } = difference
+  const others = [addedChecks, addedForeignKeys, changedColumns]
+  const removed = [removedChecks, removedColumns, removedForeignKeys]
+  return (
+    !hasOtherKey &&
+    [...others, ...removed].every((each) => each.length === 0) &&
+    (isReferenced || difference.removedIndexes.length === 0) &&
+    addedColumns.every((column) => isPlain(column) && column.nullable)
+  )
+}
+
+/** All in one step, since what undoes it drops the indexes of the table and creates them again. */
+function addColumns(change: Change, plan: PlanBuilder): void {
+  const { difference, text } = change
+  const { addedColumns, desired, live } = difference
   const at = `alter table ${tableNameSql(live, engine)}`
-  for (const { name, ...column } of difference.removedColumns) {
+  const before = current(change, plan)
+  const next = { ...before, columns: [...before.columns, ...addedColumns] }
+  const hasIndexes = before.indexes.length > 0 || desired.indexes.length > 0
+  const drops: string[] = []
+  const creates: string[] = []
+  for (const { name = '' } of before.indexes) {
+    const sql = text.indexes.get(name)
+    if (sql === undefined) continue
+    drops.push(`drop index ${tableNameSql({ ...live, name }, engine)}`)
+    creates.push(withoutEnd(sql))
+  }
+  const names = addedColumns.map(({ name }) => name)
+  plan.add(
+    live,
+    {
+      kind: 'addColumn',
+      object: names.join(', '),
+      risk: 'safe',
+      why: 'The definition has it.',
+      sql: addedColumns.flatMap((column) => addSql(at, column)),
+      down: hasIndexes
+        ? [...drops, ...rebuildSql(next, before), ...creates]
+        : names.map((name) => `${at} drop column ${quoteIdentifier(name, engine)}`),
+    },
+    next,
+  )
+}
+
+/** @returns what creates those again that are to stay */
+function setIndexesAside(change: Change, plan: PlanBuilder): () => void {
+  const { difference, text } = change
+  const { live, removedIndexes } = difference
+  const again: (() => void)[] = []
+  for (const index of current(change, plan).indexes) {
+    const { name = '' } = index
+    const sql = text.indexes.get(name)
+    if (sql === undefined) continue
+    const stays = !removedIndexes.includes(index)
     const before = current(change, plan)
-    const next = withoutColumn(before, name)
-    add(change, plan, next, {
-      kind: 'dropColumn',
-      object: name,
-      why: 'The definition does not have it any more.',
-      sql: [`${at} drop column ${quoteIdentifier(name, engine)}`],
-      down: addSql(at, { name, ...column }),
-      isDestructive: true,
-    })
+    const drop = `drop index ${tableNameSql({ ...live, name }, engine)}`
+    const create = withoutEnd(sql)
+    plan.add(
+      live,
+      {
+        kind: 'dropIndex',
+        object: name,
+        risk: 'safe',
+        why: stays
+          ? 'DuckDB alters no table that has an index; it is created again afterwards.'
+          : 'No definition asks for it any more, or another one does its work.',
+        sql: [drop],
+        down: [create],
+      },
+      { ...before, indexes: before.indexes.filter((each) => each !== index) },
+    )
+    if (stays) again.push(() => createAgain(change, plan, index, create, drop))
+  }
+  return () => again.forEach((each) => each())
+}
+
+function createAgain(
+  change: Change,
+  plan: PlanBuilder,
+  index: IndexDefinition,
+  create: string,
+  drop: string,
+): void {
+  const { difference, text } = change
+  const before = current(change, plan)
+  const estimate = indexEstimate(before, index, text.rows, engine)
+  plan.add(
+    difference.live,
+    {
+      kind: 'createIndex',
+      object: index.name ?? '',
+      risk: lockingRisk(estimate),
+      why: 'It was dropped for the table to be altered.',
+      sql: [create],
+      down: [drop],
+      ...(text.rows > 0 && { estimate }),
+    },
+    { ...before, indexes: [...before.indexes, index] },
+  )
+}
+
+function alterNatively(
+  change: Change,
+  changes: readonly (readonly [ColumnChange, boolean])[],
+  plan: PlanBuilder,
+): void {
+  const { difference } = change
+  const { live } = difference
+  const at = `alter table ${tableNameSql(live, engine)}`
+  for (const column of difference.removedColumns) {
+    plan.add(
+      live,
+      {
+        kind: 'dropColumn',
+        object: column.name,
+        risk: 'destructive',
+        why: 'The definition does not have it any more.',
+        sql: [`${at} drop column ${quoteIdentifier(column.name, engine)}`],
+        down: addSql(at, column),
+      },
+      withoutColumn(current(change, plan), column.name),
+    )
   }
   for (const column of difference.addedColumns) {
     const table = current(change, plan)
-    const next = { ...table, columns: [...table.columns, column] }
-    add(change, plan, next, {
-      kind: 'addColumn',
-      object: column.name,
-      why: 'The definition has it.',
-      sql: addSql(at, column),
-      ...(isIndexedAtAll(difference)
-        ? { rebuildDown: rebuildSql(next, table) }
-        : { down: [`${at} drop column ${quoteIdentifier(column.name, engine)}`] }),
-      prechecks: newColumnChecks(live, column, engine),
-    })
+    const prechecks = newColumnChecks(live, column, engine)
+    plan.add(
+      live,
+      {
+        kind: 'addColumn',
+        object: column.name,
+        risk: 'safe',
+        why: 'The definition has it.',
+        sql: addSql(at, column),
+        down: [`${at} drop column ${quoteIdentifier(column.name, engine)}`],
+        ...(prechecks.length > 0 && { prechecks }),
+      },
+      { ...table, columns: [...table.columns, column] },
+    )
   }
   for (const [each, hasOtherType] of changes) {
     const { from, to } = each
-    add(change, plan, withColumn(current(change, plan), to), {
-      kind: 'alterColumn',
-      object: to.name,
-      why: whatChanges(each, hasOtherType),
-      sql: changeSql(at, from, to),
-      down: changeSql(at, to, from),
-      ...(from.nullable && !to.nullable && { prechecks: [nullCheck(live, from.name, engine)] }),
-    })
+    const estimate = writeEstimate(live, hasOtherType ? change.text.rows : 0, engine)
+    plan.add(
+      live,
+      {
+        kind: 'alterColumn',
+        object: to.name,
+        risk: lockingRisk(estimate),
+        why: whatChanges(each, hasOtherType),
+        sql: changeSql(at, from, to),
+        down: changeSql(at, to, from),
+        ...(hasOtherType && { estimate }),
+        ...(from.nullable && !to.nullable && { prechecks: [nullCheck(live, from.name, engine)] }),
+      },
+      withColumn(current(change, plan), to),
+    )
   }
 }
 
@@ -81,7 +211,7 @@ function isNative(
   { difference }: Change,
   changes: readonly (readonly [ColumnChange, boolean])[],
 ): boolean {
-  const { addedChecks, addedColumns, addedForeignKeys, live, removedColumns } = difference
+  const { addedChecks, addedColumns, addedForeignKeys, desired, live, removedColumns } = difference
   const { hasOtherKey, removedChecks, removedForeignKeys } = difference
   const constraints = [addedChecks, removedChecks, addedForeignKeys, removedForeignKeys]
   return (
@@ -89,13 +219,15 @@ function isNative(
     constraints.every((each) => each.length === 0) &&
     addedColumns.every(isPlain) &&
     removedColumns.every((column) => isPlain(column) && isDroppable(column, live)) &&
-    (removedColumns.length === 0 || live.indexes.length === 0) &&
+    // An index that was there when the transaction began is in the way, even when it was dropped in it.
+    (removedColumns.length + addedColumns.length === 0 || (live.indexes.length === 0 && desired.indexes.length === 0)) &&
+    live.columns.length > removedColumns.length &&
     changes.every(([{ from, to }, hasOtherType]) => {
       if (canonicalText(from.generated) !== canonicalText(to.generated)) return false
       if ((from.identity === true) !== (to.identity === true)) return false
       if (!hasOtherType) return true
       // It changes no type under a CHECK, nor under an index that was there when the transaction began.
-      return isPlain(from) && isPlain(to) && isDroppable(from, live) && !isIndexed(from, live)
+      return isPlain(from) && isPlain(to) && isDroppable(from, live) && !isIndexed(from, live) && !isIndexed(from, desired)
     })
   )
 }
@@ -117,10 +249,6 @@ function isDroppable({ name }: ColumnDefinition, live: TableDefinition): boolean
     live.foreignKeys.every(({ columns }) => !columns.includes(name)) &&
     live.indexes.every((index) => index.constraint !== true || !needsColumn(index, name))
   )
-}
-
-function isIndexedAtAll({ live, desired }: TableDifference): boolean {
-  return live.indexes.length > 0 || desired.indexes.length > 0
 }
 
 function isIndexed({ name }: ColumnDefinition, live: TableDefinition): boolean {
@@ -150,75 +278,12 @@ function changeSql(at: string, from: ColumnDefinition, to: ColumnDefinition): re
   return sql
 }
 
-interface DuckDBStep {
-  readonly kind: 'dropColumn' | 'addColumn' | 'alterColumn'
-  readonly object: string
-  readonly why: string
-  readonly sql: readonly string[]
-  readonly down?: readonly string[]
-  /** In place of `down`, where that would be to drop a column of a table with indexes. */
-  readonly rebuildDown?: readonly string[]
-  readonly prechecks?: ReturnType<typeof newColumnChecks>
-  readonly isDestructive?: boolean
-}
-
-/** A step between dropping the indexes and creating them again. */
-function add(
-  change: Change,
-  plan: PlanBuilder,
-  next: TableDefinition,
-  { isDestructive = false, prechecks = [], sql, down, rebuildDown = [], ...step }: DuckDBStep,
-): void {
-  const { text, difference } = change
-  const { drops, creates, estimate } = indexesAside(change, plan)
-  plan.add(
-    difference.live,
-    {
-      ...step,
-      risk: isDestructive ? 'destructive' : lockingRisk(estimate),
-      sql: [...drops, ...sql, ...creates],
-      down: [...drops, ...(down ?? rebuildDown), ...creates],
-      ...(text.rows > 0 && creates.length > 0 && { estimate }),
-      ...(prechecks.length > 0 && { prechecks }),
-    },
-    next,
-  )
-}
-
-function indexesAside(
-  change: Change,
-  plan: PlanBuilder,
-): {
-  readonly drops: readonly string[]
-  readonly creates: readonly string[]
-  readonly estimate: StepEstimate
-} {
-  const { text, difference } = change
-  const table = current(change, plan)
-  const drops: string[] = []
-  const creates: string[] = []
-  let estimate: StepEstimate = { rows: text.rows, ms: 0, bytes: 0 }
-  for (const index of table.indexes) {
-    const { name = '' } = index
-    const sql = text.indexes.get(name)
-    if (sql === undefined) continue
-    drops.push(`drop index ${tableNameSql({ ...difference.live, name }, engine)}`)
-    creates.push(sql.replace(/;\s*$/, ''))
-    const one = indexEstimate(table, index, text.rows, engine)
-    estimate = { rows: text.rows, ms: estimate.ms + one.ms, bytes: estimate.bytes + one.bytes }
-  }
-  return { drops, creates, estimate }
-}
-
 function rebuild(change: Change, plan: PlanBuilder): void {
   const { difference, text } = change
   const { addedChecks, addedColumns, changedColumns, desired, live, removedColumns } = difference
-  checkReferences(change)
   const before = current(change, plan)
   const next = { ...desired, indexes: before.indexes }
-  const { drops, creates, estimate: ofIndexes } = indexesAside(change, plan)
-  const ofRows = writeEstimate(live, text.rows, engine)
-  const estimate = { ...ofRows, ms: ofRows.ms + ofIndexes.ms, bytes: ofRows.bytes + ofIndexes.bytes }
+  const estimate = writeEstimate({ ...live, indexes: [] }, text.rows, engine)
   const prechecks = [
     ...changedColumns
       .filter(({ from, to }) => from.nullable && !to.nullable)
@@ -236,8 +301,8 @@ function rebuild(change: Change, plan: PlanBuilder): void {
       ...(removed.length > 0 && { object: removed.join(', ') }),
       risk: removed.length > 0 ? 'destructive' : lockingRisk(estimate),
       why: 'DuckDB cannot alter this in place.',
-      sql: [...drops, ...rebuildSql(before, next), ...creates],
-      down: [...drops, ...rebuildSql(next, before), ...creates],
+      sql: rebuildSql(before, next),
+      down: rebuildSql(next, before),
       estimate,
       ...(prechecks.length > 0 && { prechecks }),
     },
@@ -267,6 +332,10 @@ function rebuildSql(from: TableDefinition, to: TableDefinition): readonly string
     ...copySql(from, old.name, to, engine),
     `drop table ${tableNameSql(old, engine)}`,
   ]
+}
+
+function withoutEnd(sql: string): string {
+  return sql.replace(/;\s*$/, '')
 }
 
 function current({ difference }: Change, plan: PlanBuilder): TableDefinition {

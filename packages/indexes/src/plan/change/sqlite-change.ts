@@ -94,6 +94,8 @@ function isAddable({ default: value, generated, identity }: ColumnDefinition): b
 /** https://www.sqlite.org/lang_altertable.html#alter_table_drop_column; in the table's own text another column may name it. */
 function isDroppable({ name }: ColumnDefinition, live: TableDefinition): boolean {
   return (
+    // A table is never without one, and what is added comes later.
+    live.columns.length > 1 &&
     live.columns.every(({ generated }) => generated === undefined) &&
     !live.primaryKey.includes(name) &&
     live.foreignKeys.every(({ columns }) => !columns.includes(name)) &&

@@ -106,7 +106,12 @@ function additionsOf(steps: readonly PlanStep[]): readonly PlanStep[] {
   const created = new Set(steps.flatMap(({ kind, table }) => (kind === 'createTable' ? table : [])))
   const isAdditive = ({ kind, table }: PlanStep): boolean =>
     additive.has(kind) || (kind === 'addForeignKey' && created.has(table))
-  const others = steps.filter((step) => !isAdditive(step) && step.kind !== 'dropIndex')
+  const createdAgain = new Set(
+    steps.flatMap(({ kind, object = '' }) => (kind === 'createIndex' ? object : [])),
+  )
+  const isLeftOut = ({ kind, object = '' }: PlanStep): boolean =>
+    kind === 'dropIndex' && !createdAgain.has(object)
+  const others = steps.filter((step) => !isAdditive(step) && !isLeftOut(step))
   if (others.length > 0) throw new NotAdditiveError(others)
   return steps.filter(isAdditive)
 }
