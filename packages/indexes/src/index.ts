@@ -1,4 +1,17 @@
-export { DefinitionError, NameCollisionError, UnsupportedByEngineError } from './errors.ts'
+export {
+  BackupError,
+  DefinitionError,
+  DestructiveStepError,
+  NameCollisionError,
+  NotAdditiveError,
+  OpenTransactionError,
+  RebuildError,
+  RowsInTheWayError,
+  SchemaDriftError,
+  SchemaLockError,
+  UnsupportedByEngineError,
+  UnsupportedChangeError,
+} from './errors.ts'
 export { introspectTables, type IntrospectOptions } from './introspect/introspect.ts'
 export type { ColumnDefault, ColumnDefinition, GeneratedColumn } from './ir/column.ts'
 export type {
@@ -41,7 +54,8 @@ export {
   expressionSql,
   predicateSql,
 } from './sql/print-table.ts'
-export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export { revertPlan } from './plan/revert-plan.ts'
+export type { PlanStep, Risk, SchemaPlan, StepCheck, StepEstimate } from './plan/schema-plan.ts'
 export { type ResolvedIndexes, resolveIndexes } from './rules/resolve-indexes.ts'
 export {
   type Emit,
