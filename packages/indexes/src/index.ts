@@ -1,3 +1,24 @@
+export {
+  type DefinedTable,
+  defineTable,
+  type DefineTableOptions,
+  type InferRow,
+  type TableParts,
+} from './define/define-table.ts'
+export type { IndexBuilder, KeyInput } from './define/index-builder.ts'
+export type { JsonKind, JsonPathOf, JsonValueAt } from './define/json-types.ts'
+export type { JsonValues, Operators, UnsafeSql } from './define/operators.ts'
+export type { Predicates } from './define/predicates.ts'
+export type { QueryBuilder } from './define/query-builder.ts'
+export type {
+  Call,
+  Column,
+  Columns,
+  Comparable,
+  JsonValue,
+  Typed,
+} from './define/typed-expression.ts'
+export { DefinitionError } from './errors.ts'
 export type { ColumnDefault, ColumnDefinition, GeneratedColumn } from './ir/column.ts'
 export type {
   ColumnReference,
@@ -26,3 +47,4 @@ export type {
   TableDefinition,
 } from './ir/table-definition.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export type { ColumnMeta, ColumnReferences } from './read/column-meta.ts'

@@ -1,0 +1,135 @@
+import { checkIdentifier } from '@keelson/core'
+import { DefinitionError } from '../errors.ts'
+import type { Expression, Predicate } from '../ir/expression.ts'
+import type { TableDefinition } from '../ir/table-definition.ts'
+
+/**
+ * Refuses a table that contradicts itself, whichever way it was declared, and returns it.
+ *
+ * @param options `strictNames`: names are ASCII letters, digits and underscores, as for those that come from outside
+ * @throws {DefinitionError}
+ * @throws {IdentifierError} for a name that no engine takes
+ */
+export function checkTable(
+  table: TableDefinition,
+  options: { readonly strictNames?: boolean } = {},
+): TableDefinition {
+  const strict = options.strictNames === true
+  checkIdentifier(table.name, { strict })
+  if (table.schema !== undefined) checkIdentifier(table.schema, { strict })
+  if (table.columns.length === 0) {
+    throw new DefinitionError(
+      'NOT_A_SCHEMA',
+      table.name,
+      undefined,
+      `${table.name} has no columns. A table has at least one.`,
+    )
+  }
+  checkNames(table, strict)
+  checkKeys(table)
+  return table
+}
+
+function checkNames({ name: table, columns }: TableDefinition, strict: boolean): void {
+  const names = new Map<string, string>()
+  for (const { name } of columns) {
+    checkIdentifier(name, { strict })
+    const folded = name.toLowerCase()
+    const twin = names.get(folded)
+    if (twin !== undefined) {
+      const why =
+        twin === name
+          ? 'twice'
+          : `and ${JSON.stringify(twin)}, which most engines take for the same`
+      throw new DefinitionError(
+        'DUPLICATE_COLUMN',
+        table,
+        name,
+        `${table} has the column ${JSON.stringify(name)} ${why}. Rename one of them: \`db: { name }\`.`,
+      )
+    }
+    names.set(folded, name)
+  }
+}
+
+function checkKeys(table: TableDefinition): void {
+  const columns = new Map(table.columns.map((column) => [column.name, column]))
+  const known = (name: string, where: string): void => {
+    if (columns.has(name)) return
+    throw new DefinitionError(
+      'NO_COLUMN',
+      table.name,
+      name,
+      `${where} of ${table.name} names ${JSON.stringify(name)}, which is none of its columns: ${[...columns.keys()].join(', ')}.`,
+    )
+  }
+  for (const name of table.primaryKey) {
+    known(name, 'The primary key')
+    if (columns.get(name)!.nullable) {
+      throw new DefinitionError(
+        'INVALID_KEY',
+        table.name,
+        name,
+        `${table.name}.${name} is in the primary key and may be missing. Make it required.`,
+      )
+    }
+  }
+  if (new Set(table.primaryKey).size < table.primaryKey.length) {
+    throw new DefinitionError(
+      'INVALID_KEY',
+      table.name,
+      undefined,
+      `The primary key of ${table.name} names a column twice.`,
+    )
+  }
+  for (const { keys, include = [], where } of table.indexes) {
+    for (const name of [...keys.flatMap(({ expression }) => columnsOf(expression)), ...include]) {
+      known(name, 'An index')
+    }
+    if (where !== undefined) for (const name of columnsIn(where)) known(name, 'An index')
+  }
+  for (const { predicate } of table.checks) {
+    for (const name of columnsIn(predicate)) known(name, 'A check')
+  }
+  for (const { equals, among, ranges, sort } of table.queries) {
+    const all = [...equals, ...among, ...ranges, ...sort.map(({ expression }) => expression)]
+    for (const name of all.flatMap(columnsOf)) known(name, 'A query')
+  }
+  for (const key of table.foreignKeys) {
+    for (const name of key.columns) known(name, 'A foreign key')
+    if (key.columns.length === key.referencedColumns.length && key.columns.length > 0) continue
+    throw new DefinitionError(
+      'INVALID_KEY',
+      table.name,
+      undefined,
+      `A foreign key of ${table.name} has ${key.columns.length} columns and refers to ${key.referencedColumns.length}. Both are as many.`,
+    )
+  }
+}
+
+function columnsOf(expression: Expression): readonly string[] {
+  switch (expression.kind) {
+    case 'column':
+      return [expression.name]
+    case 'json':
+      return [expression.column]
+    case 'call':
+      return columnsOf(expression.argument)
+    case 'unsafeSql':
+      return []
+  }
+}
+
+function columnsIn(predicate: Predicate): readonly string[] {
+  switch (predicate.kind) {
+    case 'and':
+    case 'or':
+      return predicate.operands.flatMap(columnsIn)
+    case 'not':
+      return columnsIn(predicate.operand)
+    case 'unsafeSql':
+      return []
+    default:
+      return columnsOf(predicate.expression)
+  }
+}
