@@ -48,3 +48,9 @@ export type {
 } from './ir/table-definition.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
 export type { ColumnMeta, ColumnReferences } from './read/column-meta.ts'
+export {
+  type DescriptionRow,
+  fromDescriptions,
+  type FromDescriptionsOptions,
+} from './read/from-descriptions.ts'
+export { fromJsonSchema, type FromJsonSchemaOptions } from './read/json-schema/from-json-schema.ts'

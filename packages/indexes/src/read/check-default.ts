@@ -50,8 +50,38 @@ function wrongForType(value: Literal, type: PortableType): string | undefined {
       return BigInt.asIntN(64, BigInt(value as bigint)) === BigInt(value as bigint)
         ? undefined
         : 'a number of 64 bits'
+    case 'uuid':
+      return fits(value, /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i) ? undefined : 'a UUID'
+    case 'date':
+      return fits(value, /^\d{4}-\d\d-\d\d$/) && isMoment(value) ? undefined : 'YYYY-MM-DD'
+    case 'datetime':
+      return fits(value, /^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:\d\d)$/) && isMoment(value)
+        ? undefined
+        : 'a moment in ISO 8601, with its zone'
+    case 'decimal':
+      return fits(value, /^-?\d+(?:\.\d+)?$/) ? undefined : 'an exact number, as text'
+    case 'json':
+      return isJson(value) ? undefined : 'JSON, as text'
     default:
       return undefined
+  }
+}
+
+function fits(value: Literal, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value)
+}
+
+function isMoment(text: string): boolean {
+  return !Number.isNaN(Date.parse(text))
+}
+
+function isJson(value: Literal): boolean {
+  if (typeof value !== 'string') return false
+  try {
+    JSON.parse(value)
+    return true
+  } catch {
+    return false
   }
 }
 

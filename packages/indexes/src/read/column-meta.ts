@@ -146,9 +146,31 @@ function isTypes(value: unknown): boolean {
     typeof value === 'object' &&
     value !== null &&
     Object.entries(value).every(
-      ([engine, type]) => Object.hasOwn(engineTraits, engine) && isText(type),
+      ([engine, type]) => Object.hasOwn(engineTraits, engine) && isType(type),
     )
   )
+}
+
+/**
+ * A type is printed as it is, and schemas may come from people who should not write SQL: words, numbers, commas between
+ * parentheses, and brackets, without a word that begins a constraint.
+ */
+function isType(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^[A-Za-z][\w ,()[\]]*$/.test(value)) return false
+  if (
+    /\b(?:as|check|collate|constraint|default|generated|identity|key|not|null|on|primary|references|unique)\b/i.test(
+      value,
+    )
+  ) {
+    return false
+  }
+  let depth = 0
+  for (const character of value) {
+    if (character === '(') depth++
+    else if (character === ')') depth--
+    if (depth < 0 || (character === ',' && depth === 0)) return false
+  }
+  return depth === 0
 }
 
 function isDecimal(value: unknown): boolean {

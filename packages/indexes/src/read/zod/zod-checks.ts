@@ -1,6 +1,7 @@
 import type { Literal } from '../../ir/expression.ts'
 import type { PortableType } from '../../ir/portable-type.ts'
 import type { Demand, Unenforced } from '../field.ts'
+import { minimumLength } from '../minimum-length.ts'
 import { wholeBound } from '../whole-bound.ts'
 import type { ZodCheckDef, ZodDef } from './zod-node.ts'
 
@@ -60,13 +61,6 @@ export function numberOf(format: string, otherwise: PortableType): PortableType 
   if (format === 'int32') return { kind: 'int32' }
   if (format !== 'safeint' && format !== 'uint32') return otherwise
   return otherwise.kind === 'int32' ? otherwise : { kind: 'integer' }
-}
-
-/** `''` is refused as such: SQLite's length() ends at a NUL character. */
-export function minimumLength(minimum: number): readonly Demand[] {
-  if (minimum <= 0) return []
-  if (minimum <= 1) return [{ of: 'value', operator: '<>', value: '' }]
-  return [{ of: 'length', operator: '>=', value: Math.ceil(minimum) }]
 }
 
 type Read =
