@@ -1,7 +1,7 @@
 import { KeelsonError } from '@keelson/core'
 
 /** A table cannot be made of what was given. Nothing was sent to a database. */
-export class DefinitionError extends KeelsonError {
+export class SchemaError extends KeelsonError {
   declare readonly code:
     | 'NOT_A_SCHEMA'
     | 'UNSUPPORTED_TYPE'
@@ -19,7 +19,7 @@ export class DefinitionError extends KeelsonError {
   readonly field: string | undefined
 
   constructor(
-    code: DefinitionError['code'],
+    code: SchemaError['code'],
     table: string,
     field: string | undefined,
     message: string,

@@ -18,7 +18,7 @@ export type {
   JsonValue,
   Typed,
 } from './define/typed-expression.ts'
-export { DefinitionError } from './errors.ts'
+export { SchemaError } from './errors.ts'
 export type { ColumnDefault, ColumnDefinition, GeneratedColumn } from './ir/column.ts'
 export type {
   ColumnReference,

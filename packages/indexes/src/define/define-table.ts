@@ -49,7 +49,7 @@ type RowOf<Schema extends $ZodObject, Io> = Io extends 'input' ? input<Schema> :
  * Without `primaryKey` the table has no key, whatever its fields are called.
  *
  * @param build declares indexes, or how the table is asked. Its `columns` have the names of the fields.
- * @throws {DefinitionError} for what no column can hold, and for contradictions, naming the field
+ * @throws {SchemaError} for what no column can hold, and for contradictions, naming the field
  *
  * @example
  * const Ticket = z.object({

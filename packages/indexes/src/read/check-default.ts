@@ -1,5 +1,5 @@
 import { describeValue } from '@keelson/core'
-import { DefinitionError } from '../errors.ts'
+import { SchemaError } from '../errors.ts'
 import type { Literal } from '../ir/expression.ts'
 import type { PortableType } from '../ir/portable-type.ts'
 import type { Demand } from './field.ts'
@@ -8,7 +8,7 @@ import { wordsOf } from './table-of-fields.ts'
 /**
  * Refuses a default that the column would refuse. Zod does not: `z.string().min(5).default('a')` gives 'a'.
  *
- * @throws {DefinitionError} `INVALID_DEFAULT`
+ * @throws {SchemaError} `INVALID_DEFAULT`
  */
 export function checkDefault(
   table: string,
@@ -20,7 +20,7 @@ export function checkDefault(
   const wrong = wrongForType(value, type) ?? demands.find((demand) => !meets(value, demand))
   if (wrong === undefined) return
   const expected = typeof wrong === 'string' ? wrong : wordsOf(wrong)
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_DEFAULT',
     table,
     field,

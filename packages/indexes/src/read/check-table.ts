@@ -1,5 +1,5 @@
 import { checkIdentifier } from '@keelson/core'
-import { DefinitionError } from '../errors.ts'
+import { SchemaError } from '../errors.ts'
 import type { Expression, Predicate } from '../ir/expression.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 
@@ -7,7 +7,7 @@ import type { TableDefinition } from '../ir/table-definition.ts'
  * Refuses a table that contradicts itself, whichever way it was declared, and returns it.
  *
  * @param options `strictNames`: names are ASCII letters, digits and underscores, as for those that come from outside
- * @throws {DefinitionError}
+ * @throws {SchemaError}
  * @throws {IdentifierError} for a name that no engine takes
  */
 export function checkTable(
@@ -18,7 +18,7 @@ export function checkTable(
   checkIdentifier(table.name, { strict })
   if (table.schema !== undefined) checkIdentifier(table.schema, { strict })
   if (table.columns.length === 0) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'NOT_A_SCHEMA',
       table.name,
       undefined,
@@ -41,7 +41,7 @@ function checkNames({ name: table, columns }: TableDefinition, strict: boolean):
         twin === name
           ? 'twice'
           : `and ${JSON.stringify(twin)}, which most engines take for the same`
-      throw new DefinitionError(
+      throw new SchemaError(
         'DUPLICATE_COLUMN',
         table,
         name,
@@ -56,7 +56,7 @@ function checkKeys(table: TableDefinition): void {
   const columns = new Map(table.columns.map((column) => [column.name, column]))
   const known = (name: string, where: string): void => {
     if (columns.has(name)) return
-    throw new DefinitionError(
+    throw new SchemaError(
       'NO_COLUMN',
       table.name,
       name,
@@ -66,7 +66,7 @@ function checkKeys(table: TableDefinition): void {
   for (const name of table.primaryKey) {
     known(name, 'The primary key')
     if (columns.get(name)!.nullable) {
-      throw new DefinitionError(
+      throw new SchemaError(
         'INVALID_KEY',
         table.name,
         name,
@@ -75,7 +75,7 @@ function checkKeys(table: TableDefinition): void {
     }
   }
   if (new Set(table.primaryKey).size < table.primaryKey.length) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'INVALID_KEY',
       table.name,
       undefined,
@@ -98,7 +98,7 @@ function checkKeys(table: TableDefinition): void {
   for (const key of table.foreignKeys) {
     for (const name of key.columns) known(name, 'A foreign key')
     if (key.columns.length === key.referencedColumns.length && key.columns.length > 0) continue
-    throw new DefinitionError(
+    throw new SchemaError(
       'INVALID_KEY',
       table.name,
       undefined,

@@ -5,7 +5,7 @@ import {
   OptionError,
   type ReferentialAction,
 } from '@keelson/core'
-import { DefinitionError } from '../errors.ts'
+import { SchemaError } from '../errors.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
 
 /**
@@ -85,7 +85,7 @@ const rules: Readonly<
  * Refuses what nobody reads.
  *
  * @param where what it belongs to, as the user wrote it: `` `db` of users.email ``
- * @throws {DefinitionError} `UNKNOWN_META` or `INVALID_META`
+ * @throws {SchemaError} `UNKNOWN_META` or `INVALID_META`
  */
 export function checkColumnMeta(
   meta: unknown,
@@ -94,7 +94,7 @@ export function checkColumnMeta(
   field: string,
 ): ColumnMeta {
   if (typeof meta !== 'object' || meta === null || Array.isArray(meta)) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'INVALID_META',
       table,
       field,
@@ -105,12 +105,12 @@ export function checkColumnMeta(
     checkOptionNames(where, meta, Object.keys(rules))
   } catch (error) {
     if (!(error instanceof OptionError)) throw error
-    throw new DefinitionError('UNKNOWN_META', table, field, error.message)
+    throw new SchemaError('UNKNOWN_META', table, field, error.message)
   }
   for (const [key, value] of Object.entries(meta)) {
     const [fits, expected] = rules[key as keyof ColumnMeta]
     if (value === undefined || fits(value)) continue
-    throw new DefinitionError(
+    throw new SchemaError(
       'INVALID_META',
       table,
       field,

@@ -5,7 +5,7 @@ import {
   engineTraits,
   invalidOption,
 } from '@keelson/core'
-import { DefinitionError } from '../errors.ts'
+import { SchemaError } from '../errors.ts'
 import type { Literal } from '../ir/expression.ts'
 import type { PortableType } from '../ir/portable-type.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
@@ -51,7 +51,7 @@ const where = 'fromDescriptions()'
 /**
  * Makes a table of rows that describe its columns (`schemas_description`), one for each.
  *
- * @throws {DefinitionError} `INVALID_ROW` and others, naming the row by its position, from 0
+ * @throws {SchemaError} `INVALID_ROW` and others, naming the row by its position, from 0
  * @throws {IdentifierError} for a name that is not allowed
  *
  * @example
@@ -249,7 +249,7 @@ function refuse(
   cause?: unknown,
 ): never {
   const row = name === undefined ? `Row ${index}` : `Row ${index} (${name})`
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_ROW',
     table,
     name,

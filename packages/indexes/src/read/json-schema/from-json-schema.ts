@@ -1,5 +1,5 @@
 import { checkOptionNames, invalidOption } from '@keelson/core'
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 import type { Expression, JsonPath } from '../../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../../ir/index-definition.ts'
 import type { TableDefinition } from '../../ir/table-definition.ts'
@@ -30,7 +30,7 @@ const where = 'fromJsonSchema()'
  * `{ keys, name?, unique?, method?, include? }` with keys `{ column, direction?, collation? }`). `a.b` is the value of `b` inside
  * of the JSON column `a`. It can have no SQL, since schemas may come from people who should not write any.
  *
- * @throws {DefinitionError}
+ * @throws {SchemaError}
  * @throws {IdentifierError} for a name that is not allowed
  *
  * @example
@@ -57,7 +57,7 @@ export function fromJsonSchema(
   const head = headOf(schema, options.name)
   const { table } = head
   if (!isJsonSchema(schema.properties)) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'NOT_A_SCHEMA',
       table,
       undefined,
@@ -128,7 +128,7 @@ function headOf(schema: JsonSchema, name: string | undefined): Head {
     )
   }
   if (!isJsonSchema(own)) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'INVALID_META',
       table,
       undefined,
@@ -138,7 +138,7 @@ function headOf(schema: JsonSchema, name: string | undefined): Head {
   const known = ['name', 'primaryKey', 'indexes', 'unique']
   const unknown = Object.keys(own).find((key) => !known.includes(key))
   if (unknown !== undefined) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'UNKNOWN_META',
       table,
       undefined,
@@ -156,7 +156,7 @@ function primaryKeyOf({ table, parts }: Head): readonly string[] {
   const given = isJsonSchema(primaryKey) ? primaryKey['fields'] : primaryKey
   const keys = [given].flat()
   if (keys.every((key) => typeof key === 'string')) return keys
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_META',
     table,
     undefined,
@@ -168,7 +168,7 @@ function listOf({ table, parts }: Head, key: 'indexes' | 'unique'): readonly unk
   const list = parts[key]
   if (list === undefined) return []
   if (Array.isArray(list)) return list
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_META',
     table,
     undefined,
@@ -243,7 +243,7 @@ function expressionOf(given: string, named: Named): Expression {
   const type = isJsonSchema(schema) ? schema.type : undefined
   const as = Object.hasOwn(comparable, String(type)) ? (type as JsonPath['as']) : undefined
   if (as !== undefined) return { kind: 'json', column: inside, path, as }
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_KEY',
     named.table,
     given,
@@ -259,7 +259,7 @@ const comparable: Readonly<Record<JsonPath['as'], true>> = {
 }
 
 function wrongIndex(index: unknown, { table }: Named): never {
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_META',
     table,
     undefined,

@@ -2,7 +2,7 @@
  * One property of a JSON Schema as a field of a table. One subject, longer than most: every keyword that says something of a
  * column is named here once.
  */
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 import type { ColumnDefault } from '../../ir/column.ts'
 import type { Literal } from '../../ir/expression.ts'
 import type { PortableType } from '../../ir/portable-type.ts'
@@ -15,7 +15,7 @@ import { union } from '../union-of-types.ts'
 import { wholeBound } from '../whole-bound.ts'
 import { isJsonSchema, type JsonSchema, pointedAt } from './json-schema.ts'
 
-/** @throws {DefinitionError} for a property that no column can hold, naming it and what to do */
+/** @throws {SchemaError} for a property that no column can hold, naming it and what to do */
 export function jsonField(
   table: string,
   name: string,
@@ -326,7 +326,7 @@ function defaultOf(
 }
 
 function refuse({ table, field }: Where, why: string, instead: string): never {
-  throw new DefinitionError(
+  throw new SchemaError(
     'UNSUPPORTED_TYPE',
     table,
     field,

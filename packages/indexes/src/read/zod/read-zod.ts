@@ -1,4 +1,4 @@
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 import type { NotEnforced, TableDefinition } from '../../ir/table-definition.ts'
 import type { Field } from '../field.ts'
 import { tableOfFields } from '../table-of-fields.ts'
@@ -15,7 +15,7 @@ export interface ZodTable {
  * Reads an object of zod 4 or zod/mini.
  *
  * @param options `io`: whether what parsing takes or what it gives is stored; `schema`: of the database
- * @throws {DefinitionError}
+ * @throws {SchemaError}
  */
 export function readZod(
   name: string,
@@ -59,7 +59,7 @@ function unwrap(
     else if (def.type === 'readonly') node = zodNode(def.innerType, table)
     else break
   }
-  throw new DefinitionError(
+  throw new SchemaError(
     'NOT_A_SCHEMA',
     table,
     undefined,

@@ -1,5 +1,5 @@
 import { isThenable } from '@keelson/core'
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 import type { Literal } from '../../ir/expression.ts'
 import type { PortableType } from '../../ir/portable-type.ts'
 import { checkDefault } from '../check-default.ts'
@@ -73,7 +73,7 @@ function valueOfNothing(schema: ZodNode, { table, field }: Where): unknown {
     readonly value?: unknown
   }
   if (issues === undefined) return value
-  throw new DefinitionError(
+  throw new SchemaError(
     'INVALID_DEFAULT',
     table,
     field,

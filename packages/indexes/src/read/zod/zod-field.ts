@@ -2,7 +2,7 @@
  * One field of a zod object as a field of a table: unwraps what is around its type, and says what it means for the column.
  * One subject, longer than most: every kind of schema that zod has is named here once.
  */
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 import type { Literal } from '../../ir/expression.ts'
 import type { PortableType } from '../../ir/portable-type.ts'
 import { checkColumnMeta, type ColumnMeta } from '../column-meta.ts'
@@ -21,7 +21,7 @@ import {
   zodNode,
 } from './zod-node.ts'
 
-/** @throws {DefinitionError} for a type that no column can have, naming the field and what to do */
+/** @throws {SchemaError} for a type that no column can have, naming the field and what to do */
 export function zodField(table: string, name: string, schema: unknown, side: Side): Field {
   const where: Where = { table, field: name, side }
   const read = readNode(zodNode(schema, table, name), where, new Set())
@@ -47,7 +47,7 @@ export function zodField(table: string, name: string, schema: unknown, side: Sid
 interface Reading {
   /** Absent where the schema cannot tell; `refusal` says why. */
   readonly type?: PortableType
-  readonly refusal?: DefinitionError
+  readonly refusal?: SchemaError
   /** `undefined` may come out. */
   readonly optional: boolean
   readonly nullable: boolean
@@ -414,8 +414,8 @@ function refused(where: Where, why: string, instead: string): Reading {
   return { ...nothing, refusal: unsupported(where, why, instead) }
 }
 
-function unsupported({ table, field }: Where, why: string, instead: string): DefinitionError {
-  return new DefinitionError(
+function unsupported({ table, field }: Where, why: string, instead: string): SchemaError {
+  return new SchemaError(
     'UNSUPPORTED_TYPE',
     table,
     field,

@@ -1,10 +1,10 @@
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 import { metadataOf, type Where, type ZodDef, type ZodNode } from './zod-node.ts'
 
 /**
  * Refuses what a JSON column would lose, or what would be ignored inside of one.
  *
- * @throws {DefinitionError}
+ * @throws {SchemaError}
  */
 export function checkJson(node: ZodNode, where: Where): void {
   check(node, where, [], new Set())
@@ -16,7 +16,7 @@ function check(node: ZodNode, where: Where, path: readonly string[], seen: Set<Z
   const { def } = node._zod
   const at = [where.field, ...path].join('.')
   if (path.length > 0 && metadataOf(node)?.['db'] !== undefined) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'INVALID_META',
       where.table,
       where.field,
@@ -26,7 +26,7 @@ function check(node: ZodNode, where: Where, path: readonly string[], seen: Set<Z
   }
   const instead = notJson[def.type]
   if (instead !== undefined) {
-    throw new DefinitionError(
+    throw new SchemaError(
       'UNSUPPORTED_TYPE',
       where.table,
       where.field,

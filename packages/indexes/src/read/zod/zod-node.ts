@@ -2,7 +2,7 @@
  * What is read of a zod schema: the structure that zod 4 and zod/mini share, `_zod.def`, without importing zod, which may
  * not be installed. `_zod.bag` is not read: zod 4.6 leaves it empty.
  */
-import { DefinitionError } from '../../errors.ts'
+import { SchemaError } from '../../errors.ts'
 
 /** A schema of zod 4 or of zod/mini. */
 export interface ZodNode {
@@ -70,12 +70,12 @@ export interface Where {
   readonly side: Side
 }
 
-/** @throws {DefinitionError} `NOT_A_SCHEMA` */
+/** @throws {SchemaError} `NOT_A_SCHEMA` */
 export function zodNode(schema: unknown, table: string, field?: string): ZodNode {
   const def = (schema as Partial<ZodNode> | null | undefined)?._zod?.def
   if (typeof def?.type === 'string') return schema as ZodNode
   const what = field === undefined ? `The schema of ${table}` : `${table}.${field}`
-  throw new DefinitionError(
+  throw new SchemaError(
     'NOT_A_SCHEMA',
     table,
     field,
