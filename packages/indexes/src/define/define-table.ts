@@ -3,7 +3,7 @@ import type { $ZodObject, input, output } from 'zod/v4/core'
 import type { Predicate } from '../ir/expression.ts'
 import type { ForeignKeyDefinition, TableDefinition } from '../ir/table-definition.ts'
 import { columnName } from '../read/table-of-fields.ts'
-import { checkTable } from '../read/check-table.ts'
+import { checkedTable } from '../read/checked-table.ts'
 import { readZod } from '../read/zod/read-zod.ts'
 import type { IndexBuilder } from './index-builder.ts'
 import { type Operators, operators } from './operators.ts'
@@ -83,7 +83,7 @@ export function defineTable<Schema extends $ZodObject, Io extends 'input' | 'out
     'foreignKeys',
     'checks',
   ])
-  return checkTable({
+  return checkedTable({
     ...table,
     primaryKey:
       parts.primaryKey?.map((column) => given('primaryKey', column).name) ?? table.primaryKey,

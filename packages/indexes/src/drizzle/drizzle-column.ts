@@ -22,7 +22,10 @@ export function drizzleColumn(
     nullable: !column.notNull,
     ...(given !== undefined && generated === undefined && { default: given }),
     ...(generated !== undefined && {
-      generated: { sql: generatedSql(generated, sql), stored: column.generated?.mode !== 'virtual' },
+      generated: {
+        sql: generatedSql(generated, sql),
+        stored: column.generated?.mode !== 'virtual',
+      },
     }),
     ...(identity && { identity }),
     ...(isNative && { override: { [engine]: column.getSQLType() } }),
@@ -53,12 +56,16 @@ function typeOf(column: DrizzleColumn): Stored {
   if (/^(?:PgNumeric|MySqlDecimal)/.test(columnType)) {
     const digits = precision ?? (columnType.startsWith('Pg') ? undefined : 10)
     if (digits === undefined || digits > 38) {
-      return { type: { kind: 'decimal', precision: 38, scale: Math.min(scale ?? 9, 38) }, isNative: true }
+      return {
+        type: { kind: 'decimal', precision: 38, scale: Math.min(scale ?? 9, 38) },
+        isNative: true,
+      }
     }
     return { type: { kind: 'decimal', precision: digits, scale: scale ?? 0 }, isNative: false }
   }
   const kind = stored[columnType]
-  if (kind !== undefined) return { type: { kind } as PortableType, isNative: natives.has(columnType) }
+  if (kind !== undefined)
+    return { type: { kind } as PortableType, isNative: natives.has(columnType) }
   return { type: { kind: kindOfNative(native) } as PortableType, isNative: true }
 }
 
@@ -168,7 +175,11 @@ function isNumbered(column: DrizzleColumn, engine: EngineName): boolean {
   return engine === 'sqlite' && column.primary && column.columnType === 'SQLiteInteger'
 }
 
-function defaultOf(column: DrizzleColumn, type: PortableType, sql: DrizzleSql): ColumnDefault | undefined {
+function defaultOf(
+  column: DrizzleColumn,
+  type: PortableType,
+  sql: DrizzleSql,
+): ColumnDefault | undefined {
   const { default: given } = column
   if (given === undefined || given === null) return undefined
   if (isSql(given)) {
@@ -188,7 +199,6 @@ function defaultOf(column: DrizzleColumn, type: PortableType, sql: DrizzleSql): 
 function isLiteral(value: unknown): value is NonNullable<Literal> {
   return ['string', 'number', 'bigint', 'boolean'].includes(typeof value)
 }
-
 
 function generatedSql(as: unknown, sql: DrizzleSql): string {
   const given = typeof as === 'function' ? (as as () => unknown)() : as

@@ -17,7 +17,10 @@ export class DrizzleSql {
     this.engine = engine
     this.#dialect = dialect
     const columns = new Map(
-      [...kinds].map(([name, kind]) => [dialects[engine].foldedName(name, 'column'), { name, kind }]),
+      [...kinds].map(([name, kind]) => [
+        dialects[engine].foldedName(name, 'column'),
+        { name, kind },
+      ]),
     )
     this.#scope = { engine, columns }
   }

@@ -3,11 +3,7 @@
  * their own with the same fields.
  */
 import { is, SQL, type Table } from 'drizzle-orm'
-import {
-  getTableConfig as mysqlConfig,
-  MySqlDialect,
-  MySqlTable,
-} from 'drizzle-orm/mysql-core'
+import { getTableConfig as mysqlConfig, MySqlDialect, MySqlTable } from 'drizzle-orm/mysql-core'
 import { getTableConfig as postgresqlConfig, PgDialect, PgTable } from 'drizzle-orm/pg-core'
 import {
   getTableConfig as sqliteConfig,
@@ -109,7 +105,7 @@ export function tableSource(
   table: Table,
   casing: 'snake_case' | 'camelCase' | undefined,
 ): TableSource {
-  const how = { casing }
+  const how = casing === undefined ? {} : { casing }
   if (is(table, SQLiteTable)) {
     return source('sqlite', sqliteConfig(table), new SQLiteSyncDialect(how))
   }

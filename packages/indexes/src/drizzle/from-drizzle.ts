@@ -7,7 +7,7 @@ import type { ColumnDefinition } from '../ir/column.ts'
 import type { Expression } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import type { ForeignKeyDefinition, TableDefinition } from '../ir/table-definition.ts'
-import { checkTable } from '../read/check-table.ts'
+import { checkedTable } from '../read/checked-table.ts'
 import { drizzleColumn } from './drizzle-column.ts'
 import {
   type DrizzleColumn,
@@ -93,7 +93,7 @@ class TableReader {
     const { name, schema, columns, primaryKeys, foreignKeys, checks, indexes } = this.#config
     const key = primaryKeys[0]?.columns ?? columns.filter(({ primary }) => primary)
     const primaryKey = key.map((column) => this.#nameOf(column))
-    return checkTable({
+    return checkedTable({
       name,
       ...(schema !== undefined && { schema }),
       columns: this.#columns.map((column) =>
@@ -120,9 +120,15 @@ class TableReader {
     const { columns, uniqueConstraints } = this.#config
     const single = columns
       .filter(({ isUnique }) => isUnique)
-      .map((column) => this.#unique(column.uniqueName, [column], column.uniqueType !== 'not distinct'))
+      .map((column) =>
+        this.#unique(column.uniqueName, [column], column.uniqueType !== 'not distinct'),
+      )
     const several = uniqueConstraints.map((unique) =>
-      this.#unique(unique.getName?.() ?? unique.name, unique.columns, unique.nullsNotDistinct !== true),
+      this.#unique(
+        unique.getName?.() ?? unique.name,
+        unique.columns,
+        unique.nullsNotDistinct !== true,
+      ),
     )
     return [...single, ...several]
   }

@@ -10,7 +10,7 @@ import type { Literal } from '../ir/expression.ts'
 import type { PortableType } from '../ir/portable-type.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { checkDefault } from './check-default.ts'
-import { checkTable } from './check-table.ts'
+import { checkedTable } from './checked-table.ts'
 import { checkColumnMeta, type ColumnMeta } from './column-meta.ts'
 import type { Field } from './field.ts'
 import { tableOfFields } from './table-of-fields.ts'
@@ -84,7 +84,7 @@ export function fromDescriptions(
     { name, schema: options.schema, description: options.description },
     fields,
   )
-  return checkTable({ ...table, primaryKey: keys }, { strictNames: names === 'strict' })
+  return checkedTable({ ...table, primaryKey: keys }, { strictNames: names === 'strict' })
 }
 
 interface Where {

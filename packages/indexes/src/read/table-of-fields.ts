@@ -50,8 +50,13 @@ export function tableOfFields(head: TableHead, fields: readonly Field[]): TableD
       })
     }
     const isRetyped = typeOf(field).kind !== field.type.kind
+    // A check that was asked for twice is one.
+    const seen = new Set<string>()
     for (const demand of field.demands) {
-      if (isRetyped) notEnforced.push({ column: name, what: wordsOf(demand), why: retyped })
+      const words = wordsOf(demand)
+      if (seen.has(words)) continue
+      seen.add(words)
+      if (isRetyped) notEnforced.push({ column: name, what: words, why: retyped })
       else checks.push({ predicate: predicateOf(demand, name) })
     }
     for (const { what, why } of field.notEnforced) notEnforced.push({ column: name, what, why })

@@ -3,7 +3,7 @@ import { SchemaError } from '../../errors.ts'
 import type { Expression, JsonPath } from '../../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../../ir/index-definition.ts'
 import type { TableDefinition } from '../../ir/table-definition.ts'
-import { checkTable } from '../check-table.ts'
+import { checkedTable } from '../checked-table.ts'
 import { columnName, tableOfFields } from '../table-of-fields.ts'
 import { jsonField } from './json-field.ts'
 import { isJsonSchema, type JsonSchema } from './json-schema.ts'
@@ -82,7 +82,7 @@ export function fromJsonSchema(
     fields,
   )
   const named: Named = { table, columns, properties: schema.properties }
-  return checkTable(
+  return checkedTable(
     {
       ...made,
       primaryKey: keys.length > 0 ? keys.map((key) => columns.get(key) ?? key) : made.primaryKey,

@@ -1,7 +1,7 @@
 import { checkIdentifier } from '@keelson/core'
 import { SchemaError } from '../errors.ts'
-import type { Expression, Predicate } from '../ir/expression.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
+import { columnsOfExpression, columnsOfPredicate } from '../sql/columns-of.ts'
 
 /**
  * Refuses a table that contradicts itself, whichever way it was declared, and returns it.
@@ -10,7 +10,7 @@ import type { TableDefinition } from '../ir/table-definition.ts'
  * @throws {SchemaError}
  * @throws {IdentifierError} for a name that no engine takes
  */
-export function checkTable(
+export function checkedTable(
   table: TableDefinition,
   options: { readonly strictNames?: boolean } = {},
 ): TableDefinition {
@@ -31,24 +31,18 @@ export function checkTable(
 }
 
 function checkNames({ name: table, columns }: TableDefinition, strict: boolean): void {
-  const names = new Map<string, string>()
+  const names = new Set<string>()
   for (const { name } of columns) {
     checkIdentifier(name, { strict })
-    const folded = name.toLowerCase()
-    const twin = names.get(folded)
-    if (twin !== undefined) {
-      const why =
-        twin === name
-          ? 'twice'
-          : `and ${JSON.stringify(twin)}, which most engines take for the same`
+    if (names.has(name)) {
       throw new SchemaError(
         'DUPLICATE_COLUMN',
         table,
         name,
-        `${table} has the column ${JSON.stringify(name)} ${why}. Rename one of them: \`db: { name }\`.`,
+        `${table} has the column ${JSON.stringify(name)} twice. Rename one of them: \`db: { name }\`.`,
       )
     }
-    names.set(folded, name)
+    names.add(name)
   }
 }
 
@@ -83,17 +77,20 @@ function checkKeys(table: TableDefinition): void {
     )
   }
   for (const { keys, include = [], where } of table.indexes) {
-    for (const name of [...keys.flatMap(({ expression }) => columnsOf(expression)), ...include]) {
+    for (const name of [
+      ...keys.flatMap(({ expression }) => columnsOfExpression(expression)),
+      ...include,
+    ]) {
       known(name, 'An index')
     }
-    if (where !== undefined) for (const name of columnsIn(where)) known(name, 'An index')
+    if (where !== undefined) for (const name of columnsOfPredicate(where)) known(name, 'An index')
   }
   for (const { predicate } of table.checks) {
-    for (const name of columnsIn(predicate)) known(name, 'A check')
+    for (const name of columnsOfPredicate(predicate)) known(name, 'A check')
   }
   for (const { equals, among, ranges, sort } of table.queries) {
     const all = [...equals, ...among, ...ranges, ...sort.map(({ expression }) => expression)]
-    for (const name of all.flatMap(columnsOf)) known(name, 'A query')
+    for (const name of all.flatMap(columnsOfExpression)) known(name, 'A query')
   }
   for (const key of table.foreignKeys) {
     for (const name of key.columns) known(name, 'A foreign key')
@@ -104,32 +101,5 @@ function checkKeys(table: TableDefinition): void {
       undefined,
       `A foreign key of ${table.name} has ${key.columns.length} columns and refers to ${key.referencedColumns.length}. Both are as many.`,
     )
-  }
-}
-
-function columnsOf(expression: Expression): readonly string[] {
-  switch (expression.kind) {
-    case 'column':
-      return [expression.name]
-    case 'json':
-      return [expression.column]
-    case 'call':
-      return columnsOf(expression.argument)
-    case 'unsafeSql':
-      return []
-  }
-}
-
-function columnsIn(predicate: Predicate): readonly string[] {
-  switch (predicate.kind) {
-    case 'and':
-    case 'or':
-      return predicate.operands.flatMap(columnsIn)
-    case 'not':
-      return columnsIn(predicate.operand)
-    case 'unsafeSql':
-      return []
-    default:
-      return columnsOf(predicate.expression)
   }
 }
