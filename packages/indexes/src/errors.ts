@@ -44,7 +44,7 @@ export class SchemaError extends KeelsonError {
     | 'DUPLICATE_COLUMN'
     | 'DUPLICATE_TABLE'
     | 'INVALID_KEY'
-    | 'INVALID_PREDICATE'
+    | 'VALUE'
   readonly table: string
   /** The field or column that is to blame, as the source calls it. */
   readonly field: string | undefined

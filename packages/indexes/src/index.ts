@@ -74,3 +74,4 @@ export {
   type FromDescriptionsOptions,
 } from './read/from-descriptions.ts'
 export { fromJsonSchema, type FromJsonSchemaOptions } from './read/json-schema/from-json-schema.ts'
+export { rowEncoder } from './values/row-encoder.ts'

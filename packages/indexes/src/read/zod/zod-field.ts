@@ -349,12 +349,18 @@ function intersectionOf(def: ZodDef, node: ZodNode, where: Where, seen: Set<ZodN
 
 /** `.catch()` gives its value without checking it. */
 function caught(read: Reading): Reading {
+  const { type, demands } = read
+  const lengths: readonly Demand[] =
+    type?.kind === 'string' && type.maxLength !== undefined
+      ? [{ of: 'length', operator: '<=', value: type.maxLength }]
+      : []
   return {
     ...read,
+    ...(lengths.length > 0 && { type: { kind: 'string' } }),
     demands: [],
     notEnforced: [
       ...read.notEnforced,
-      ...read.demands.map((demand) => ({
+      ...[...lengths, ...demands].map((demand) => ({
         what: wordsOf(demand),
         why: '.catch() gives its value without checking it',
       })),
