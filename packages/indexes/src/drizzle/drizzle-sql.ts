@@ -1,6 +1,7 @@
 import type { EngineName } from '@keelson/core'
 import { type SQL, sql } from 'drizzle-orm'
 import { readExpression, readPredicate, type Scope } from '../introspect/read-expression.ts'
+import { canonicalPredicate } from '../sql/canonical-expression.ts'
 import { dialects } from '../sql/dialects.ts'
 import type { Expression, Predicate } from '../ir/expression.ts'
 import type { IndexKey } from '../ir/index-definition.ts'
@@ -12,10 +13,12 @@ export class DrizzleSql {
   readonly engine: EngineName
   readonly #dialect: SqlWriter
   readonly #scope: Scope
+  readonly #kinds: ReadonlyMap<string, PortableKind>
 
   constructor(engine: EngineName, dialect: SqlWriter, kinds: ReadonlyMap<string, PortableKind>) {
     this.engine = engine
     this.#dialect = dialect
+    this.#kinds = kinds
     const columns = new Map(
       [...kinds].map(([name, kind]) => [
         dialects[engine].foldedName(name, 'column'),
@@ -32,7 +35,9 @@ export class DrizzleSql {
   }
 
   predicate(given: SQL): Predicate {
-    return readPredicate(this.text(given), this.#scope)
+    const read = readPredicate(this.text(given), this.#scope)
+    // SQLite's 0 beside a boolean is false to the others.
+    return canonicalPredicate(read, this.#kinds, this.engine)
   }
 
   /** SQLite's and MySQL's keys have their direction in the SQL: sql`${table.price} desc`. */
