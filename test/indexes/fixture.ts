@@ -3,6 +3,7 @@ import {
   createIndexSql,
   createTableSql,
   dropTableSql,
+  type PortableType,
   type TableDefinition,
 } from '@keelson/indexes'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
@@ -78,4 +79,12 @@ export function placeholders(engine: LiveEngine, count: number): string {
   return Array.from({ length: count }, (_, at) => (engine === 'sqlite' ? '?' : `$${at + 1}`)).join(
     ', ',
   )
+}
+
+export async function drop(
+  db: Kysely<any>,
+  table: TableDefinition,
+  engine: LiveEngine,
+): Promise<void> {
+  await run(db, ...dropTableSql(table, engine))
 }

@@ -1,4 +1,24 @@
 export {
+  type DefinedTable,
+  defineTable,
+  type DefineTableOptions,
+  type InferRow,
+  type TableParts,
+} from './define/define-table.ts'
+export type { IndexBuilder, KeyInput } from './define/index-builder.ts'
+export type { JsonKind, JsonPathOf, JsonValueAt } from './define/json-types.ts'
+export type { JsonValues, Operators, UnsafeSql } from './define/operators.ts'
+export type { Predicates } from './define/predicates.ts'
+export type { QueryBuilder } from './define/query-builder.ts'
+export type {
+  Call,
+  Column,
+  Columns,
+  Comparable,
+  JsonValue,
+  Typed,
+} from './define/typed-expression.ts'
+export {
   BackupError,
   DefinitionError,
   DestructiveStepError,
@@ -8,6 +28,7 @@ export {
   RebuildError,
   RowsInTheWayError,
   SchemaDriftError,
+  SchemaError,
   SchemaLockError,
   UnsupportedByEngineError,
   UnsupportedChangeError,
@@ -65,3 +86,11 @@ export {
   generateSchema,
 } from './generate/generate-schema.ts'
 export { type LintCode, type LintFinding, lintTables } from './rules/lint-tables.ts'
+export type { ColumnMeta, ColumnReferences } from './read/column-meta.ts'
+export {
+  type DescriptionRow,
+  fromDescriptions,
+  type FromDescriptionsOptions,
+} from './read/from-descriptions.ts'
+export { fromJsonSchema, type FromJsonSchemaOptions } from './read/json-schema/from-json-schema.ts'
+export { rowEncoder } from './values/row-encoder.ts'
