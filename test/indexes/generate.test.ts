@@ -165,6 +165,40 @@ describe.each(liveEngines)('on %s', (engine) => {
   })
 })
 
+test(
+  "the types of Kysely's Database are those of the values that the drivers take and give",
+  { timeout: 300_000 },
+  async () => {
+    const files: string[] = []
+    for (const engine of liveEngines) {
+      const db = await openDatabase(engine)
+      onTestFinished(() => db.destroy())
+      const generated = filesFor(everything(engine), engine)!
+      await run(db, ...statementsOf(fileOf(generated, 'schema.sql').text))
+      const isText = engine === 'sqlite'
+      const row = {
+        ...valuesOf(engine),
+        account_id: null,
+        ...(engine !== 'postgresql' && { big: 42n }),
+        ...(isText && { paid: 1, tags: '["a"]' }),
+        ...(engine !== 'duckdb' && { data: '{"a":[1,null]}' }),
+      }
+      await db.insertInto('every_type').values(row).execute()
+      const found = await db.selectFrom('every_type').selectAll().executeTakeFirstOrThrow()
+      expect(Object.keys(found)).toHaveLength(15)
+      const text = [
+        "import type { Insertable, Selectable } from 'kysely'",
+        "import type { EveryTypeTable } from './database.ts'",
+        `export const inserted: Insertable<EveryTypeTable> = ${valueCode(row)}`,
+        `export const selected: Selectable<EveryTypeTable> = ${valueCode(found)}`,
+      ].join('\n')
+      const types = [fileOf(generated, 'database.ts'), { path: 'values.ts', text }]
+      files.push(...code.write(types, `values-${engine}`))
+    }
+    compile(files)
+  },
+)
+
 test('the Drizzle schema for MySQL has the columns and indexes of the tables', async () => {
   await expectDrizzle(everything('mysql'), filesFor(everything('mysql'), 'mysql')!, 'mysql')
 })
@@ -227,6 +261,7 @@ function compile(files: readonly string[]): void {
     types: [],
     noEmit: true,
     skipLibCheck: true,
+    allowImportingTsExtensions: true,
   }
   writeFileSync(config, JSON.stringify({ compilerOptions, files }))
   const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url))
@@ -348,6 +383,19 @@ async function written(engine: LiveEngine): Promise<readonly any[]> {
       return db.select().from(everyType)
     }
   }
+}
+
+/** A value as TypeScript has it. */
+function valueCode(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`
+  if (value instanceof Date) return `new Date(${JSON.stringify(value)})`
+  if (value instanceof Uint8Array) return `new Uint8Array([${value.join()}])`
+  if (Array.isArray(value)) return `[${value.map(valueCode).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const entries = Object.entries(value).map(
+    ([name, item]) => `${JSON.stringify(name)}: ${valueCode(item)}`,
+  )
+  return `{ ${entries.join(', ')} }`
 }
 
 async function inTransaction(
