@@ -84,9 +84,9 @@ async function compare(
 
 function read(): readonly TableDefinition[] {
   return schemas.map(({ name, schema }) =>
-    defineTable(name, schema, (columns, { index, desc, query }) => ({
-      indexes: [index(columns.status, desc(columns.createdAt))],
-      queries: [query.where(columns.tenant).sort(desc(columns.createdAt)).limit()],
+    defineTable(name, schema, (columns, on) => ({
+      indexes: [on.index(columns.status, on.desc(columns.createdAt))],
+      queries: [on.query.where(columns.tenant).sort(on.desc(columns.createdAt)).limit()],
     })),
   )
 }

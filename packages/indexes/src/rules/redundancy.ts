@@ -66,7 +66,7 @@ export function isSameIndex(a: IndexDefinition, b: IndexDefinition, engine: Engi
 }
 
 /** Whether the first ones of `longer` are these keys, read from one end or the other. */
-export function isPrefix(keys: readonly IndexKey[], longer: readonly IndexKey[]): boolean {
+function isPrefix(keys: readonly IndexKey[], longer: readonly IndexKey[]): boolean {
   if (keys.length > longer.length) return false
   const start = keyTexts(longer.slice(0, keys.length)).join('\0')
   return start === keyTexts(keys).join('\0') || start === keyTexts(reversed(keys)).join('\0')
