@@ -5,6 +5,7 @@ import type { ForeignKeyDefinition, TableDefinition } from '../ir/table-definiti
 import { checkName, foreignKeyName, sequenceName } from '../names/constraint-name.ts'
 import { indexName } from '../names/index-name.ts'
 import { defaultSql } from '../sql/default.ts'
+import { dialects } from '../sql/dialects.ts'
 import { textSql } from '../sql/literal.ts'
 import { expressionSql, predicateSql } from '../sql/print-table.ts'
 import {
@@ -225,14 +226,16 @@ class DrizzleFile {
   #keyCode({ expression, direction, collation }: IndexKey): string {
     const engine = this.#engine
     const isPlain = expression.kind === 'column' && collation === undefined
-    if (isPlain && direction !== 'desc') return columnCode('table', expression.name)
-    if (isPlain && (engine === 'postgresql' || engine === 'duckdb'))
-      return `${columnCode('table', expression.name)}.desc()`
+    const isDescending = direction === 'desc' && dialects[engine].index.direction
+    if (isPlain && !isDescending) return columnCode('table', expression.name)
+    // Of desc() alone drizzle-kit makes DESC NULLS LAST, an order that no plain `order by ... desc` has.
+    if (isPlain && engine === 'postgresql')
+      return `${columnCode('table', expression.name)}.desc().nullsFirst()`
     const sql = expressionSql(expression, engine)
     const isInParentheses = expression.kind !== 'column' && engine !== 'sqlite'
     const words = [isInParentheses ? `(${sql})` : sql]
     if (collation !== undefined) words.push(`collate ${quoteIdentifier(collation, engine)}`)
-    if (direction === 'desc') words.push('desc')
+    if (isDescending) words.push('desc')
     return this.#sql(words.join(' '))
   }
 
