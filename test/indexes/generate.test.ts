@@ -233,6 +233,16 @@ test("Kysely's Migrator runs the migrations, the indexes concurrently and outsid
   expect(left.flatMap(({ indexes }) => indexes)).toEqual([])
 })
 
+test('two tables of one name are refused, rather than one of them lost', () => {
+  const twins = [
+    table('twin', [column('a', { kind: 'int32' })]),
+    table('twin', [column('b', { kind: 'int32' })]),
+  ]
+  expect(() => generateSchema(twins, { dialect: 'postgresql', emit: ['sql'] })).toThrow(
+    NameCollisionError,
+  )
+})
+
 test('DuckDB adds no foreign key to a table that is there, so that two that refer to each other are refused', () => {
   expect(() => generateSchema(circle, { dialect: 'duckdb', emit: ['sql'] })).toThrow(
     'egg and chicken refer to each other',
@@ -586,6 +596,14 @@ function everything(engine: EngineName): readonly TableDefinition[] {
         },
         {
           keys: [{ expression: { kind: 'call', function: 'lower', argument: key('title') } }],
+          unique: false,
+        },
+        {
+          keys: [
+            { expression: { kind: 'call', function: 'upper', argument: key('title') } },
+            { expression: key('small'), direction: 'desc' },
+            { expression: key('day') },
+          ],
           unique: false,
         },
         { keys: [{ expression: key('tags') }], unique: false, method: { postgresql: 'gin' } },

@@ -63,7 +63,14 @@ export function generateSchema(
 ): GeneratedSchema {
   const { dialect, emit, migrationName, concurrently } = checked(options)
   const refused: Refusal[] = []
-  const resolved = inOrderOfReference(tables).map((table): TableDefinition => {
+  const ordered = inOrderOfReference(tables)
+  // Of two with one name it has only one; this says which.
+  if (ordered.length < tables.length)
+    checkTables(
+      tables.map((table) => ({ ...table, indexes: [] })),
+      dialect,
+    )
+  const resolved = ordered.map((table): TableDefinition => {
     const { indexes, refused: ofTable } = resolveIndexes(table, dialect)
     refused.push(...ofTable)
     return withNames({ ...table, indexes }, dialect)

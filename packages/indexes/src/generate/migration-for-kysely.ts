@@ -242,7 +242,7 @@ function createIndexCode(
     `.on(${stringCode(table.name)})`,
     ...(index.unique ? ['.unique()'] : []),
     ...(isDefault ? [] : [`.using(${stringCode(method)})`]),
-    `.columns(${listCode(index.keys.map((key) => keyCode(key, isDefault, engine)))})`,
+    ...keyCalls(index.keys.map((key) => keyCode(key, isDefault, engine))),
     ...(index.unique && index.nullsDistinct === false ? ['.nullsNotDistinct()'] : []),
     ...(index.where === undefined
       ? []
@@ -250,6 +250,13 @@ function createIndexCode(
     '.execute()',
   ]
   return chainCode('await db.schema', calls, '  ')
+}
+
+/** Of a list of names and expressions Kysely's types take the names for one and the same. */
+function keyCalls(keys: readonly string[]): readonly string[] {
+  return keys.some((key) => key.startsWith('sql`'))
+    ? keys.map((key) => `.column(${key})`)
+    : [`.columns(${listCode(keys)})`]
 }
 
 function keyCode(key: IndexKey, isOrdered: boolean, engine: EngineName): string {
