@@ -1,3 +1,39 @@
+export {
+  type DefinedTable,
+  defineTable,
+  type DefineTableOptions,
+  type InferRow,
+  type TableParts,
+} from './define/define-table.ts'
+export type { IndexBuilder, KeyInput } from './define/index-builder.ts'
+export type { JsonKind, JsonPathOf, JsonValueAt } from './define/json-types.ts'
+export type { JsonValues, Operators, UnsafeSql } from './define/operators.ts'
+export type { Predicates } from './define/predicates.ts'
+export type { QueryBuilder } from './define/query-builder.ts'
+export type {
+  Call,
+  Column,
+  Columns,
+  Comparable,
+  JsonValue,
+  Typed,
+} from './define/typed-expression.ts'
+export {
+  BackupError,
+  DefinitionError,
+  DestructiveStepError,
+  NameCollisionError,
+  NotAdditiveError,
+  OpenTransactionError,
+  RebuildError,
+  RowsInTheWayError,
+  SchemaDriftError,
+  SchemaError,
+  SchemaLockError,
+  UnsupportedByEngineError,
+  UnsupportedChangeError,
+} from './errors.ts'
+export { introspectTables, type IntrospectOptions } from './introspect/introspect.ts'
 export type { ColumnDefault, ColumnDefinition, GeneratedColumn } from './ir/column.ts'
 export type {
   ColumnReference,
@@ -25,4 +61,36 @@ export type {
   NotEnforced,
   TableDefinition,
 } from './ir/table-definition.ts'
-export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export { checkTable, checkTables, type CheckNamesOptions } from './names/check-tables.ts'
+export { checkName, foreignKeyName } from './names/constraint-name.ts'
+export { indexName, isManagedName } from './names/index-name.ts'
+export { canonicalTable } from './sql/canonical.ts'
+export {
+  columnSql,
+  columnTypeSql,
+  createIndexSql,
+  createTableSql,
+  dropIndexSql,
+  dropTableSql,
+  expressionSql,
+  predicateSql,
+} from './sql/print-table.ts'
+export { revertPlan } from './plan/revert-plan.ts'
+export type { PlanStep, Risk, SchemaPlan, StepCheck, StepEstimate } from './plan/schema-plan.ts'
+export { type ResolvedIndexes, resolveIndexes } from './rules/resolve-indexes.ts'
+export {
+  type Emit,
+  type GeneratedFile,
+  type GeneratedSchema,
+  type GenerateOptions,
+  generateSchema,
+} from './generate/generate-schema.ts'
+export { type LintCode, type LintFinding, lintTables } from './rules/lint-tables.ts'
+export type { ColumnMeta, ColumnReferences } from './read/column-meta.ts'
+export {
+  type DescriptionRow,
+  fromDescriptions,
+  type FromDescriptionsOptions,
+} from './read/from-descriptions.ts'
+export { fromJsonSchema, type FromJsonSchemaOptions } from './read/json-schema/from-json-schema.ts'
+export { rowEncoder } from './values/row-encoder.ts'

@@ -14,6 +14,7 @@ import {
 } from '@keelson/core'
 import { engineNameOfDatabase, kindOf, rowsOf } from '@keelson/core/drizzle'
 import type { Host, HostSession, Row } from '../host/host.ts'
+import { withoutForeignKeys } from '../host/without-foreign-keys.ts'
 import {
   checkInternals,
   type DrizzleDatabase,
@@ -21,6 +22,7 @@ import {
   type DrizzleSession,
   type Prepared,
 } from './internals.ts'
+import { ownConnection } from './own-connection.ts'
 
 /** A Drizzle database, or the handle of one of its transactions. */
 export interface AnyDatabase {
@@ -87,6 +89,39 @@ export class DrizzleHost implements Host {
     }
     if (this.isInTransaction && !hasSavepoints) return yield* wait(run(this.#db))
     return yield* wait(this.#db.transaction(run, this.#config) as Later<R>)
+  }
+
+  *atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
+    const { session } = this.#db
+    if (session.migration === undefined) return yield* withoutForeignKeys(this, this.#where, fn)
+    let result!: R
+    const run = async (tx: DrizzleDatabase): Promise<void> => {
+      result = await takeSteps(fn(sessionOn(tx.session, this.engine)))
+    }
+    yield* wait(session.migration(run))
+    return result
+  }
+
+  *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {
+    // They have one connection that writes, whoever asks.
+    if (this.engine === 'sqlite' || this.engine === 'duckdb') return yield* fn(this)
+    return yield* wait(this.#onOwnConnection(fn))
+  }
+
+  async #onOwnConnection<R>(fn: (host: Host) => Steps<R>): Promise<R> {
+    const own = await ownConnection(this.#db)
+    if (own === undefined) {
+      throw new KeelsonError(
+        'NO_OWN_CONNECTION',
+        `${this.#where} needs a connection of its own, and this driver of Drizzle sends each statement by itself. ` +
+          'Use one with connections, such as node-postgres. Nothing was sent.',
+      )
+    }
+    try {
+      return await takeSteps(fn(new DrizzleHost(own.db, this.#where)))
+    } finally {
+      await own.release()
+    }
   }
 
   outside<R>(fn: () => R): R {

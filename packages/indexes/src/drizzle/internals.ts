@@ -15,6 +15,10 @@ export interface DrizzleSession {
   readonly dialect: object
   /** What the driver was given; our own drivers keep it to themselves. */
   readonly client?: unknown
+  readonly schema?: unknown
+  readonly options?: unknown
+  /** Of `@keelson/sqlite`: a transaction in which foreign keys are not enforced. */
+  migration?(fn: (tx: DrizzleDatabase) => Promise<void>): Promise<void>
   prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
 }
 

@@ -17,6 +17,22 @@ export interface Host extends HostSession {
    * Inside an open transaction it is a savepoint of that, or a part of it where the engine has none.
    */
   atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
+  /**
+   * The same while SQLite enforces no foreign keys, which it cannot be told in a transaction: to rebuild a table would delete the
+   * rows that refer to it otherwise. Whether rows refer to none at the end is for the steps to look at. SQLite alone, and outside of
+   * transactions.
+   *
+   * @throws {KeelsonError} `FOREIGN_KEYS_ENFORCED` for a driver whose transactions are on another connection
+   */
+  atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
+  /**
+   * Runs steps on one connection that nobody else uses meanwhile, in no transaction: for settings and locks that belong
+   * to a connection, and statements that can be in no transaction. The host that they get is of that connection, and ends
+   * with it.
+   *
+   * @throws {KeelsonError} `NO_OWN_CONNECTION` for a driver that gives out none
+   */
+  onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R>
   /** Runs `fn` so that its statements join no transaction that is open around the call. */
   outside<R>(fn: () => R): R
 }

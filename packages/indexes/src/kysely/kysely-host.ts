@@ -8,9 +8,16 @@ import {
   takeSteps,
   wait,
 } from '@keelson/core'
-import { engineNameOfAdapter, instanceOf } from '@keelson/core/kysely'
+import {
+  acquireMigrationLock,
+  engineNameOfAdapter,
+  instanceOf,
+  migrationLock,
+  releaseMigrationLock,
+} from '@keelson/core/kysely'
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { Host, HostSession, Row } from '../host/host.ts'
+import { withoutForeignKeys } from '../host/without-foreign-keys.ts'
 
 /** See `Host`. */
 export class KyselyHost implements Host {
@@ -19,6 +26,7 @@ export class KyselyHost implements Host {
   readonly identity: object
   readonly isSynchronous = false
   readonly #db: Kysely<any>
+  readonly #where: string
   readonly #ambient: AmbientTransactions | undefined
 
   /** @throws {OptionError} for a dialect of another engine */
@@ -34,6 +42,7 @@ export class KyselyHost implements Host {
       )
     }
     this.#db = db
+    this.#where = where
     this.#ambient = instanceOf(adapter)?.ambient
     this.engine = engine
     this.traits = engineTraits[engine]
@@ -62,9 +71,35 @@ export class KyselyHost implements Host {
     return yield* wait(this.#db.isTransaction ? run(this.#db) : this.#db.transaction().execute(run))
   }
 
+  *atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
+    const on = async (db: Kysely<any>): Promise<R> => {
+      const host = new KyselyHost(db, this.#where)
+      if (!(await suspendsForeignKeys(db))) return takeSteps(withoutForeignKeys(host, this.#where, fn))
+      await acquireMigrationLock(db)
+      try {
+        return await takeSteps(host.atomically(fn))
+      } finally {
+        await releaseMigrationLock(db)
+      }
+    }
+    return yield* wait(this.#db.connection().execute(on))
+  }
+
+  *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {
+    const on = (db: Kysely<any>): Promise<R> => takeSteps(fn(new KyselyHost(db, this.#where)))
+    return yield* wait(this.#db.connection().execute(on))
+  }
+
   outside<R>(fn: () => R): R {
     return this.#ambient === undefined ? fn() : this.#ambient.leave(fn)
   }
+}
+
+/** Whether it is a connection of ours, whose lock for migrations also suspends foreign keys, and lets nobody in between. */
+function suspendsForeignKeys(db: Kysely<any>): Promise<boolean> {
+  return db
+    .getExecutor()
+    .provideConnection(async (connection) => migrationLock in connection)
 }
 
 function sessionOn(db: Kysely<any>): HostSession {

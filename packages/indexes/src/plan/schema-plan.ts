@@ -8,6 +8,8 @@ export interface SchemaPlan {
   readonly engine: EngineName
   /** Hash of what the database had of these tables when the plan was made; `applyPlan` refuses another one. */
   readonly fingerprint: string
+  /** The tables that it is about, those without steps too: what the fingerprint is of. */
+  readonly tables: readonly { readonly name: string; readonly schema?: string }[]
   readonly steps: readonly PlanStep[]
   readonly refused: readonly Refusal[]
   /** Indexes of the tables that were not created from a definition; they stay. */
@@ -47,6 +49,19 @@ export interface PlanStep {
   readonly transactional: boolean
   /** What it will cost; absent for what is done at once. */
   readonly estimate?: StepEstimate
+  /** What is asked before it, so that a row which cannot be as the step demands is shown. */
+  readonly prechecks?: readonly StepCheck[]
+  /** The fingerprint that the tables of the plan have after it: by it a plan that was interrupted is taken up again. */
+  readonly after: string
+}
+
+/** A query that finds a row which is in the way of a step. */
+export interface StepCheck {
+  readonly finds: 'duplicates' | 'nulls' | 'violations' | 'rows'
+  /** What it is about, as the message names it. */
+  readonly of: string
+  /** Returns one row, an example, or none. */
+  readonly sql: string
 }
 
 export interface StepEstimate {

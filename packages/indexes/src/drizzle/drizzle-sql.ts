@@ -1,0 +1,49 @@
+import type { EngineName } from '@keelson/core'
+import { type SQL, sql } from 'drizzle-orm'
+import { readExpression, readPredicate, type Scope } from '../introspect/read-expression.ts'
+import { canonicalPredicate } from '../sql/canonical-expression.ts'
+import { dialects } from '../sql/dialects.ts'
+import type { Expression, Predicate } from '../ir/expression.ts'
+import type { IndexKey } from '../ir/index-definition.ts'
+import type { PortableKind } from '../ir/portable-type.ts'
+import type { SqlWriter } from './drizzle-tables.ts'
+
+/** SQL of Drizzle as the terms of definitions, where they can say it; as text where not. */
+export class DrizzleSql {
+  readonly engine: EngineName
+  readonly #dialect: SqlWriter
+  readonly #scope: Scope
+  readonly #kinds: ReadonlyMap<string, PortableKind>
+
+  constructor(engine: EngineName, dialect: SqlWriter, kinds: ReadonlyMap<string, PortableKind>) {
+    this.engine = engine
+    this.#dialect = dialect
+    this.#kinds = kinds
+    const columns = new Map(
+      [...kinds].map(([name, kind]) => [
+        dialects[engine].foldedName(name, 'column'),
+        { name, kind },
+      ]),
+    )
+    this.#scope = { engine, columns }
+  }
+
+  /** As it would stand in a statement about this one table, without parameters. */
+  text(given: SQL): string {
+    // The wrapper is told to write its values, and not the user's object.
+    return this.#dialect.sqlToQuery(sql`${given}`.inlineParams(), 'indexes').sql.trim()
+  }
+
+  predicate(given: SQL): Predicate {
+    const read = readPredicate(this.text(given), this.#scope)
+    // SQLite's 0 beside a boolean is false to the others.
+    return canonicalPredicate(read, this.#kinds, this.engine)
+  }
+
+  /** SQLite's and MySQL's keys have their direction in the SQL: sql`${table.price} desc`. */
+  key(given: SQL): IndexKey {
+    const [, text, direction] = /^([^]*?)(?:\s+(asc|desc))?$/i.exec(this.text(given))!
+    const expression: Expression = readExpression(text!, this.#scope)
+    return { expression, ...(direction?.toLowerCase() === 'desc' && { direction: 'desc' }) }
+  }
+}

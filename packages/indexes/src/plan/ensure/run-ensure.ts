@@ -1,0 +1,137 @@
+import { checkOptionNames, invalidOption, type Steps, takeSteps } from '@keelson/core'
+import { NotAdditiveError, OpenTransactionError } from '../../errors.ts'
+import type { Host, HostSession } from '../../host/host.ts'
+import type { TableDefinition } from '../../ir/table-definition.ts'
+import { checkLockTimeout } from '../apply/apply-options.ts'
+import { analyseNewIndexes } from '../apply/statistics.ts'
+import { takeStep } from '../apply/take-step.ts'
+import { planSchema } from '../diff-schema.ts'
+import { inLockedTransaction, type Patience } from '../lock/schema-lock.ts'
+import type { PlanStep } from '../schema-plan.ts'
+import { hashOf } from './definition-hash.ts'
+import { type EnsuredTables, ensuredTablesOf } from './ensured-tables.ts'
+
+export interface EnsureOptions {
+  /** How long to wait for the lock on the schema, in milliseconds. @default 30_000 */
+  readonly lockTimeoutMs?: number | undefined
+  /** Look at the database, whatever is known of it: after somebody else may have dropped a table. @default false */
+  readonly refresh?: boolean | undefined
+  /**
+   * What to do inside an open transaction when tables are not known to be there. `'refuse'` throws before anything is sent. `'join'`
+   * creates them as a part of the transaction, which keeps others from changing the schema until its end, and remembers
+   * nothing, since it may be rolled back; not on MySQL, which would commit the transaction.
+   * @default 'refuse'
+   */
+  readonly inTransaction?: 'refuse' | 'join' | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const where = 'ensureTables()'
+
+/** Not an async function: it is called before each insert, and is nearly always a look into a set. */
+export function runEnsure(
+  host: Host,
+  tables: readonly TableDefinition[],
+  options: EnsureOptions | undefined,
+): Promise<void> {
+  const known = ensuredTablesOf(host.identity)
+  if (options === undefined && known.has(tables)) return done
+  return ensure(host, known, tables, options ?? {})
+}
+
+const done = Promise.resolve()
+
+async function ensure(
+  host: Host,
+  known: EnsuredTables,
+  tables: readonly TableDefinition[],
+  options: EnsureOptions,
+): Promise<void> {
+  checkOptionNames(where, options, ['lockTimeoutMs', 'refresh', 'inTransaction', 'signal'])
+  const { inTransaction = 'refuse', lockTimeoutMs = 30_000, refresh = false, signal } = options
+  checkLockTimeout(where, lockTimeoutMs)
+  if (inTransaction !== 'refuse' && inTransaction !== 'join')
+    invalidOption(where, 'inTransaction', inTransaction, `'refuse' or 'join'`)
+  if (typeof refresh !== 'boolean') invalidOption(where, 'refresh', refresh, 'true or false')
+  if (!refresh && known.has(tables)) return
+  const patience: Patience = { where, lockTimeoutMs, signal }
+  if (host.isInTransaction) {
+    checkJoin(host, inTransaction)
+    await inLockedTransaction(host, patience, (session) => createMissing(session, host, tables))
+    return
+  }
+  // Many ask for the same at once: when a program starts, and when a client has posted a schema.
+  const asked = tables.map(hashOf).join()
+  const running = known.running.get(asked)
+  if (running !== undefined) return running
+  const run = ensureOutside(host, known, tables, patience)
+  known.running.set(asked, run)
+  try {
+    await run
+  } finally {
+    known.running.delete(asked)
+  }
+}
+
+async function ensureOutside(
+  host: Host,
+  known: EnsuredTables,
+  tables: readonly TableDefinition[],
+  patience: Patience,
+): Promise<void> {
+  if (!(await isComplete(host, tables)))
+    await inLockedTransaction(host, patience, (session) => createMissing(session, host, tables))
+  known.add(tables)
+}
+
+/** Without the lock, which nearly nobody needs: most programs start on a database that has its tables. */
+async function isComplete(host: Host, tables: readonly TableDefinition[]): Promise<boolean> {
+  const { steps } = await takeSteps(planSchema(host, host, tables))
+  return additionsOf(steps).length === 0
+}
+
+function* createMissing(
+  session: HostSession,
+  host: Host,
+  tables: readonly TableDefinition[],
+): Steps<void> {
+  const plan = yield* planSchema(session, host, tables)
+  const additions = additionsOf(plan.steps)
+  for (const step of additions) yield* takeStep(session, step, host.engine)
+  yield* analyseNewIndexes(session, additions, host.engine)
+}
+
+/** @throws {NotAdditiveError} for tables that are there otherwise than they are defined */
+function additionsOf(steps: readonly PlanStep[]): readonly PlanStep[] {
+  const created = new Set(steps.flatMap(({ kind, table }) => (kind === 'createTable' ? table : [])))
+  const isAdditive = ({ kind, table }: PlanStep): boolean =>
+    additive.has(kind) || (kind === 'addForeignKey' && created.has(table))
+  const createdAgain = new Set(
+    steps.flatMap(({ kind, object = '' }) => (kind === 'createIndex' ? object : [])),
+  )
+  const isLeftOut = ({ kind, object = '' }: PlanStep): boolean =>
+    kind === 'dropIndex' && !createdAgain.has(object)
+  const others = steps.filter((step) => !isAdditive(step) && !isLeftOut(step))
+  if (others.length > 0) throw new NotAdditiveError(others)
+  return steps.filter(isAdditive)
+}
+
+const additive: ReadonlySet<PlanStep['kind']> = new Set([
+  'createTable',
+  'addColumn',
+  'createIndex',
+])
+
+function checkJoin({ traits }: Host, inTransaction: 'refuse' | 'join'): void {
+  if (inTransaction === 'refuse') {
+    throw new OpenTransactionError(
+      `${where} was called inside a transaction for tables that are not known to be there. Call it before the transaction begins; or ` +
+        "say `inTransaction: 'join'` to create them as a part of it. Nothing was sent.",
+    )
+  }
+  if (traits.supportsTransactionalDdl) return
+  throw new OpenTransactionError(
+    `${where} cannot join a transaction of ${traits.engine}, which commits what is open before it creates a table. Call it before ` +
+      'the transaction begins. Nothing was sent.',
+  )
+}

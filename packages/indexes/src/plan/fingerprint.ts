@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import type { TableDefinition } from '../ir/table-definition.ts'
+import { canonicalText } from './canonical-text.ts'
+
+/** The tables by their `tableKey()`; undefined for one that is not there. */
+export type TableModel = ReadonlyMap<string, TableDefinition | undefined>
+
+/** What tells a table from all others. */
+export function tableKey({ schema, name }: Pick<TableDefinition, 'schema' | 'name'>): string {
+  return schema === undefined ? name : `${schema}\0${name}`
+}
+
+/**
+ * A hash of what tables have, whatever the order of their parts: a column that is added comes last, wherever it stands in
+ * the definition. It is the sum of a hash of each table, so that a change of one among thousands costs that one.
+ */
+export class Fingerprint {
+  #sum = 0n
+
+  constructor(tables: TableModel) {
+    for (const [key, table] of tables) this.#sum += hashOfTable(key, table)
+  }
+
+  replace(
+    key: string,
+    before: TableDefinition | undefined,
+    after: TableDefinition | undefined,
+  ): void {
+    this.#sum += hashOfTable(key, after) - hashOfTable(key, before)
+  }
+
+  get text(): string {
+    return BigInt.asUintN(128, this.#sum).toString(16).padStart(32, '0')
+  }
+}
+
+function hashOfTable(key: string, table: TableDefinition | undefined): bigint {
+  const text = `${key}\0${table === undefined ? '' : partsOf(table)}`
+  const digest = createHash('sha256').update(text).digest()
+  return digest.readBigUInt64BE(0) * 2n ** 64n + digest.readBigUInt64BE(8)
+}
+
+function partsOf({ columns, primaryKey, indexes, foreignKeys, checks }: TableDefinition): string {
+  return canonicalText({
+    columns: sorted(columns.map(({ description: _, ...column }) => column)),
+    primaryKey,
+    indexes: sorted(indexes),
+    foreignKeys: sorted(foreignKeys),
+    checks: sorted(checks),
+  })
+}
+
+function sorted(values: readonly unknown[]): readonly string[] {
+  return values.map(canonicalText).toSorted()
+}

@@ -1,0 +1,85 @@
+import { type EngineName, type Steps, takeSteps, wait } from '@keelson/core'
+import type { Host, HostSession } from '../../host/host.ts'
+import { duckdbLock } from './duckdb-lock.ts'
+import { mysqlLock } from './mysql-lock.ts'
+import { postgresqlLock } from './postgresql-lock.ts'
+import { untilFree } from './retry.ts'
+import { sqliteLock } from './sqlite-lock.ts'
+
+/** What an engine offers for one at a time to change its schema, among all processes that use this package. */
+export interface SchemaLock {
+  /** The first statements of a transaction that is to have the lock until its end. Absent where DDL is in no transaction. */
+  take?(session: HostSession, patience: Patience, isOutermost: boolean): Steps<void>
+  /** Runs `fn` while it has the lock, in no transaction. Absent where DDL always is in one. */
+  hold?<R>(pinned: Host, patience: Patience, fn: () => Promise<R>): Promise<R>
+  /** Runs `fn` in its turn among those of this process, for an engine that lets no other process in. */
+  inTurn?<R>(host: Host, patience: Patience, fn: () => Promise<R>): Promise<R>
+  /** Whether an error means that somebody else was in the way, and nothing of the transaction is kept. */
+  isInTheWay(error: unknown): boolean
+}
+
+export interface Patience {
+  /** The function that was called, for messages: `applyPlan()`. */
+  readonly where: string
+  /** How long to wait for the lock, in milliseconds. */
+  readonly lockTimeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+const locks: Readonly<Record<EngineName, SchemaLock>> = {
+  sqlite: sqliteLock,
+  duckdb: duckdbLock,
+  postgresql: postgresqlLock,
+  mysql: mysqlLock,
+}
+
+/**
+ * Runs steps in a transaction that has the lock on the schema from its first statement to its end; on an engine whose
+ * DDL is in no transaction, on a connection that has it. They begin anew where another transaction was in the way, and
+ * nothing of them is kept. Inside an open transaction they run once, as a part of it.
+ *
+ * @param suspendsForeignKeys of SQLite: whether they run while foreign keys are not enforced
+ * @throws {SchemaLockError} when it cannot be had in time
+ */
+export async function inLockedTransaction<R>(
+  host: Host,
+  patience: Patience,
+  fn: (session: HostSession) => Steps<R>,
+  { suspendsForeignKeys = false }: { readonly suspendsForeignKeys?: boolean } = {},
+): Promise<R> {
+  const lock = locks[host.engine]
+  const { take } = lock
+  if (take === undefined) return onLockedConnection(host, patience, (on) => takeSteps(fn(on)))
+  const isOutermost = !host.isInTransaction
+  const locked = function* (session: HostSession): Steps<R> {
+    yield* take(session, patience, isOutermost)
+    return yield* fn(session)
+  }
+  const attempt = (): Promise<R> =>
+    takeSteps(
+      suspendsForeignKeys ? host.atomicallyWithoutForeignKeys(locked) : host.atomically(locked),
+    )
+  if (!isOutermost) return attempt()
+  const attempts = (): Promise<R> => untilFree(patience, attempt, lock.isInTheWay)
+  return lock.inTurn === undefined ? attempts() : lock.inTurn(host, patience, attempts)
+}
+
+/**
+ * Runs `fn` while a connection of its own, which it gets, has the lock on the schema: for what can be in no transaction, or takes
+ * several.
+ *
+ * @throws {SchemaLockError} when it cannot be had in time
+ */
+export function onLockedConnection<R>(
+  host: Host,
+  patience: Patience,
+  fn: (host: Host) => Promise<R>,
+): Promise<R> {
+  const { hold } = locks[host.engine]
+  return takeSteps(
+    host.onConnection(function* (pinned) {
+      const run = (): Promise<R> => fn(pinned)
+      return yield* wait(hold === undefined ? run() : hold(pinned, patience, run))
+    }),
+  )
+}
