@@ -2,7 +2,7 @@ import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import {
   createIndexSql,
   createTableSql,
-  dropTableSql,
+  type PortableType,
   type TableDefinition,
 } from '@keelson/indexes'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
@@ -49,7 +49,9 @@ export async function rowsOf(
 export function creating(table: TableDefinition, engine: LiveEngine): readonly string[] {
   return [
     ...createTableSql(table, engine),
-    ...table.indexes.map((index) => createIndexSql(table, index, engine)),
+    ...table.indexes
+      .filter(({ constraint }) => constraint !== true)
+      .map((index) => createIndexSql(table, index, engine)),
   ]
 }
 
