@@ -28,6 +28,8 @@ export const duckdbDialect: SqlDialect = {
       : keptScalar(type),
   nearest,
   nativeSpelling,
+  decimalsAsText: false,
+  defaultInParentheses: () => false,
   booleans: { true: 'true', false: 'false' },
   jsonPath(path, as) {
     // The arrow binds more loosely than AND.
