@@ -117,7 +117,7 @@ const oddNames: readonly string[] = [
 ]
 
 /** Any name that the engine takes. */
-export function arbitraryName(engine: Exclude<EngineName, 'mysql'>): fc.Arbitrary<string> {
+function arbitraryName(engine: Exclude<EngineName, 'mysql'>): fc.Arbitrary<string> {
   const limit = abilities[engine].maxNameBytes
   return fc
     .oneof(

@@ -205,7 +205,6 @@ const fragments = [
   ',',
   '\\',
   '\n',
-  '\0',
   '%s',
   '$1',
   '?',
@@ -221,7 +220,6 @@ const fragments = [
   'E',
   '\u00e9',
   '\u{1f600}',
-  '\ud800',
   '$$',
   '#',
   'x',
@@ -230,8 +228,15 @@ const fragments = [
 ]
 
 const hostile = fc
-  .array(fc.constantFrom(...fragments), { minLength: 1, maxLength: 6 })
-  .map((parts) => parts.join(''))
+  .tuple(
+    fc.array(fc.constantFrom(...fragments), { minLength: 1, maxLength: 6 }),
+    // What no engine takes is rare, so that most of the names come as far as an engine.
+    fc.oneof(
+      { weight: 100, arbitrary: fc.constant('') },
+      { weight: 1, arbitrary: fc.constantFrom('\0', '\ud800', 'x'.repeat(64)) },
+    ),
+  )
+  .map(([parts, refused]) => parts.join('') + refused)
 
 describe.each(liveEngines)('hostile names and values on %s', (engine) => {
   let db: Kysely<any>
@@ -313,11 +318,16 @@ function hostileTable(words: readonly string[]): TableDefinition {
         name: check,
         predicate: {
           kind: 'isNull',
-          expression: { kind: 'json', column: a, path: [key, 0], as: 'string' },
+          expression: { kind: 'json', column: a, path: [keyOf(key), 0], as: 'string' },
         },
       },
     ],
   }
+}
+
+/** Most keys without the characters by which SQLite and DuckDB would take them for a path. */
+function keyOf(word: string): string {
+  return word.length % 7 === 0 ? word : `k${word.replaceAll(/["\\]/g, '')}`
 }
 
 function refusedOr<T>(make: () => T): T | undefined {
