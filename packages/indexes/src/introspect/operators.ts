@@ -50,34 +50,38 @@ export const strengths: Readonly<Record<EngineName, Strengths>> = {
 }
 
 /** Operators that are signs, by what they bind as. */
-export const signs: Readonly<Record<string, keyof Strengths>> = {
-  '=': 'equals',
-  '==': 'equals',
-  '<>': 'equals',
-  '!=': 'equals',
-  '<': 'less',
-  '<=': 'less',
-  '>': 'less',
-  '>=': 'less',
-  '+': 'sum',
-  '-': 'sum',
-  '*': 'product',
-  '/': 'product',
-  '%': 'product',
-  '||': 'concat',
-  '->': 'arrow',
-  '->>': 'arrow',
-  '<@': 'arrow',
-}
+export const signs: ReadonlyMap<string, keyof Strengths> = new Map(
+  Object.entries({
+    '=': 'equals',
+    '==': 'equals',
+    '<>': 'equals',
+    '!=': 'equals',
+    '<': 'less',
+    '<=': 'less',
+    '>': 'less',
+    '>=': 'less',
+    '+': 'sum',
+    '-': 'sum',
+    '*': 'product',
+    '/': 'product',
+    '%': 'product',
+    '||': 'concat',
+    '->': 'arrow',
+    '->>': 'arrow',
+    '<@': 'arrow',
+  } as const),
+)
 
 /** Operators that are words. */
-export const wordOperators: Readonly<Record<string, keyof Strengths>> = {
-  or: 'or',
-  and: 'and',
-  is: 'is',
-  isnull: 'is',
-  notnull: 'is',
-  not: 'is',
-  in: 'equals',
-  between: 'equals',
-}
+export const wordOperators: ReadonlyMap<string, keyof Strengths> = new Map(
+  Object.entries({
+    or: 'or',
+    and: 'and',
+    is: 'is',
+    isnull: 'is',
+    notnull: 'is',
+    not: 'is',
+    in: 'equals',
+    between: 'equals',
+  } as const),
+)

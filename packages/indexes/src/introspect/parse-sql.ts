@@ -174,10 +174,10 @@ class Parser {
     const name = lexeme.text.toLowerCase()
     const table = this.#strengths
     if (lexeme.kind === 'sign') {
-      const strength = signs[name]
+      const strength = signs.get(name)
       return strength === undefined ? undefined : { name, strength: table[strength] }
     }
-    const strength = wordOperators[name]
+    const strength = wordOperators.get(name)
     return strength === undefined ? undefined : { name, strength: table[strength] }
   }
 
