@@ -50,7 +50,9 @@ export async function rowsOf(
 export function creating(table: TableDefinition, engine: LiveEngine): readonly string[] {
   return [
     ...createTableSql(table, engine),
-    ...table.indexes.map((index) => createIndexSql(table, index, engine)),
+    ...table.indexes
+      .filter(({ constraint }) => constraint !== true)
+      .map((index) => createIndexSql(table, index, engine)),
   ]
 }
 

@@ -73,8 +73,8 @@ const moment = fc
 
 const json = fc
   .jsonValue({ maxDepth: 3, stringUnit: 'grapheme' })
-  // PostgreSQL keeps no NUL, and no engine the sign of zero.
-  .filter((value) => !JSON.stringify(value).includes('\\u0000'))
+  // PostgreSQL keeps no NUL, and no engine the sign of zero. Numbers past 2^53 are bigints where `int64` says so.
+  .filter((value) => !/\\\\u0000|\d{16}/.test(JSON.stringify(value)))
   .map((value) => JSON.parse(JSON.stringify(value).replaceAll(/-0(?=[,\]}]|$)/g, '0')) as unknown)
 
 function valueOf(type: PortableType): fc.Arbitrary<unknown> {

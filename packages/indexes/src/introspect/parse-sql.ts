@@ -1,4 +1,5 @@
 import type { EngineName } from '@keelson/core'
+import { signs, type Strengths, strengths, wordOperators } from './operators.ts'
 import type { SqlNode } from './sql-node.ts'
 import { lexemesOf, type SqlLexeme } from './sql-syntax.ts'
 
@@ -7,7 +8,7 @@ import { lexemesOf, type SqlLexeme } from './sql-syntax.ts'
  * gives `undefined`, so that it is kept as the text that it is and never taken for something else.
  */
 export function parseSql(sql: string, engine: EngineName): SqlNode | undefined {
-  const lexemes = lexemesOf(sql)
+  const lexemes = lexemesOf(sql, engine === 'sqlite')
   if (lexemes === undefined) return undefined
   try {
     const parser = new Parser(lexemes, strengths[engine], engine === 'postgresql')
@@ -20,54 +21,6 @@ export function parseSql(sql: string, engine: EngineName): SqlNode | undefined {
 }
 
 class NotUnderstood extends Error {}
-
-/** How tightly operators bind. */
-interface Strengths {
-  readonly or: number
-  readonly and: number
-  readonly not: number
-  readonly is: number
-  readonly equals: number
-  readonly less: number
-  readonly sum: number
-  readonly product: number
-  readonly concat: number
-  readonly arrow: number
-}
-
-const postgresql: Strengths = {
-  or: 1,
-  and: 2,
-  not: 3,
-  is: 4,
-  equals: 5,
-  less: 5,
-  // "(any other operator)": https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-PRECEDENCE
-  concat: 7,
-  arrow: 7,
-  sum: 8,
-  product: 9,
-}
-
-const strengths: Readonly<Record<EngineName, Strengths>> = {
-  // https://www.sqlite.org/lang_expr.html#operators_and_parse_affecting_attributes
-  sqlite: {
-    or: 1,
-    and: 2,
-    not: 3,
-    is: 4,
-    equals: 4,
-    less: 5,
-    sum: 7,
-    product: 8,
-    concat: 9,
-    arrow: 9,
-  },
-  postgresql,
-  // It shows everything in parentheses.
-  duckdb: postgresql,
-  mysql: postgresql,
-}
 
 const typeWords = new Set(['with', 'without', 'time', 'zone', 'varying', 'precision'])
 
@@ -221,10 +174,10 @@ class Parser {
     const name = lexeme.text.toLowerCase()
     const table = this.#strengths
     if (lexeme.kind === 'sign') {
-      const strength = signs[name]
+      const strength = signs.get(name)
       return strength === undefined ? undefined : { name, strength: table[strength] }
     }
-    const strength = wordOperators[name]
+    const strength = wordOperators.get(name)
     return strength === undefined ? undefined : { name, strength: table[strength] }
   }
 
@@ -335,34 +288,3 @@ const constants = new Set([
 
 /** Words that begin what is not known here. */
 const notNames = new Set(['case', 'select', 'exists'])
-
-const signs: Readonly<Record<string, keyof Strengths>> = {
-  '=': 'equals',
-  '==': 'equals',
-  '<>': 'equals',
-  '!=': 'equals',
-  '<': 'less',
-  '<=': 'less',
-  '>': 'less',
-  '>=': 'less',
-  '+': 'sum',
-  '-': 'sum',
-  '*': 'product',
-  '/': 'product',
-  '%': 'product',
-  '||': 'concat',
-  '->': 'arrow',
-  '->>': 'arrow',
-  '<@': 'arrow',
-}
-
-const wordOperators: Readonly<Record<string, keyof Strengths>> = {
-  or: 'or',
-  and: 'and',
-  is: 'is',
-  isnull: 'is',
-  notnull: 'is',
-  not: 'is',
-  in: 'equals',
-  between: 'equals',
-}

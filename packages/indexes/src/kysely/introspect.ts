@@ -15,10 +15,10 @@ import { KyselyHost } from './kysely-host.ts'
  * const tables = await introspect(db)
  * // [{ name: 'users', columns: [{ name: 'id', type: { kind: 'uuid' }, nullable: false }, ...], ... }]
  */
-export function introspect(
+export async function introspect(
   db: Kysely<any>,
   options: IntrospectOptions = {},
 ): Promise<readonly TableDefinition[]> {
   const host = new KyselyHost(db, 'introspect()')
-  return takeSteps(introspectTables(host, host.engine, options))
+  return await takeSteps(introspectTables(host, host.engine, options))
 }

@@ -14,7 +14,7 @@ export function hashedName(parts: readonly string[], definition: string): string
 }
 
 /** As many whole characters from the start as fit. */
-export function cutToBytes(text: string, bytes: number): string {
+function cutToBytes(text: string, bytes: number): string {
   let cut = ''
   let size = 0
   for (const character of text) {

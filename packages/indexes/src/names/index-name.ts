@@ -11,6 +11,8 @@ import { hashedName } from './cut-name.ts'
  * of the definition as the engine keeps it, so that the same definition has the same name, and another one never has it:
  * what exists under the name is what was asked for.
  *
+ * @param table the definition, where there is one: what its columns hold says which constants in a condition are the same
+ *
  * @example
  * indexName('users', { keys: [{ expression: { kind: 'column', name: 'email' } }], unique: true }, 'sqlite')
  * // ux_users_email_3f2a9c01d4

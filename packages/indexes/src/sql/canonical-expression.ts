@@ -44,7 +44,7 @@ function canonicalKey(key: IndexKey, engine: EngineName): IndexKey {
 }
 
 /** An expression as the engine keeps it. */
-export function canonicalExpression(
+function canonicalExpression(
   expression: Expression,
   engine: EngineName,
   compared: JsonPath['as'] = 'string',

@@ -14,7 +14,7 @@ export function canonicalSql(sql: string, engine: EngineName): string {
 }
 
 /** An expression in the form that all spellings of it have in common. */
-export function canonicalNode(node: SqlNode, engine: EngineName): SqlNode {
+function canonicalNode(node: SqlNode, engine: EngineName): SqlNode {
   const again = (each: SqlNode): SqlNode => canonicalNode(each, engine)
   switch (node.kind) {
     case 'unary':

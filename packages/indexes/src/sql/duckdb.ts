@@ -28,6 +28,8 @@ export const duckdbDialect: SqlDialect = {
       : keptScalar(type),
   nearest,
   nativeSpelling,
+  decimalsAsText: false,
+  defaultInParentheses: () => false,
   booleans: { true: 'true', false: 'false' },
   jsonPath(path, as) {
     // The arrow binds more loosely than AND.
@@ -35,7 +37,7 @@ export const duckdbDialect: SqlDialect = {
     return as === 'string' ? text : `cast(${text} as ${casts[as]})`
   },
   // https://duckdb.org/docs/stable/data/json/json_functions: what begins so is a path.
-  isJsonKey: (key) => key !== '' && key !== '*' && !/^[$/]/.test(key),
+  isJsonKey: (key) => key !== '' && key !== '*' && !/^[$/]|["\\]/.test(key),
   functions: { lower: 'lower', upper: 'upper', length: 'length' },
   now: {
     date: `cast(timezone('UTC', now()) as date)`,
@@ -101,26 +103,28 @@ function nearest(native: string): PortableType {
   }
   const decimal = /^DECIMAL(?:\((\d+),(\d+)\))?$/.exec(name)
   if (decimal) return decimalOf(decimal[1], decimal[2] ?? '3')
-  return { kind: nearestTypes[name] ?? nearestByStart(name) } as PortableType
+  return { kind: nearestTypes.get(name) ?? nearestByStart(name) } as PortableType
 }
 
-const nearestTypes: Readonly<Record<string, PortableKind>> = {
-  VARCHAR: 'string',
-  TINYINT: 'int32',
-  SMALLINT: 'int32',
-  INTEGER: 'int32',
-  UTINYINT: 'int32',
-  USMALLINT: 'int32',
-  UINTEGER: 'integer',
-  BIGINT: 'integer',
-  FLOAT: 'number',
-  DOUBLE: 'number',
-  BOOLEAN: 'boolean',
-  DATE: 'date',
-  UUID: 'uuid',
-  JSON: 'json',
-  BLOB: 'blob',
-}
+const nearestTypes: ReadonlyMap<string, PortableKind> = new Map(
+  Object.entries({
+    VARCHAR: 'string',
+    TINYINT: 'int32',
+    SMALLINT: 'int32',
+    INTEGER: 'int32',
+    UTINYINT: 'int32',
+    USMALLINT: 'int32',
+    UINTEGER: 'integer',
+    BIGINT: 'integer',
+    FLOAT: 'number',
+    DOUBLE: 'number',
+    BOOLEAN: 'boolean',
+    DATE: 'date',
+    UUID: 'uuid',
+    JSON: 'json',
+    BLOB: 'blob',
+  } as const),
+)
 
 function nearestByStart(name: string): PortableKind {
   if (name.startsWith('TIMESTAMP')) return 'datetime'
@@ -130,32 +134,34 @@ function nearestByStart(name: string): PortableKind {
 }
 
 /** https://duckdb.org/docs/stable/sql/data_types/overview */
-const aliases: Readonly<Record<string, string>> = {
-  TEXT: 'VARCHAR',
-  STRING: 'VARCHAR',
-  CHAR: 'VARCHAR',
-  BPCHAR: 'VARCHAR',
-  INT1: 'TINYINT',
-  INT2: 'SMALLINT',
-  SHORT: 'SMALLINT',
-  INT: 'INTEGER',
-  INT4: 'INTEGER',
-  SIGNED: 'INTEGER',
-  INT8: 'BIGINT',
-  LONG: 'BIGINT',
-  REAL: 'FLOAT',
-  FLOAT4: 'FLOAT',
-  FLOAT8: 'DOUBLE',
-  BOOL: 'BOOLEAN',
-  LOGICAL: 'BOOLEAN',
-  BYTEA: 'BLOB',
-  BINARY: 'BLOB',
-  VARBINARY: 'BLOB',
-  DATETIME: 'TIMESTAMP',
-  TIMESTAMPTZ: 'TIMESTAMP WITH TIME ZONE',
-  NUMERIC: 'DECIMAL',
-  DECIMAL: 'DECIMAL(18,3)',
-}
+const aliases: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    TEXT: 'VARCHAR',
+    STRING: 'VARCHAR',
+    CHAR: 'VARCHAR',
+    BPCHAR: 'VARCHAR',
+    INT1: 'TINYINT',
+    INT2: 'SMALLINT',
+    SHORT: 'SMALLINT',
+    INT: 'INTEGER',
+    INT4: 'INTEGER',
+    SIGNED: 'INTEGER',
+    INT8: 'BIGINT',
+    LONG: 'BIGINT',
+    REAL: 'FLOAT',
+    FLOAT4: 'FLOAT',
+    FLOAT8: 'DOUBLE',
+    BOOL: 'BOOLEAN',
+    LOGICAL: 'BOOLEAN',
+    BYTEA: 'BLOB',
+    BINARY: 'BLOB',
+    VARBINARY: 'BLOB',
+    DATETIME: 'TIMESTAMP',
+    TIMESTAMPTZ: 'TIMESTAMP WITH TIME ZONE',
+    NUMERIC: 'DECIMAL',
+    DECIMAL: 'DECIMAL(18,3)',
+  } as const),
+)
 
 function nativeSpelling(native: string): string {
   const quoted = /['"]/.test(native)
@@ -167,11 +173,11 @@ function nativeSpelling(native: string): string {
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/ ?\( ?/g, '(')
   const [, name = upper, rest = ''] = /^([A-Z0-9]+)(.*)$/.exec(upper) ?? []
-  if (name === 'VARCHAR' || aliases[name] === 'VARCHAR')
+  if (name === 'VARCHAR' || aliases.get(name) === 'VARCHAR')
     return `VARCHAR${rest.replace(/^\(\d+\)/, '')}`
   if (name === 'NUMERIC' || name === 'DECIMAL')
     return rest.startsWith('(')
       ? `DECIMAL${rest.replace(/^\((\d+)\)/, '($1,0)')}`
       : `DECIMAL(18,3)${rest}`
-  return (aliases[name] ?? name) + rest
+  return (aliases.get(name) ?? name) + rest
 }

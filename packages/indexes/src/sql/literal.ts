@@ -17,7 +17,7 @@ export function textSql(text: string, engine: EngineName): string {
 }
 
 /** A number, in the digits that JavaScript writes. */
-export function numberSql(value: number | bigint): string {
+function numberSql(value: number | bigint): string {
   if (typeof value === 'number' && !Number.isFinite(value)) {
     throw new DefinitionError(
       `Cannot write ${value} in SQL: no engine has a literal for it. Use a finite number.`,

@@ -30,6 +30,8 @@ export const postgresqlDialect: SqlDialect = {
       : keptScalar(type),
   nearest,
   nativeSpelling,
+  decimalsAsText: false,
+  defaultInParentheses: () => false,
   booleans: { true: 'true', false: 'false' },
   jsonPath(path, as) {
     const text = `(${arrowPath(path, 'postgresql')})`
@@ -98,44 +100,48 @@ function nearest(native: string): PortableType {
   }
   const decimal = /^numeric(?:\((\d+),(\d+)\))?$/.exec(name)
   if (decimal) return decimalOf(decimal[1] ?? '38', decimal[2] ?? '9')
-  return { kind: nearestTypes[name] ?? nearestByStart(name) } as PortableType
+  return { kind: nearestTypes.get(name) ?? nearestByStart(name) } as PortableType
 }
 
-const nearestTypes: Readonly<Record<string, PortableKind>> = {
-  smallint: 'int32',
-  integer: 'int32',
-  bigint: 'integer',
-  oid: 'integer',
-  real: 'number',
-  'double precision': 'number',
-  boolean: 'boolean',
-  date: 'date',
-  uuid: 'uuid',
-  json: 'json',
-  jsonb: 'json',
-  bytea: 'blob',
-}
+const nearestTypes: ReadonlyMap<string, PortableKind> = new Map(
+  Object.entries({
+    smallint: 'int32',
+    integer: 'int32',
+    bigint: 'integer',
+    oid: 'integer',
+    real: 'number',
+    'double precision': 'number',
+    boolean: 'boolean',
+    date: 'date',
+    uuid: 'uuid',
+    json: 'json',
+    jsonb: 'json',
+    bytea: 'blob',
+  } as const),
+)
 
 function nearestByStart(name: string): PortableKind {
   return name.startsWith('timestamp') ? 'datetime' : 'string'
 }
 
 /** https://www.postgresql.org/docs/current/datatype.html#DATATYPE-TABLE */
-const aliases: Readonly<Record<string, string>> = {
-  int2: 'smallint',
-  int: 'integer',
-  int4: 'integer',
-  int8: 'bigint',
-  float4: 'real',
-  float8: 'double precision',
-  float: 'double precision',
-  bool: 'boolean',
-  decimal: 'numeric',
-  varchar: 'character varying',
-  char: 'character',
-  bpchar: 'character',
-  varbit: 'bit varying',
-}
+const aliases: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    int2: 'smallint',
+    int: 'integer',
+    int4: 'integer',
+    int8: 'bigint',
+    float4: 'real',
+    float8: 'double precision',
+    float: 'double precision',
+    bool: 'boolean',
+    decimal: 'numeric',
+    varchar: 'character varying',
+    char: 'character',
+    bpchar: 'character',
+    varbit: 'bit varying',
+  } as const),
+)
 
 /** As `format_type()` writes it. */
 function nativeSpelling(native: string): string {
@@ -151,7 +157,7 @@ function nativeSpelling(native: string): string {
   const unzoned = /^(timestamp|time)(\(\d\))?(\[\])?$/.exec(lower)
   if (unzoned) return `${unzoned[1]}${unzoned[2] ?? ''} without time zone${unzoned[3] ?? ''}`
   const [, name = lower, rest = ''] = /^([a-z0-9]+)(.*)$/.exec(lower) ?? []
-  const spelled = (aliases[name] ?? name) + rest
+  const spelled = (aliases.get(name) ?? name) + rest
   return spelled
     .replace(/^numeric\((\d+)\)/, 'numeric($1,0)')
     .replace(/^character(?![( ])/, 'character(1)')
