@@ -61,3 +61,20 @@ export function index(...names: readonly string[]): IndexDefinition {
 export function unique(...names: readonly string[]): IndexDefinition {
   return { ...index(...names), unique: true }
 }
+
+/** Tables that differ, each with indexes and a parent. */
+export function numberedTables(count: number): readonly TableDefinition[] {
+  return Array.from({ length: count }, (_, at) => ({
+    ...users({ indexes: [unique('email'), index('age'), index('name')] }),
+    name: `records_${at}`,
+  }))
+}
+
+/** Tables of which one is filled before, and gets indexes that take their time. */
+export function largeTables(): readonly TableDefinition[] {
+  return [
+    users({ indexes: [index('email'), index('name'), index('age'), index('age', 'email')] }),
+    { ...posts({ indexes: [index('author')] }) },
+    { ...users(), name: 'others' },
+  ]
+}
