@@ -96,6 +96,15 @@ async function postgresql(): Promise<string> {
   return (await postgres()).createDatabase()
 }
 
+/** One for a file, since starting one takes more than a second. */
+let pglite: PGlite | undefined
+
+async function emptyPglite(): Promise<PGlite> {
+  pglite ??= new PGlite()
+  await pglite.exec('drop schema public cascade; create schema public')
+  return pglite
+}
+
 /** Every engine, driver and ORM. */
 export const databases: Readonly<Record<string, OpenDatabase>> = {
   "Keelson's SQLite under Kysely": kysely(
@@ -138,10 +147,13 @@ export const databases: Readonly<Record<string, OpenDatabase>> = {
     const client = postgresJs(await postgresql(), { max: 3, onnotice: () => {} })
     return { db: postgresJsDrizzle(client), close: () => client.end() }
   }),
-  'PGlite under Kysely': kysely('postgresql', () => new PGliteDialect({ pglite: new PGlite() })),
-  'PGlite under Drizzle': drizzle('postgresql', () => {
-    const client = new PGlite()
-    return { db: pgliteDrizzle(client), close: () => client.close() }
+  'PGlite under Kysely': async () => {
+    const db = new Kysely<any>({ dialect: new PGliteDialect({ pglite: await emptyPglite() }) })
+    return kyselyDatabase('postgresql', db)
+  },
+  'PGlite under Drizzle': drizzle('postgresql', async () => {
+    const client = await emptyPglite()
+    return { db: pgliteDrizzle(client), close: () => {} }
   }),
 }
 

@@ -40,6 +40,11 @@ export class EnsuredTables {
 
 const key = Symbol.for('keelson.indexes.ensured')
 
+/** Whether a database is known to have all of them, without making anything of it first. */
+export function areEnsured(identity: object | undefined, tables: readonly TableDefinition[]): boolean {
+  return identity !== undefined && ensuredTablesOf(identity).has(tables)
+}
+
 /** What is known of the database that is known by `identity`. */
 export function ensuredTablesOf(identity: object): EnsuredTables {
   const owner = globalThis as { [key]?: WeakMap<object, EnsuredTables> }
