@@ -26,7 +26,7 @@ describe('on PostgreSQL', () => {
   it('waits for whoever has the lock, and no longer than it was told', async () => {
     const { db, pool } = await connect()
     const holder = await pool.connect()
-    onTestFinished(() => void holder.release(true))
+    onTestFinished(() => holder.release(true))
     await holder.query(key)
     const plan = await diffSchema(db, [users()])
     await expect(applyPlan(db, plan, { lockTimeoutMs: 50 })).rejects.toMatchObject({
@@ -41,7 +41,7 @@ describe('on PostgreSQL', () => {
     const { db, pool } = await connect()
     await ensureTables(db, [users()])
     const holder = await pool.connect()
-    onTestFinished(() => void holder.release(true))
+    onTestFinished(() => holder.release(true))
     await holder.query(key)
     const plan = await diffSchema(db, [users({ indexes: [index('age')] })], { concurrently: true })
     expect(plan.steps).toMatchObject([{ kind: 'createIndex', transactional: false }])
@@ -51,7 +51,9 @@ describe('on PostgreSQL', () => {
     })
     await holder.query('select pg_advisory_unlock_all()')
     await applyPlan(db, plan)
-    expect(await rowsOf(db, `select count(*)::int as n from pg_locks where locktype = 'advisory'`)).toEqual([{ n: 0 }])
+    expect(
+      await rowsOf(db, `select count(*)::int as n from pg_locks where locktype = 'advisory'`),
+    ).toEqual([{ n: 0 }])
     const settings = await Promise.all(
       Array.from({ length: 2 }, () => pool.query('show lock_timeout')),
     )
@@ -92,18 +94,20 @@ describe('on PostgreSQL', () => {
     expect((await diffSchema(db, tables)).steps).toEqual([])
   })
 
-  it.each(['pg under Drizzle', 'postgres.js under Drizzle', 'PGlite under Kysely', 'PGlite under Drizzle'])(
-    'creates indexes concurrently on %s',
-    async (name) => {
-      const database = await databases[name]!()
-      await database.ensureTables([users()])
-      const tables = [users({ indexes: [index('age')] })]
-      const plan = await database.diffSchema(tables)
-      const report = await database.applyPlan(plan, { concurrently: true })
-      expect(report.steps).toMatchObject([{ step: { transactional: false } }])
-      expect((await database.diffSchema(tables)).steps).toEqual([])
-    },
-  )
+  it.each([
+    'pg under Drizzle',
+    'postgres.js under Drizzle',
+    'PGlite under Kysely',
+    'PGlite under Drizzle',
+  ])('creates indexes concurrently on %s', async (name) => {
+    const database = await databases[name]!()
+    await database.ensureTables([users()])
+    const tables = [users({ indexes: [index('age')] })]
+    const plan = await database.diffSchema(tables)
+    const report = await database.applyPlan(plan, { concurrently: true })
+    expect(report.steps).toMatchObject([{ step: { transactional: false } }])
+    expect((await database.diffSchema(tables)).steps).toEqual([])
+  })
 
   it('sees what was committed while it waited, whatever the isolation of the database', async () => {
     const { db } = await connect(6)
@@ -147,7 +151,8 @@ describe('on SQLite', () => {
       const [db, orm] = connect(path)
       const other = new BetterSqlite3(path, { timeout: 0 })
       onTestFinished(() => void other.close())
-      const [diff, apply] = orm === 'kysely' ? [diffSchema, applyPlan] : [diffOnDrizzle, applyOnDrizzle]
+      const [diff, apply] =
+        orm === 'kysely' ? [diffSchema, applyPlan] : [diffOnDrizzle, applyOnDrizzle]
       const plan = await diff(db, [users()])
       let others: unknown
       await apply(db, plan, {

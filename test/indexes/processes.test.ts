@@ -81,9 +81,13 @@ describe.each(places)('processes on %s', (name, open) => {
       expect((await diffSchema(db, largeTables())).steps).toEqual([])
       const [indexes] = await rowsOf(db, invalid[engine])
       expect(Number(indexes?.['n'])).toBe(0)
-      await applyPlan(db, revertPlan({ ...plan!, steps: plan!.steps.map((step) => ({ ...step })) }), {
-        allowDrop: true,
-      })
+      await applyPlan(
+        db,
+        revertPlan({ ...plan!, steps: plan!.steps.map((step) => ({ ...step })) }),
+        {
+          allowDrop: true,
+        },
+      )
     }
     record('indexes-processes', { [`${name} killed ${how}`]: kills })
   })

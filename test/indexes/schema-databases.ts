@@ -44,7 +44,10 @@ export interface SchemaDatabase {
 /** An empty database, which is closed after the test. */
 export type OpenDatabase = () => Promise<SchemaDatabase>
 
-function kysely(engine: SchemaDatabase['engine'], dialect: () => Promise<Dialect> | Dialect): OpenDatabase {
+function kysely(
+  engine: SchemaDatabase['engine'],
+  dialect: () => Promise<Dialect> | Dialect,
+): OpenDatabase {
   return async () => {
     const db = new Kysely<any>({ dialect: await dialect() })
     onTestFinished(() => db.destroy())

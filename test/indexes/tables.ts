@@ -29,9 +29,7 @@ export function posts(change: Partial<TableDefinition> = {}): TableDefinition {
     ],
     primaryKey: ['id'],
     indexes: [],
-    foreignKeys: [
-      { columns: ['author'], referencedTable: 'users', referencedColumns: ['id'] },
-    ],
+    foreignKeys: [{ columns: ['author'], referencedTable: 'users', referencedColumns: ['id'] }],
     checks: [],
     queries: [],
     ...change,
@@ -39,7 +37,10 @@ export function posts(change: Partial<TableDefinition> = {}): TableDefinition {
 }
 
 /** The table with a column more. */
-export function adding(table: TableDefinition, ...columns: readonly ColumnDefinition[]): TableDefinition {
+export function adding(
+  table: TableDefinition,
+  ...columns: readonly ColumnDefinition[]
+): TableDefinition {
   return { ...table, columns: [...table.columns, ...columns] }
 }
 

@@ -153,7 +153,9 @@ function createTables(missing: readonly TableDefinition[], plan: PlanBuilder): r
   const ordered = parentsFirst(missing)
   ordered.forEach((table, at) => {
     const isLater = ({ referencedTable }: ForeignKeyDefinition): boolean =>
-      ordered.slice(at + 1).some(({ name, schema }) => name === referencedTable && schema === table.schema)
+      ordered
+        .slice(at + 1)
+        .some(({ name, schema }) => name === referencedTable && schema === table.schema)
     // SQLite looks for the parent when there is a row.
     const waiting = engine === 'sqlite' ? [] : table.foreignKeys.filter(isLater)
     if (waiting.length > 0 && engine === 'duckdb') refuseCircle(table, waiting[0]!)
@@ -208,7 +210,9 @@ function addForeignKey(table: TableDefinition, key: ForeignKeyDefinition, plan: 
       risk: 'locking',
       why: 'The definition asks for it.',
       sql: [`${at} add ${foreignKeySql(table, key, engine)}`],
-      down: [`${at} drop ${engine === 'mysql' ? 'foreign key' : 'constraint'} ${quoteIdentifier(name, engine)}`],
+      down: [
+        `${at} drop ${engine === 'mysql' ? 'foreign key' : 'constraint'} ${quoteIdentifier(name, engine)}`,
+      ],
     },
     { ...withoutForeignKey(current, key), foreignKeys: [...current.foreignKeys, key] },
   )
@@ -229,7 +233,9 @@ function createIndex(
       kind: 'createIndex',
       ...(index.name !== undefined && { object: index.name }),
       risk: lockingRisk(estimate),
-      why: index.unique ? 'The definition asks for it to be unique.' : 'The definition asks for it.',
+      why: index.unique
+        ? 'The definition asks for it to be unique.'
+        : 'The definition asks for it.',
       sql: [createIndexSql(table, index, engine)],
       down: [dropIndexSql(table, index, engine)],
       ...(rows > 0 && { estimate }),
@@ -268,7 +274,13 @@ function dropIndexes(
   for (const index of removedIndexes) {
     const isThere = plan.table(live)?.indexes.some(({ name }) => name === index.name) === true
     if (isThere)
-      dropIndex(live, index, 'No definition asks for it any more, or another one does its work.', texts, plan)
+      dropIndex(
+        live,
+        index,
+        'No definition asks for it any more, or another one does its work.',
+        texts,
+        plan,
+      )
   }
 }
 

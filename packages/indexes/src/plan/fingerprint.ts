@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { canonicalText } from './canonical-text.ts'
+import { withoutWords } from './table-difference.ts'
 
 /** The tables by their `tableKey()`; undefined for one that is not there. */
 export type TableModel = ReadonlyMap<string, TableDefinition | undefined>
@@ -42,7 +43,7 @@ function hashOfTable(key: string, table: TableDefinition | undefined): bigint {
 
 function partsOf({ columns, primaryKey, indexes, foreignKeys, checks }: TableDefinition): string {
   return canonicalText({
-    columns: sorted(columns.map(({ description: _, ...column }) => column)),
+    columns: sorted(columns.map(withoutWords)),
     primaryKey,
     indexes: sorted(indexes),
     foreignKeys: sorted(foreignKeys),

@@ -70,10 +70,7 @@ const readers: Readonly<Record<EngineName, LiveTextReader>> = {
     )
     const found = new Map(counts.map((row) => [String(row['name']), row]))
     return new Map(
-      tables.map((name) => [
-        name,
-        textOf(name, indexes, Number(found.get(name)?.['n'] ?? 0)),
-      ]),
+      tables.map((name) => [name, textOf(name, indexes, Number(found.get(name)?.['n'] ?? 0))]),
     )
   },
 
@@ -134,7 +131,10 @@ function textOf(table: string, all: readonly Row[], rows: number): LiveText {
 function* sqliteRows(session: HostSession, schema: string, table: string): Steps<number> {
   const name = `${quoted(schema)}.${quoted(table)}`
   const [kind] = yield* wait(
-    session.query('select wr from pragma_table_list where name = ? and schema = ?', [table, schema]),
+    session.query('select wr from pragma_table_list where name = ? and schema = ?', [
+      table,
+      schema,
+    ]),
   )
   if (kind === undefined) return 0
   const sql =

@@ -220,14 +220,21 @@ function isNative(
     addedColumns.every(isPlain) &&
     removedColumns.every((column) => isPlain(column) && isDroppable(column, live)) &&
     // An index that was there when the transaction began is in the way, even when it was dropped in it.
-    (removedColumns.length + addedColumns.length === 0 || (live.indexes.length === 0 && desired.indexes.length === 0)) &&
+    (removedColumns.length + addedColumns.length === 0 ||
+      (live.indexes.length === 0 && desired.indexes.length === 0)) &&
     live.columns.length > removedColumns.length &&
     changes.every(([{ from, to }, hasOtherType]) => {
       if (canonicalText(from.generated) !== canonicalText(to.generated)) return false
       if ((from.identity === true) !== (to.identity === true)) return false
       if (!hasOtherType) return true
       // It changes no type under a CHECK, nor under an index that was there when the transaction began.
-      return isPlain(from) && isPlain(to) && isDroppable(from, live) && !isIndexed(from, live) && !isIndexed(from, desired)
+      return (
+        isPlain(from) &&
+        isPlain(to) &&
+        isDroppable(from, live) &&
+        !isIndexed(from, live) &&
+        !isIndexed(from, desired)
+      )
     })
   )
 }

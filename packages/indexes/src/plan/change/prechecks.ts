@@ -25,7 +25,9 @@ export function duplicateCheck(
     ...(where === undefined ? [] : [`(${predicateSql(where, engine)})`]),
     ...(nullsDistinct === false ? [] : expressions.map((sql) => `(${sql}) is not null`)),
   ]
-  const columns = expressions.map((sql, at) => `${sql} as ${quoteIdentifier(nameOf(keys[at]!, at), engine)}`)
+  const columns = expressions.map(
+    (sql, at) => `${sql} as ${quoteIdentifier(nameOf(keys[at]!, at), engine)}`,
+  )
   const condition = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`
   return {
     finds: 'duplicates',
@@ -66,9 +68,7 @@ export function newColumnChecks(
   const { nullable, default: value, generated, identity, name } = column
   if (nullable || generated !== undefined || identity === true) return []
   if (value !== undefined && canonicalText(value) !== '{"kind":"value","value":null}') return []
-  return [
-    { finds: 'rows', of: name, sql: `select * from ${tableNameSql(table, engine)} limit 1` },
-  ]
+  return [{ finds: 'rows', of: name, sql: `select * from ${tableNameSql(table, engine)} limit 1` }]
 }
 
 function nameOf({ expression }: IndexDefinition['keys'][number], at: number): string {

@@ -104,11 +104,7 @@ function additionsOf(steps: readonly PlanStep[]): readonly PlanStep[] {
   return steps.filter(isAdditive)
 }
 
-const additive: ReadonlySet<PlanStep['kind']> = new Set([
-  'createTable',
-  'addColumn',
-  'createIndex',
-])
+const additive: ReadonlySet<PlanStep['kind']> = new Set(['createTable', 'addColumn', 'createIndex'])
 
 function checkJoin({ traits }: Host, inTransaction: 'refuse' | 'join'): void {
   if (inTransaction === 'refuse') {

@@ -9,15 +9,15 @@ import { sqliteLock } from './sqlite-lock.ts'
 /** What an engine offers for one at a time to change its schema, among all processes that use this package. */
 export interface SchemaLock {
   /** The first statements of a transaction that is to have the lock until its end. Absent where DDL is in no transaction. */
-  take?(session: HostSession, patience: Patience, isOutermost: boolean): Steps<void>
+  readonly take?: (session: HostSession, patience: Patience, isOutermost: boolean) => Steps<void>
   /** Runs `fn` while it has the lock, in no transaction. Absent where DDL always is in one. */
-  hold?<R>(pinned: Host, patience: Patience, fn: () => Promise<R>): Promise<R>
+  readonly hold?: <R>(pinned: Host, patience: Patience, fn: () => Promise<R>) => Promise<R>
   /** Runs `fn` in its turn among those of this process, for an engine that lets no other process in. */
-  inTurn?<R>(host: Host, patience: Patience, fn: () => Promise<R>): Promise<R>
+  readonly inTurn?: <R>(host: Host, patience: Patience, fn: () => Promise<R>) => Promise<R>
   /** Whether an error means that somebody else was in the way, and nothing of the transaction is kept. */
-  isInTheWay(error: unknown): boolean
+  readonly isInTheWay: (error: unknown) => boolean
   /** Whether an error means that the engine itself has waited for as long as it was told to. */
-  isTimeout?(error: unknown): boolean
+  readonly isTimeout?: (error: unknown) => boolean
 }
 
 export interface Patience {
