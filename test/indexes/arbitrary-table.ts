@@ -29,6 +29,8 @@ interface Abilities {
   /** Whether any column can be numbered, and not the primary key alone. */
   readonly identityAnywhere: boolean
   readonly maxNameBytes: number
+  /** Whether it is known which of two decimals is the greater one. */
+  readonly ordersDecimals: boolean
   /** Kinds that no index is over. */
   readonly unindexed: readonly PortableType['kind'][]
 }
@@ -44,6 +46,7 @@ const abilities: Readonly<Record<Exclude<EngineName, 'mysql'>, Abilities>> = {
     actions: true,
     identityAnywhere: false,
     maxNameBytes: 200,
+    ordersDecimals: false,
     unindexed: [],
   },
   duckdb: {
@@ -56,6 +59,7 @@ const abilities: Readonly<Record<Exclude<EngineName, 'mysql'>, Abilities>> = {
     actions: false,
     identityAnywhere: true,
     maxNameBytes: 200,
+    ordersDecimals: true,
     unindexed: ['array', 'json'],
   },
   postgresql: {
@@ -68,6 +72,7 @@ const abilities: Readonly<Record<Exclude<EngineName, 'mysql'>, Abilities>> = {
     actions: true,
     identityAnywhere: true,
     maxNameBytes: 63,
+    ordersDecimals: true,
     unindexed: [],
   },
 }
@@ -296,7 +301,7 @@ export function arbitraryTable(
       const parent = parentOf(numbered, keyed)
       const all = parent === undefined ? numbered : [...numbered, parent]
       const usable = all.filter(({ generated }) => generated === undefined)
-      const predicates = arbitraryPredicate(usable)
+      const predicates = arbitraryPredicate(usable, able)
       const index = arbitraryIndex(usable, predicates, able)
       return fc
         .record({
@@ -463,7 +468,10 @@ function pathLiteral(expression: Expression): fc.Arbitrary<Literal> {
 const operators = ['=', '<>', '<', '<=', '>', '>='] as const
 
 /** Any condition on the columns. */
-export function arbitraryPredicate(columns: readonly ColumnDefinition[]): fc.Arbitrary<Predicate> {
+function arbitraryPredicate(
+  columns: readonly ColumnDefinition[],
+  able: Abilities,
+): fc.Arbitrary<Predicate> {
   const sides = sidesOf(columns)
   const nullity = fc
     .record({
@@ -472,12 +480,16 @@ export function arbitraryPredicate(columns: readonly ColumnDefinition[]): fc.Arb
     })
     .map(({ kind, name }): Predicate => ({ kind, expression: { kind: 'column', name } }))
   if (sides.length === 0) return nullity
+  const isUnordered = (left: Expression): boolean =>
+    !able.ordersDecimals &&
+    left.kind === 'column' &&
+    columns.some(({ name, type }) => name === left.name && type.kind === 'decimal')
   const side = fc.constantFrom(...sides)
   const comparison = side.chain(({ expression, literalOf }) =>
     expression.chain((left) =>
       fc.record({
         kind: fc.constant('compare' as const),
-        operator: fc.constantFrom(...operators),
+        operator: fc.constantFrom(...(isUnordered(left) ? operators.slice(0, 2) : operators)),
         expression: fc.constant(left),
         value: literalOf(left),
       }),

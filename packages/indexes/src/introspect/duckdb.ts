@@ -17,7 +17,7 @@ export function* duckdbTables(
   return tables
     .filter(({ kind }) => kind === 'table')
     .map((table) => {
-      const live = liveTable(table, () => true)
+      const live = liveTable(table)
       return {
         ...live,
         columns: live.columns.map((column) => withIdentity(column, live.name, options.schema)),

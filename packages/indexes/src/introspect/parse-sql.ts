@@ -7,7 +7,7 @@ import { lexemesOf, type SqlLexeme } from './sql-syntax.ts'
  * gives `undefined`, so that it is kept as the text that it is and never taken for something else.
  */
 export function parseSql(sql: string, engine: EngineName): SqlNode | undefined {
-  const lexemes = lexemesOf(sql)
+  const lexemes = lexemesOf(sql, engine === 'sqlite')
   if (lexemes === undefined) return undefined
   try {
     const parser = new Parser(lexemes, strengths[engine], engine === 'postgresql')

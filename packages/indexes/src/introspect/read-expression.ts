@@ -2,6 +2,7 @@ import type { EngineName } from '@keelson/core'
 import type { Expression, JsonPath, Literal, Predicate } from '../ir/expression.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
 import { canonicalNumber } from '../sql/canonical-literal.ts'
+import { ordering } from '../sql/check-predicate.ts'
 import { dialects } from '../sql/dialects.ts'
 import { parseSql } from './parse-sql.ts'
 import { sameNumber } from './same-number.ts'
@@ -11,7 +12,14 @@ import type { SqlNode } from './sql-node.ts'
 export interface Scope {
   readonly engine: EngineName
   /** By the name as the engine compares it. */
-  readonly columns: ReadonlyMap<string, { readonly name: string; readonly kind: PortableKind }>
+  readonly columns: ReadonlyMap<string, ScopeColumn>
+}
+
+export interface ScopeColumn {
+  readonly name: string
+  readonly kind: PortableKind
+  /** See `isTextDecimal`. */
+  readonly isTextDecimal: boolean
 }
 
 /** Reads the key of an index. What is not a column, a path or a call of them is kept as SQL. */
@@ -117,13 +125,8 @@ function stepOf(node: SqlNode, { engine }: Scope): string | number | undefined {
   return dialects[engine].isJsonKey(step) ? step : undefined
 }
 
-function columnOf(
-  node: SqlNode,
-  { engine, columns }: Scope,
-): { readonly name: string; readonly kind: PortableKind } | undefined {
-  return node.kind === 'name'
-    ? columns.get(dialects[engine].foldedName(node.name, 'column'))
-    : undefined
+function columnOf(node: SqlNode, { engine, columns }: Scope): ScopeColumn | undefined {
+  return node.kind === 'name' ? columns.get(dialects[engine].foldedName(node.name)) : undefined
 }
 
 function predicateOf(node: SqlNode, scope: Scope): Predicate | undefined {
@@ -186,6 +189,8 @@ function comparedWith(
 ): Predicate | undefined {
   const expression = expressionOf(left, scope)
   if (expression === undefined) return undefined
+  // What compares texts is no comparison of decimals.
+  if (ordering.has(operator) && columnOf(left, scope)?.isTextDecimal === true) return undefined
   const value = literalOf(right, kindOf(expression, scope), scope.engine)
   return value === undefined ? undefined : { kind: 'compare', operator, expression, value }
 }

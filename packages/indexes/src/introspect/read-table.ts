@@ -5,9 +5,16 @@ import type { PortableType } from '../ir/portable-type.ts'
 import type { CheckDefinition, TableDefinition } from '../ir/table-definition.ts'
 import { canonicalSql } from '../sql/canonical-sql.ts'
 import { canonicalDefault, canonicalTable, readNativeType } from '../sql/canonical.ts'
+import { isTextDecimal } from '../sql/check-predicate.ts'
 import { dialects } from '../sql/dialects.ts'
 import type { LiveCheck, LiveColumn, LiveIndex, LiveKey, LiveTable } from './live-table.ts'
-import { readExpression, readLiteral, readPredicate, type Scope } from './read-expression.ts'
+import {
+  readExpression,
+  readLiteral,
+  readPredicate,
+  type Scope,
+  type ScopeColumn,
+} from './read-expression.ts'
 import { readTypeChecks } from './read-type-checks.ts'
 
 /** Makes a definition of what a database says of a table. */
@@ -22,7 +29,11 @@ export function readTable(
   const scope: Scope = {
     engine,
     columns: new Map(
-      columns.map(({ name, type }) => [foldedName(name, 'column'), { name, kind: type.kind }]),
+      columns.map((column): [string, ScopeColumn] => {
+        const { name, type } = column
+        const isText = isTextDecimal(column, engine)
+        return [foldedName(name), { name, kind: type.kind, isTextDecimal: isText }]
+      }),
     ),
   }
   return canonicalTable(

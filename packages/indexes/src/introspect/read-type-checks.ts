@@ -60,14 +60,17 @@ function candidates(check: LiveCheck, table: LiveTable, engine: EngineName): rea
   const { name } = check
   if (name === undefined) return spelledType(parseSql(check.expression, engine))
   if (!name.includes(': ')) return []
-  return table.columns.flatMap(({ name: column }) => {
-    // A name that was too long is cut before the colon.
-    const words = name.startsWith(`${column}: `)
-      ? name.slice(column.length + 2)
-      : name.slice(name.lastIndexOf(': ') + 2)
-    const type = typeFromWords(words, check, engine)
+  const { columns } = table
+  const whole = columns.filter(({ name: column }) => name.startsWith(`${column}: `))
+  const words = (column: string): string => name.slice(column.length + 2)
+  const read = whole.flatMap(({ name: column }) => {
+    const type = typeFromWords(words(column), check, engine)
     return type === undefined ? [] : { column, type }
   })
+  // A name that was too long is cut before the colon, and a hash says so.
+  if (read.length > 0 || !name.includes('~')) return read
+  const type = typeFromWords(name.slice(name.lastIndexOf(': ') + 2), check, engine)
+  return type === undefined ? [] : columns.map(({ name: column }) => ({ column, type }))
 }
 
 function typeFromWords(

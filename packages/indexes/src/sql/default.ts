@@ -31,8 +31,7 @@ export function defaultSql(column: ColumnDefinition, engine: EngineName): string
       }
       const value = canonicalLiteral(given.value, type.kind, engine)
       const sql = literalSql(value, engine, dialect.booleans)
-      // MySQL takes an expression for types that have no constants of their own, and any other in parentheses too.
-      return sql.startsWith('-') || engine === 'mysql' ? `(${sql})` : sql
+      return dialect.defaultInParentheses(type) ? `(${sql})` : sql
     }
   }
 }

@@ -25,6 +25,11 @@ export interface SqlDialect {
   /** One spelling for all of the engine's names of a type. */
   nativeSpelling(native: string): string
 
+  readonly decimalsAsText: boolean
+
+  /** Whether a DEFAULT of the type has to stand in parentheses even when it is a constant. */
+  defaultInParentheses(type: PortableType): boolean
+
   readonly booleans: { readonly true: string; readonly false: string }
 
   /** A value inside JSON, as a text or as what it is compared as; complete with the parentheses that it needs. */
@@ -78,8 +83,8 @@ export interface SqlDialect {
     readonly dropNamesTable: boolean
   }
 
-  /** Whether names that differ in the case of their letters are one. */
-  foldedName(name: string, of: 'table' | 'column'): string
+  /** The same for all names of tables or columns that the engine takes for one. */
+  readonly foldedName: (name: string) => string
 }
 
 /** Letters of ASCII in lower case, which are the ones that SQLite and DuckDB take for the same. */

@@ -28,6 +28,8 @@ export const duckdbDialect: SqlDialect = {
       : keptScalar(type),
   nearest,
   nativeSpelling,
+  decimalsAsText: false,
+  defaultInParentheses: () => false,
   booleans: { true: 'true', false: 'false' },
   jsonPath(path, as) {
     // The arrow binds more loosely than AND.
@@ -35,7 +37,7 @@ export const duckdbDialect: SqlDialect = {
     return as === 'string' ? text : `cast(${text} as ${casts[as]})`
   },
   // https://duckdb.org/docs/stable/data/json/json_functions: what begins so is a path.
-  isJsonKey: (key) => key !== '' && !/^[$\/]|["\\*]/.test(key),
+  isJsonKey: (key) => key !== '' && key !== '*' && !/^[$/]|["\\]/.test(key),
   functions: { lower: 'lower', upper: 'upper', length: 'length' },
   now: {
     date: `cast(timezone('UTC', now()) as date)`,

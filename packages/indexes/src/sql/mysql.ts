@@ -39,6 +39,9 @@ export const mysqlDialect: SqlDialect = {
     return { kind: known?.[1] ?? 'string' } as PortableType
   },
   nativeSpelling: (native) => native.toLowerCase().replaceAll(/\s+/g, ' ').trim(),
+  decimalsAsText: false,
+  // https://dev.mysql.com/doc/refman/8.4/en/data-type-defaults.html
+  defaultInParentheses: (type) => /^(?:text|json|longblob)/.test(mysqlDialect.typeSql(type)),
   booleans: { true: 'true', false: 'false' },
   jsonPath(path, as) {
     const text = dollarPath(path, 'mysql')

@@ -30,6 +30,8 @@ export const postgresqlDialect: SqlDialect = {
       : keptScalar(type),
   nearest,
   nativeSpelling,
+  decimalsAsText: false,
+  defaultInParentheses: () => false,
   booleans: { true: 'true', false: 'false' },
   jsonPath(path, as) {
     const text = `(${arrowPath(path, 'postgresql')})`

@@ -3,6 +3,7 @@ import { DefinitionError, UnsupportedByEngineError } from '../errors.ts'
 import type { IndexDefinition } from '../ir/index-definition.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { indexName } from '../names/index-name.ts'
+import { checkPredicate } from './check-predicate.ts'
 import { dialects } from './dialects.ts'
 import { indexBodySql } from './index-body.ts'
 import { tableNameSql } from './table-name.ts'
@@ -37,6 +38,7 @@ export function createIndexSql(
         'it is created with the table. Leave it out, or create an index without `constraint`.',
     )
   }
+  if (index.where !== undefined) checkPredicate(index.where, table, engine)
   if (concurrently && !dialects[engine].index.concurrently) {
     throw new UnsupportedByEngineError(
       engine,

@@ -7,6 +7,7 @@ import type {
 } from '../ir/table-definition.ts'
 import { checkTable } from '../names/check-tables.ts'
 import { checkName, foreignKeyName, sequenceName } from '../names/constraint-name.ts'
+import { checkPredicate } from './check-predicate.ts'
 import { dialects } from './dialects.ts'
 import { columnSql } from './print-column.ts'
 import { predicateSql } from './print-expression.ts'
@@ -84,6 +85,7 @@ export function checkSql(
   check: CheckDefinition,
   engine: EngineName,
 ): string {
+  checkPredicate(check.predicate, table, engine)
   const name = quoteIdentifier(checkName(table, check, engine), engine)
   const named = dialects[engine].constraintNames ? `constraint ${name} ` : ''
   return `${named}check (${predicateSql(check.predicate, engine)})`

@@ -56,6 +56,8 @@ export const sqliteDialect: SqlDialect = {
     return { kind: known?.[1] ?? 'number' } as PortableType
   },
   nativeSpelling: (native) => native.toUpperCase().replaceAll(/\s+/g, ' ').trim(),
+  decimalsAsText: true,
+  defaultInParentheses: () => false,
   booleans: { true: '1', false: '0' },
   jsonPath: (path) => arrowPath(path, 'sqlite'),
   // https://www.sqlite.org/json1.html#jptr: what begins so is a path, and a quote ends the label.
