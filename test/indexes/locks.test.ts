@@ -96,6 +96,8 @@ describe('on PostgreSQL', () => {
 
   it.each([
     'pg under Drizzle',
+    'pg under Drizzle with transactions',
+    'pg under Kysely with transactions',
     'postgres.js under Drizzle',
     'PGlite under Kysely',
     'PGlite under Drizzle',

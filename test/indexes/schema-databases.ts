@@ -8,6 +8,8 @@ import type { ApplyOptions, ApplyReport, DiffOptions, EnsureOptions } from '@kee
 import * as onKysely from '@keelson/indexes/kysely'
 import { drizzle as sqliteDrizzle } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { withTransactions as withDrizzleTransactions } from '@keelson/transactions/drizzle'
+import { withTransactions as withKyselyTransactions } from '@keelson/transactions/kysely'
 import BetterSqlite3 from 'better-sqlite3'
 import { drizzle as betterSqlite3Drizzle } from 'drizzle-orm/better-sqlite3'
 import { drizzle as nodePostgresDrizzle } from 'drizzle-orm/node-postgres'
@@ -131,6 +133,28 @@ export const databases: Readonly<Record<string, OpenDatabase>> = {
     const client = new BetterSqlite3(temporaryFile())
     client.pragma('foreign_keys = on')
     return { db: betterSqlite3Drizzle(client), close: () => client.close() }
+  }),
+  "Keelson's SQLite under Kysely with transactions": kysely('sqlite', () =>
+    withKyselyTransactions(new SqliteDialect({ path: temporaryFile() })),
+  ),
+  "Keelson's SQLite under Drizzle with transactions": drizzle('sqlite', () => {
+    const db = sqliteDrizzle(temporaryFile())
+    return { db: withDrizzleTransactions(db), close: () => db.$client.close() }
+  }),
+  'better-sqlite3 under Drizzle with transactions': drizzle('sqlite', () => {
+    const client = new BetterSqlite3(temporaryFile())
+    client.pragma('foreign_keys = on')
+    const db = withDrizzleTransactions(betterSqlite3Drizzle(client))
+    return { db, close: () => client.close() }
+  }),
+  'pg under Kysely with transactions': kysely('postgresql', async () =>
+    withKyselyTransactions(
+      new PostgresDialect({ pool: new Pool({ connectionString: await postgresql(), max: 3 }) }),
+    ),
+  ),
+  'pg under Drizzle with transactions': drizzle('postgresql', async () => {
+    const pool = new Pool({ connectionString: await postgresql(), max: 3 })
+    return { db: withDrizzleTransactions(nodePostgresDrizzle(pool)), close: () => pool.end() }
   }),
   'DuckDB under Kysely': kysely('duckdb', () => new DuckDBDialect({ path: ':memory:' })),
   'DuckDB under Drizzle': drizzle('duckdb', () => {
