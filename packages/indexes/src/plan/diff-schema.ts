@@ -23,7 +23,7 @@ import { needsColumn } from './change/columns-of.ts'
 import { duplicateCheck } from './change/prechecks.ts'
 import { concurrently } from './concurrently.ts'
 import { indexEstimate, lockingRisk } from './estimate.ts'
-import { tableKey } from './fingerprint.ts'
+import { partsOf, tableKey } from './fingerprint.ts'
 import { readLiveTables } from './live-schema.ts'
 import { type LiveText, readLiveTexts } from './live-text.ts'
 import { parentsFirst } from './order-tables.ts'
@@ -55,7 +55,7 @@ export function* planSchema(
   for (const table of desired) {
     const found = live.get(tableKey(table))
     if (found === undefined) missing.push(table)
-    else differences.push(differenceOf(found, table, engine))
+    else if (partsOf(found) !== partsOf(table)) differences.push(differenceOf(found, table, engine))
   }
   const unmanaged = differences.flatMap(({ unmanagedIndexes }) =>
     unmanagedIndexes.flatMap(({ name }) => name ?? []),

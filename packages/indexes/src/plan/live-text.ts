@@ -139,7 +139,7 @@ function* sqliteRows(session: HostSession, schema: string, table: string): Steps
     ),
   )
   if (kind === undefined) return 0
-  const taken = String(kind['taken'] ?? '').split(',')
+  const taken = (kind['taken'] as string | null)?.split(',') ?? []
   const rowid = ['rowid', 'oid', '_rowid_'].find((alias) => !taken.includes(alias))
   const sql =
     Number(kind['wr']) === 0 && rowid !== undefined
