@@ -175,9 +175,7 @@ describe.each(engines)('on %s', (_, open) => {
   it('refuses to be called inside a transaction', async () => {
     const database = await open()
     const plan = await database.diffSchema([users()])
-    const inside = database.db
-      .transaction()
-      .execute((tx: Kysely<any>) => applyPlan(tx, plan))
+    const inside = database.db.transaction().execute((tx: Kysely<any>) => applyPlan(tx, plan))
     await expect(inside).rejects.toMatchObject({ code: 'OPEN_TRANSACTION' })
   })
 })
@@ -246,7 +244,8 @@ describe('on SQLite', () => {
 
   it('keeps a text that was written by hand when a change is undone', async () => {
     const database = await open()
-    const text = 'CREATE TABLE  hand (id integer primary key, -- the key\n a TEXT DEFAULT (1+1), b int)'
+    const text =
+      'CREATE TABLE  hand (id integer primary key, -- the key\n a TEXT DEFAULT (1+1), b int)'
     await database.sql(
       text,
       'create index "by hand" on hand(a)',
@@ -268,14 +267,15 @@ describe('on SQLite', () => {
 
   it('goes on numbering where it was after a table was rebuilt', async () => {
     const database = await open()
-    const numbered = (nullable: boolean) => ({
-      ...users(),
-      columns: [
-        { name: 'id', type: { kind: 'integer' }, nullable: false, identity: true },
-        { name: 'a', type: { kind: 'int32' }, nullable },
-        { name: 'b', type: { kind: 'int32' }, nullable },
-      ],
-    }) as const
+    const numbered = (nullable: boolean) =>
+      ({
+        ...users(),
+        columns: [
+          { name: 'id', type: { kind: 'integer' }, nullable: false, identity: true },
+          { name: 'a', type: { kind: 'int32' }, nullable },
+          { name: 'b', type: { kind: 'int32' }, nullable },
+        ],
+      }) as const
     await database.ensureTables([numbered(true)])
     await database.sql('insert into users (id, a, b) values (7, 1, 1)', 'delete from users')
     const plan = await database.diffSchema([numbered(false)])
@@ -289,7 +289,13 @@ describe('on SQLite', () => {
     const database = await open()
     await database.sql('create table t (id text primary key, a text collate nocase) without rowid')
     const [live] = await database.introspect()
-    const changed = { ...live!, columns: live!.columns.map((each) => ({ ...each, default: { kind: 'value', value: 'x' } as const })) }
+    const changed = {
+      ...live!,
+      columns: live!.columns.map((each) => ({
+        ...each,
+        default: { kind: 'value', value: 'x' } as const,
+      })),
+    }
     await expect(database.diffSchema([changed])).rejects.toMatchObject({
       code: 'UNSUPPORTED_CHANGE',
     })

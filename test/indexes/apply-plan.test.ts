@@ -40,7 +40,11 @@ describe.each(Object.entries(databases))('on %s', (_, open) => {
     // DuckDB only adds columns to a table that another one refers to.
     const isDuckDB = database.engine === 'duckdb'
     const table = isDuckDB
-      ? adding(users({ indexes: [index('age')] }), { name: 'note', type: { kind: 'string' }, nullable: true })
+      ? adding(users({ indexes: [index('age')] }), {
+          name: 'note',
+          type: { kind: 'string' },
+          nullable: true,
+        })
       : adding(altering(users({ indexes: [index('age'), index('name')] }), wide), {
           name: 'note',
           type: { kind: 'string' },

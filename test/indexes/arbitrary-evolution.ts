@@ -87,9 +87,7 @@ function isSame(
   return (
     column.name === name &&
     origins.every((origin) =>
-      origin.columns.every(
-        (other) => other.name !== name || other.type.kind === column.type.kind,
-      ),
+      origin.columns.every((other) => other.name !== name || other.type.kind === column.type.kind),
     )
   )
 }
@@ -138,4 +136,3 @@ function namesIn(part: object): readonly string[] {
   })
   return names
 }
-

@@ -41,7 +41,11 @@ describe.each(engines)('on %s', (name, open) => {
           try {
             plan = await database.diffSchema([after])
           } catch (error) {
-            if (!(error instanceof UnsupportedChangeError || error instanceof UnsupportedByEngineError))
+            if (
+              !(
+                error instanceof UnsupportedChangeError || error instanceof UnsupportedByEngineError
+              )
+            )
               throw error
             refused++
             return

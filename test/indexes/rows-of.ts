@@ -12,8 +12,7 @@ export async function rowsOf(
   let rows: readonly Record<string, unknown>[] = []
   for (const [at, sql] of statements.entries()) {
     const returnsRows = /^\s*(?:select|with|pragma|show|explain)/i.test(sql)
-    if (at === statements.length - 1 && returnsRows)
-      rows = await takeSteps(wait(host.query(sql)))
+    if (at === statements.length - 1 && returnsRows) rows = await takeSteps(wait(host.query(sql)))
     else await takeSteps(wait(host.run(sql)))
   }
   return rows

@@ -8,6 +8,8 @@ import type { ApplyOptions, ApplyReport, DiffOptions, EnsureOptions } from '@kee
 import * as onKysely from '@keelson/indexes/kysely'
 import { drizzle as sqliteDrizzle } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { withTransactions as withDrizzleTransactions } from '@keelson/transactions/drizzle'
+import { withTransactions as withKyselyTransactions } from '@keelson/transactions/kysely'
 import BetterSqlite3 from 'better-sqlite3'
 import { drizzle as betterSqlite3Drizzle } from 'drizzle-orm/better-sqlite3'
 import { drizzle as nodePostgresDrizzle } from 'drizzle-orm/node-postgres'
@@ -44,7 +46,10 @@ export interface SchemaDatabase {
 /** An empty database, which is closed after the test. */
 export type OpenDatabase = () => Promise<SchemaDatabase>
 
-function kysely(engine: SchemaDatabase['engine'], dialect: () => Promise<Dialect> | Dialect): OpenDatabase {
+function kysely(
+  engine: SchemaDatabase['engine'],
+  dialect: () => Promise<Dialect> | Dialect,
+): OpenDatabase {
   return async () => {
     const db = new Kysely<any>({ dialect: await dialect() })
     onTestFinished(() => db.destroy())
@@ -96,6 +101,15 @@ async function postgresql(): Promise<string> {
   return (await postgres()).createDatabase()
 }
 
+/** One for a file, since starting one takes more than a second. */
+let pglite: PGlite | undefined
+
+async function emptyPglite(): Promise<PGlite> {
+  pglite ??= new PGlite()
+  await pglite.exec('drop schema public cascade; create schema public')
+  return pglite
+}
+
 /** Every engine, driver and ORM. */
 export const databases: Readonly<Record<string, OpenDatabase>> = {
   "Keelson's SQLite under Kysely": kysely(
@@ -120,6 +134,28 @@ export const databases: Readonly<Record<string, OpenDatabase>> = {
     client.pragma('foreign_keys = on')
     return { db: betterSqlite3Drizzle(client), close: () => client.close() }
   }),
+  "Keelson's SQLite under Kysely with transactions": kysely('sqlite', () =>
+    withKyselyTransactions(new SqliteDialect({ path: temporaryFile() })),
+  ),
+  "Keelson's SQLite under Drizzle with transactions": drizzle('sqlite', () => {
+    const db = sqliteDrizzle(temporaryFile())
+    return { db: withDrizzleTransactions(db), close: () => db.$client.close() }
+  }),
+  'better-sqlite3 under Drizzle with transactions': drizzle('sqlite', () => {
+    const client = new BetterSqlite3(temporaryFile())
+    client.pragma('foreign_keys = on')
+    const db = withDrizzleTransactions(betterSqlite3Drizzle(client))
+    return { db, close: () => client.close() }
+  }),
+  'pg under Kysely with transactions': kysely('postgresql', async () =>
+    withKyselyTransactions(
+      new PostgresDialect({ pool: new Pool({ connectionString: await postgresql(), max: 3 }) }),
+    ),
+  ),
+  'pg under Drizzle with transactions': drizzle('postgresql', async () => {
+    const pool = new Pool({ connectionString: await postgresql(), max: 3 })
+    return { db: withDrizzleTransactions(nodePostgresDrizzle(pool)), close: () => pool.end() }
+  }),
   'DuckDB under Kysely': kysely('duckdb', () => new DuckDBDialect({ path: ':memory:' })),
   'DuckDB under Drizzle': drizzle('duckdb', () => {
     const db = duckdbDrizzle(':memory:')
@@ -138,10 +174,13 @@ export const databases: Readonly<Record<string, OpenDatabase>> = {
     const client = postgresJs(await postgresql(), { max: 3, onnotice: () => {} })
     return { db: postgresJsDrizzle(client), close: () => client.end() }
   }),
-  'PGlite under Kysely': kysely('postgresql', () => new PGliteDialect({ pglite: new PGlite() })),
-  'PGlite under Drizzle': drizzle('postgresql', () => {
-    const client = new PGlite()
-    return { db: pgliteDrizzle(client), close: () => client.close() }
+  'PGlite under Kysely': async () => {
+    const db = new Kysely<any>({ dialect: new PGliteDialect({ pglite: await emptyPglite() }) })
+    return kyselyDatabase('postgresql', db)
+  },
+  'PGlite under Drizzle': drizzle('postgresql', async () => {
+    const client = await emptyPglite()
+    return { db: pgliteDrizzle(client), close: () => {} }
   }),
 }
 

@@ -29,9 +29,7 @@ export function posts(change: Partial<TableDefinition> = {}): TableDefinition {
     ],
     primaryKey: ['id'],
     indexes: [],
-    foreignKeys: [
-      { columns: ['author'], referencedTable: 'users', referencedColumns: ['id'] },
-    ],
+    foreignKeys: [{ columns: ['author'], referencedTable: 'users', referencedColumns: ['id'] }],
     checks: [],
     queries: [],
     ...change,
@@ -39,7 +37,10 @@ export function posts(change: Partial<TableDefinition> = {}): TableDefinition {
 }
 
 /** The table with a column more. */
-export function adding(table: TableDefinition, ...columns: readonly ColumnDefinition[]): TableDefinition {
+export function adding(
+  table: TableDefinition,
+  ...columns: readonly ColumnDefinition[]
+): TableDefinition {
   return { ...table, columns: [...table.columns, ...columns] }
 }
 
@@ -60,4 +61,21 @@ export function index(...names: readonly string[]): IndexDefinition {
 
 export function unique(...names: readonly string[]): IndexDefinition {
   return { ...index(...names), unique: true }
+}
+
+/** Tables that differ, each with indexes and a parent. */
+export function numberedTables(count: number): readonly TableDefinition[] {
+  return Array.from({ length: count }, (_, at) => ({
+    ...users({ indexes: [unique('email'), index('age'), index('name')] }),
+    name: `records_${at}`,
+  }))
+}
+
+/** Tables of which one is filled before, and gets indexes that take their time. */
+export function largeTables(): readonly TableDefinition[] {
+  return [
+    users({ indexes: [index('email'), index('name'), index('age'), index('age', 'email')] }),
+    { ...posts({ indexes: [index('author')] }) },
+    { ...users(), name: 'others' },
+  ]
 }

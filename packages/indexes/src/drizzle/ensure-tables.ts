@@ -1,6 +1,8 @@
 import type { TableDefinition } from '../ir/table-definition.ts'
+import { areEnsured } from '../plan/ensure/ensured-tables.ts'
 import { type EnsureOptions, runEnsure } from '../plan/ensure/run-ensure.ts'
 import { type AnyDatabase, DrizzleHost } from './drizzle-host.ts'
+import { drizzleSession } from './internals.ts'
 
 /**
  * Creates what is missing of tables, columns and indexes. Made to be called before each use: what is known to be there is
@@ -24,5 +26,6 @@ export async function ensureTables(
   tables: readonly TableDefinition[],
   options?: EnsureOptions,
 ): Promise<void> {
-  return await runEnsure(new DrizzleHost(db, 'ensureTables()'), tables, options)
+  if (options === undefined && areEnsured(drizzleSession(db)?.dialect, tables)) return
+  await runEnsure(new DrizzleHost(db, 'ensureTables()'), tables, options)
 }

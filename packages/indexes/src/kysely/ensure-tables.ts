@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { TableDefinition } from '../ir/table-definition.ts'
+import { areEnsured } from '../plan/ensure/ensured-tables.ts'
 import { type EnsureOptions, runEnsure } from '../plan/ensure/run-ensure.ts'
 import { KyselyHost } from './kysely-host.ts'
 
@@ -25,5 +26,6 @@ export async function ensureTables(
   tables: readonly TableDefinition[],
   options?: EnsureOptions,
 ): Promise<void> {
-  return await runEnsure(new KyselyHost(db, 'ensureTables()'), tables, options)
+  if (options === undefined && areEnsured(db.getExecutor().adapter, tables)) return
+  await runEnsure(new KyselyHost(db, 'ensureTables()'), tables, options)
 }

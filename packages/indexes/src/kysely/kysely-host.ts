@@ -74,7 +74,8 @@ export class KyselyHost implements Host {
   *atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
     const on = async (db: Kysely<any>): Promise<R> => {
       const host = new KyselyHost(db, this.#where)
-      if (!(await suspendsForeignKeys(db))) return takeSteps(withoutForeignKeys(host, this.#where, fn))
+      if (!(await suspendsForeignKeys(db)))
+        return takeSteps(withoutForeignKeys(host, this.#where, fn))
       await acquireMigrationLock(db)
       try {
         return await takeSteps(host.atomically(fn))
@@ -97,9 +98,7 @@ export class KyselyHost implements Host {
 
 /** Whether it is a connection of ours, whose lock for migrations also suspends foreign keys, and lets nobody in between. */
 function suspendsForeignKeys(db: Kysely<any>): Promise<boolean> {
-  return db
-    .getExecutor()
-    .provideConnection(async (connection) => migrationLock in connection)
+  return db.getExecutor().provideConnection(async (connection) => migrationLock in connection)
 }
 
 function sessionOn(db: Kysely<any>): HostSession {

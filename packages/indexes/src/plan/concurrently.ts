@@ -14,5 +14,8 @@ export function concurrently(step: PlanStep): PlanStep {
 
 /** Statements are our own, and those of `pg_get_indexdef()`. */
 function inSql(sql: string): string {
-  return sql.replace(/^(create (?:unique )?index|drop index) (?!concurrently )/i, '$1 concurrently ')
+  return sql.replace(
+    /^(create (?:unique )?index|drop index) (?!concurrently )/i,
+    '$1 concurrently ',
+  )
 }

@@ -23,7 +23,7 @@ import { needsColumn } from './change/columns-of.ts'
 import { duplicateCheck } from './change/prechecks.ts'
 import { concurrently } from './concurrently.ts'
 import { indexEstimate, lockingRisk } from './estimate.ts'
-import { tableKey } from './fingerprint.ts'
+import { partsOf, tableKey } from './fingerprint.ts'
 import { readLiveTables } from './live-schema.ts'
 import { type LiveText, readLiveTexts } from './live-text.ts'
 import { parentsFirst } from './order-tables.ts'
@@ -55,7 +55,7 @@ export function* planSchema(
   for (const table of desired) {
     const found = live.get(tableKey(table))
     if (found === undefined) missing.push(table)
-    else differences.push(differenceOf(found, table, engine))
+    else if (partsOf(found) !== partsOf(table)) differences.push(differenceOf(found, table, engine))
   }
   const unmanaged = differences.flatMap(({ unmanagedIndexes }) =>
     unmanagedIndexes.flatMap(({ name }) => name ?? []),
@@ -153,7 +153,9 @@ function createTables(missing: readonly TableDefinition[], plan: PlanBuilder): r
   const ordered = parentsFirst(missing)
   ordered.forEach((table, at) => {
     const isLater = ({ referencedTable }: ForeignKeyDefinition): boolean =>
-      ordered.slice(at + 1).some(({ name, schema }) => name === referencedTable && schema === table.schema)
+      ordered
+        .slice(at + 1)
+        .some(({ name, schema }) => name === referencedTable && schema === table.schema)
     // SQLite looks for the parent when there is a row.
     const waiting = engine === 'sqlite' ? [] : table.foreignKeys.filter(isLater)
     if (waiting.length > 0 && engine === 'duckdb') refuseCircle(table, waiting[0]!)
@@ -208,7 +210,9 @@ function addForeignKey(table: TableDefinition, key: ForeignKeyDefinition, plan: 
       risk: 'locking',
       why: 'The definition asks for it.',
       sql: [`${at} add ${foreignKeySql(table, key, engine)}`],
-      down: [`${at} drop ${engine === 'mysql' ? 'foreign key' : 'constraint'} ${quoteIdentifier(name, engine)}`],
+      down: [
+        `${at} drop ${engine === 'mysql' ? 'foreign key' : 'constraint'} ${quoteIdentifier(name, engine)}`,
+      ],
     },
     { ...withoutForeignKey(current, key), foreignKeys: [...current.foreignKeys, key] },
   )
@@ -229,7 +233,9 @@ function createIndex(
       kind: 'createIndex',
       ...(index.name !== undefined && { object: index.name }),
       risk: lockingRisk(estimate),
-      why: index.unique ? 'The definition asks for it to be unique.' : 'The definition asks for it.',
+      why: index.unique
+        ? 'The definition asks for it to be unique.'
+        : 'The definition asks for it.',
       sql: [createIndexSql(table, index, engine)],
       down: [dropIndexSql(table, index, engine)],
       ...(rows > 0 && { estimate }),
@@ -268,7 +274,13 @@ function dropIndexes(
   for (const index of removedIndexes) {
     const isThere = plan.table(live)?.indexes.some(({ name }) => name === index.name) === true
     if (isThere)
-      dropIndex(live, index, 'No definition asks for it any more, or another one does its work.', texts, plan)
+      dropIndex(
+        live,
+        index,
+        'No definition asks for it any more, or another one does its work.',
+        texts,
+        plan,
+      )
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { canonicalText } from './canonical-text.ts'
+import { withoutWords } from './table-difference.ts'
 
 /** The tables by their `tableKey()`; undefined for one that is not there. */
 export type TableModel = ReadonlyMap<string, TableDefinition | undefined>
@@ -40,9 +41,19 @@ function hashOfTable(key: string, table: TableDefinition | undefined): bigint {
   return digest.readBigUInt64BE(0) * 2n ** 64n + digest.readBigUInt64BE(8)
 }
 
-function partsOf({ columns, primaryKey, indexes, foreignKeys, checks }: TableDefinition): string {
+/** Definitions do not change, and each is asked for more than once. */
+const known = new WeakMap<TableDefinition, string>()
+
+/** A text that is the same for tables that have the same, in whichever order. */
+export function partsOf(table: TableDefinition): string {
+  const text = known.get(table) ?? textOf(table)
+  known.set(table, text)
+  return text
+}
+
+function textOf({ columns, primaryKey, indexes, foreignKeys, checks }: TableDefinition): string {
   return canonicalText({
-    columns: sorted(columns.map(({ description: _, ...column }) => column)),
+    columns: sorted(columns.map(withoutWords)),
     primaryKey,
     indexes: sorted(indexes),
     foreignKeys: sorted(foreignKeys),

@@ -61,4 +61,3 @@ export function namesBySchema(
   }
   return names
 }
-

@@ -70,10 +70,7 @@ const readers: Readonly<Record<EngineName, LiveTextReader>> = {
     )
     const found = new Map(counts.map((row) => [String(row['name']), row]))
     return new Map(
-      tables.map((name) => [
-        name,
-        textOf(name, indexes, Number(found.get(name)?.['n'] ?? 0)),
-      ]),
+      tables.map((name) => [name, textOf(name, indexes, Number(found.get(name)?.['n'] ?? 0))]),
     )
   },
 
@@ -134,12 +131,19 @@ function textOf(table: string, all: readonly Row[], rows: number): LiveText {
 function* sqliteRows(session: HostSession, schema: string, table: string): Steps<number> {
   const name = `${quoted(schema)}.${quoted(table)}`
   const [kind] = yield* wait(
-    session.query('select wr from pragma_table_list where name = ? and schema = ?', [table, schema]),
+    session.query(
+      `select wr, (select group_concat(lower(x.name)) from pragma_table_xinfo(l.name, l.schema) x
+         where lower(x.name) in ('rowid', 'oid', '_rowid_')) as taken
+       from pragma_table_list l where name = ? and schema = ?`,
+      [table, schema],
+    ),
   )
   if (kind === undefined) return 0
+  const taken = (kind['taken'] as string | null)?.split(',') ?? []
+  const rowid = ['rowid', 'oid', '_rowid_'].find((alias) => !taken.includes(alias))
   const sql =
-    Number(kind['wr']) === 0
-      ? `select coalesce(max(rowid), 0) as n from ${name}`
+    Number(kind['wr']) === 0 && rowid !== undefined
+      ? `select coalesce(max(${rowid}), 0) as n from ${name}`
       : `select count(*) as n from (select 1 from ${name} limit 1000000)`
   const [row] = yield* wait(session.query(sql))
   return Number(row?.['n'] ?? 0)

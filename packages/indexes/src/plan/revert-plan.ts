@@ -12,7 +12,10 @@ export function revertPlan(plan: SchemaPlan): SchemaPlan {
   const { steps } = plan
   const last = steps.at(-1)
   if (last === undefined)
-    throw new KeelsonError('EMPTY_PLAN', 'revertPlan() was given a plan without steps. There is nothing to undo.')
+    throw new KeelsonError(
+      'EMPTY_PLAN',
+      'revertPlan() was given a plan without steps. There is nothing to undo.',
+    )
   const reverted = steps.map((step, at): PlanStep => {
     const { prechecks: _, ...rest } = step
     return {

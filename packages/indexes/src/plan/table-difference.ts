@@ -84,8 +84,9 @@ export function isSameColumn(one: ColumnDefinition, other: ColumnDefinition): bo
   return canonicalText(withoutWords(one)) === canonicalText(withoutWords(other))
 }
 
-function withoutWords({ description: _, ...column }: ColumnDefinition): object {
-  return column
+export function withoutWords(column: ColumnDefinition): object {
+  const { description: _, ...rest } = column
+  return rest
 }
 
 /** What is in one list and not in the other, where the same under two names is the same. */
@@ -116,6 +117,7 @@ function removeBest<T extends { readonly name?: string }>(
   same.splice(Math.max(at, 0), 1)
 }
 
-function textOf({ name: _, ...rest }: { readonly name?: string }): string {
+function textOf(item: { readonly name?: string }): string {
+  const { name: _, ...rest } = item
   return canonicalText(rest)
 }

@@ -50,7 +50,9 @@ function messageOf(step: PlanStep, { finds, of }: StepCheck, row: Row): string {
 }
 
 function text(row: Row): string {
-  const all = JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value))
+  const all = JSON.stringify(row, (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  )
   return all.length > 200 ? `${all.slice(0, 197)}...` : all
 }
 
@@ -77,6 +79,8 @@ function* countForRebuild(
   engine: EngineName,
 ): Steps<number | undefined> {
   if (kind !== 'rebuildTable') return undefined
-  const [row] = yield* wait(session.query(`select count(*) as n from ${quoteIdentifier(table, engine)}`))
+  const [row] = yield* wait(
+    session.query(`select count(*) as n from ${quoteIdentifier(table, engine)}`),
+  )
   return Number(row?.['n'])
 }

@@ -18,11 +18,10 @@ export interface Change {
 }
 
 /** Adds the steps to a plan that make the columns, checks and foreign keys of a table what they are to be; not its indexes. */
-export const alterTable: Readonly<
-  Record<EngineName, (change: Change, plan: PlanBuilder) => void>
-> = {
-  sqlite: alterSqlite,
-  duckdb: alterDuckDB,
-  postgresql: alterPostgresql,
-  mysql: alterMysql,
-}
+export const alterTable: Readonly<Record<EngineName, (change: Change, plan: PlanBuilder) => void>> =
+  {
+    sqlite: alterSqlite,
+    duckdb: alterDuckDB,
+    postgresql: alterPostgresql,
+    mysql: alterMysql,
+  }

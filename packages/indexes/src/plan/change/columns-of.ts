@@ -6,7 +6,8 @@ import type { TableDefinition } from '../../ir/table-definition.ts'
 export function isOver(predicate: Predicate, table: TableDefinition): boolean {
   const names = namedIn(predicate)
   return (
-    names !== undefined && names.every((name) => table.columns.some((column) => column.name === name))
+    names !== undefined &&
+    names.every((name) => table.columns.some((column) => column.name === name))
   )
 }
 

@@ -219,15 +219,23 @@ function isNative(
     constraints.every((each) => each.length === 0) &&
     addedColumns.every(isPlain) &&
     removedColumns.every((column) => isPlain(column) && isDroppable(column, live)) &&
+    (removedColumns.length === 0 || hasNoKeys(live)) &&
     // An index that was there when the transaction began is in the way, even when it was dropped in it.
-    (removedColumns.length + addedColumns.length === 0 || (live.indexes.length === 0 && desired.indexes.length === 0)) &&
+    (removedColumns.length + addedColumns.length === 0 ||
+      (live.indexes.length === 0 && desired.indexes.length === 0)) &&
     live.columns.length > removedColumns.length &&
     changes.every(([{ from, to }, hasOtherType]) => {
       if (canonicalText(from.generated) !== canonicalText(to.generated)) return false
       if ((from.identity === true) !== (to.identity === true)) return false
       if (!hasOtherType) return true
       // It changes no type under a CHECK, nor under an index that was there when the transaction began.
-      return isPlain(from) && isPlain(to) && isDroppable(from, live) && !isIndexed(from, live) && !isIndexed(from, desired)
+      return (
+        isPlain(from) &&
+        isPlain(to) &&
+        isDroppable(from, live) &&
+        !isIndexed(from, live) &&
+        !isIndexed(from, desired)
+      )
     })
   )
 }
@@ -249,6 +257,11 @@ function isDroppable({ name }: ColumnDefinition, live: TableDefinition): boolean
     live.foreignKeys.every(({ columns }) => !columns.includes(name)) &&
     live.indexes.every((index) => index.constraint !== true || !needsColumn(index, name))
   )
+}
+
+/** A key has an index, and no column before one of an index can be dropped. */
+function hasNoKeys({ primaryKey, foreignKeys, indexes }: TableDefinition): boolean {
+  return primaryKey.length + foreignKeys.length + indexes.length === 0
 }
 
 function isIndexed({ name }: ColumnDefinition, live: TableDefinition): boolean {

@@ -5,7 +5,6 @@ import type { CheckDefinition, TableDefinition } from '../../ir/table-definition
 import { checkName } from '../../names/constraint-name.ts'
 import { expressionSql, predicateSql } from '../../sql/print-table.ts'
 import { tableNameSql } from '../../sql/table-name.ts'
-import { canonicalText } from '../canonical-text.ts'
 import type { StepCheck } from '../schema-plan.ts'
 
 /** What the number of rows of a key is called in what is found. */
@@ -25,7 +24,9 @@ export function duplicateCheck(
     ...(where === undefined ? [] : [`(${predicateSql(where, engine)})`]),
     ...(nullsDistinct === false ? [] : expressions.map((sql) => `(${sql}) is not null`)),
   ]
-  const columns = expressions.map((sql, at) => `${sql} as ${quoteIdentifier(nameOf(keys[at]!, at), engine)}`)
+  const columns = expressions.map(
+    (sql, at) => `${sql} as ${quoteIdentifier(nameOf(keys[at]!, at), engine)}`,
+  )
   const condition = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`
   return {
     finds: 'duplicates',
@@ -65,10 +66,9 @@ export function newColumnChecks(
 ): readonly StepCheck[] {
   const { nullable, default: value, generated, identity, name } = column
   if (nullable || generated !== undefined || identity === true) return []
-  if (value !== undefined && canonicalText(value) !== '{"kind":"value","value":null}') return []
-  return [
-    { finds: 'rows', of: name, sql: `select * from ${tableNameSql(table, engine)} limit 1` },
-  ]
+  const isNull = value?.kind === 'value' && value.value === null
+  if (value !== undefined && !isNull) return []
+  return [{ finds: 'rows', of: name, sql: `select * from ${tableNameSql(table, engine)} limit 1` }]
 }
 
 function nameOf({ expression }: IndexDefinition['keys'][number], at: number): string {

@@ -86,10 +86,14 @@ function isNative({ difference, altersConstraints }: Change): boolean {
 }
 
 /** https://www.sqlite.org/lang_altertable.html#alter_table_add_column */
-function isAddable({ default: value, generated, identity }: ColumnDefinition): boolean {
+function isAddable({ name, default: value, generated, identity }: ColumnDefinition): boolean {
+  if (rowidAliases.test(name)) return false
   if (identity === true || generated?.stored === true) return false
   return value === undefined || value.kind === 'value'
 }
+
+/** SQLite creates a table with a column of such a name, and adds none to it. */
+const rowidAliases = /^(?:_rowid_|rowid|oid)$/i
 
 /** https://www.sqlite.org/lang_altertable.html#alter_table_drop_column; in the table's own text another column may name it. */
 function isDroppable({ name }: ColumnDefinition, live: TableDefinition): boolean {

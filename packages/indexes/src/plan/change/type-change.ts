@@ -31,7 +31,10 @@ function keepsValues(from: PortableType, to: PortableType): boolean {
   if (from.kind === 'array' && to.kind === 'array')
     return from.of.kind === to.of.kind && from.of.kind !== 'decimal'
   if (from.kind === to.kind) return true
-  return families.some((kinds) => kinds.includes(from.kind) && kinds.includes(to.kind)) || isExact(from, to)
+  return (
+    families.some((kinds) => kinds.includes(from.kind) && kinds.includes(to.kind)) ||
+    isExact(from, to)
+  )
 }
 
 /** Kinds whose values are the same in each that has them. */

@@ -13,7 +13,8 @@ export class EnsuredTables {
 
   /** Whether all were there when they were last looked at. No text is made of a definition that was given before. */
   has(tables: readonly TableDefinition[]): boolean {
-    for (const table of tables) if (!this.#objects.has(table) && !this.#hasAlike(table)) return false
+    for (const table of tables)
+      if (!this.#objects.has(table) && !this.#hasAlike(table)) return false
     return true
   }
 
@@ -39,6 +40,14 @@ export class EnsuredTables {
 }
 
 const key = Symbol.for('keelson.indexes.ensured')
+
+/** Whether a database is known to have all of them, without making anything of it first. */
+export function areEnsured(
+  identity: object | undefined,
+  tables: readonly TableDefinition[],
+): boolean {
+  return identity !== undefined && ensuredTablesOf(identity).has(tables)
+}
 
 /** What is known of the database that is known by `identity`. */
 export function ensuredTablesOf(identity: object): EnsuredTables {

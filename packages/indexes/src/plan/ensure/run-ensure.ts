@@ -28,24 +28,11 @@ export interface EnsureOptions {
 
 const where = 'ensureTables()'
 
-/** Not an async function: it is called before each insert, and is nearly always a look into a set. */
-export function runEnsure(
+/** Creates what is missing, once for all who ask for it at the same time. */
+export async function runEnsure(
   host: Host,
   tables: readonly TableDefinition[],
-  options: EnsureOptions | undefined,
-): Promise<void> {
-  const known = ensuredTablesOf(host.identity)
-  if (options === undefined && known.has(tables)) return done
-  return ensure(host, known, tables, options ?? {})
-}
-
-const done = Promise.resolve()
-
-async function ensure(
-  host: Host,
-  known: EnsuredTables,
-  tables: readonly TableDefinition[],
-  options: EnsureOptions,
+  options: EnsureOptions = {},
 ): Promise<void> {
   checkOptionNames(where, options, ['lockTimeoutMs', 'refresh', 'inTransaction', 'signal'])
   const { inTransaction = 'refuse', lockTimeoutMs = 30_000, refresh = false, signal } = options
@@ -53,6 +40,7 @@ async function ensure(
   if (inTransaction !== 'refuse' && inTransaction !== 'join')
     invalidOption(where, 'inTransaction', inTransaction, `'refuse' or 'join'`)
   if (typeof refresh !== 'boolean') invalidOption(where, 'refresh', refresh, 'true or false')
+  const known = ensuredTablesOf(host.identity)
   if (!refresh && known.has(tables)) return
   const patience: Patience = { where, lockTimeoutMs, signal }
   if (host.isInTransaction) {
@@ -116,11 +104,7 @@ function additionsOf(steps: readonly PlanStep[]): readonly PlanStep[] {
   return steps.filter(isAdditive)
 }
 
-const additive: ReadonlySet<PlanStep['kind']> = new Set([
-  'createTable',
-  'addColumn',
-  'createIndex',
-])
+const additive: ReadonlySet<PlanStep['kind']> = new Set(['createTable', 'addColumn', 'createIndex'])
 
 function checkJoin({ traits }: Host, inTransaction: 'refuse' | 'join'): void {
   if (inTransaction === 'refuse') {

@@ -36,6 +36,8 @@ export const postgresqlLock: SchemaLock = {
   },
 
   isInTheWay: (error) => describeError(error).retryable,
+  // lock_not_available
+  isTimeout: (error) => describeError(error).sqlState === '55P03',
 }
 
 /** It holds for the locks on tables, too: everybody queues behind a statement of DDL that waits for one. */

@@ -3,19 +3,21 @@ import type { Host, HostSession } from '../../host/host.ts'
 import { duckdbLock } from './duckdb-lock.ts'
 import { mysqlLock } from './mysql-lock.ts'
 import { postgresqlLock } from './postgresql-lock.ts'
-import { untilFree } from './retry.ts'
+import { lockTimeout, untilFree } from './retry.ts'
 import { sqliteLock } from './sqlite-lock.ts'
 
 /** What an engine offers for one at a time to change its schema, among all processes that use this package. */
 export interface SchemaLock {
   /** The first statements of a transaction that is to have the lock until its end. Absent where DDL is in no transaction. */
-  take?(session: HostSession, patience: Patience, isOutermost: boolean): Steps<void>
+  readonly take?: (session: HostSession, patience: Patience, isOutermost: boolean) => Steps<void>
   /** Runs `fn` while it has the lock, in no transaction. Absent where DDL always is in one. */
-  hold?<R>(pinned: Host, patience: Patience, fn: () => Promise<R>): Promise<R>
+  readonly hold?: <R>(pinned: Host, patience: Patience, fn: () => Promise<R>) => Promise<R>
   /** Runs `fn` in its turn among those of this process, for an engine that lets no other process in. */
-  inTurn?<R>(host: Host, patience: Patience, fn: () => Promise<R>): Promise<R>
+  readonly inTurn?: <R>(host: Host, patience: Patience, fn: () => Promise<R>) => Promise<R>
   /** Whether an error means that somebody else was in the way, and nothing of the transaction is kept. */
-  isInTheWay(error: unknown): boolean
+  readonly isInTheWay: (error: unknown) => boolean
+  /** Whether an error means that the engine itself has waited for as long as it was told to. */
+  readonly isTimeout?: (error: unknown) => boolean
 }
 
 export interface Patience {
@@ -56,8 +58,10 @@ export async function inLockedTransaction<R>(
     return yield* fn(session)
   }
   const attempt = (): Promise<R> =>
-    takeSteps(
-      suspendsForeignKeys ? host.atomicallyWithoutForeignKeys(locked) : host.atomically(locked),
+    telling(host, patience, () =>
+      takeSteps(
+        suspendsForeignKeys ? host.atomicallyWithoutForeignKeys(locked) : host.atomically(locked),
+      ),
     )
   if (!isOutermost) return attempt()
   const attempts = (): Promise<R> => untilFree(patience, attempt, lock.isInTheWay)
@@ -76,10 +80,21 @@ export function onLockedConnection<R>(
   fn: (host: Host) => Promise<R>,
 ): Promise<R> {
   const { hold } = locks[host.engine]
-  return takeSteps(
-    host.onConnection(function* (pinned) {
-      const run = (): Promise<R> => fn(pinned)
-      return yield* wait(hold === undefined ? run() : hold(pinned, patience, run))
-    }),
+  return telling(host, patience, () =>
+    takeSteps(
+      host.onConnection(function* (pinned) {
+        const run = (): Promise<R> => fn(pinned)
+        return yield* wait(hold === undefined ? run() : hold(pinned, patience, run))
+      }),
+    ),
   )
+}
+
+async function telling<R>(host: Host, patience: Patience, fn: () => Promise<R>): Promise<R> {
+  try {
+    return await fn()
+  } catch (error) {
+    if (locks[host.engine].isTimeout?.(error) !== true) throw error
+    throw lockTimeout(patience.where, patience.lockTimeoutMs, error)
+  }
 }
