@@ -26,3 +26,17 @@ export type {
   TableDefinition,
 } from './ir/table-definition.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export {
+  MigrationFailedError,
+  MigrationLockError,
+  MigrationRefusedError,
+} from './migrate/errors.ts'
+export type { CommonMigrateOptions } from './migrate/options.ts'
+export type { MigrationRepair } from './migrate/repair-migration.ts'
+export type {
+  MigrationBackup,
+  MigrationEvent,
+  MigrationReport,
+  MigrationRun,
+  PlannedMigration,
+} from './migrate/report.ts'

@@ -67,7 +67,8 @@ export class KyselyHost implements Host {
   }
 }
 
-function sessionOn(db: Kysely<any>): HostSession {
+/** Statements on `db`, past its plugins. */
+export function sessionOn(db: Kysely<any>): HostSession {
   const query: HostSession['query'] = (sql, parameters = []) => send(db, sql, parameters)
   return { query, run: query }
 }
