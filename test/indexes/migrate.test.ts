@@ -254,7 +254,7 @@ describe.for(kinds)('$name', (kind) => {
   })
 })
 
-describe.for(kinds.filter(({ orm }) => orm === 'kysely'))('$name', (kind) => {
+describe.for(kinds.filter(({ orm }) => orm === 'kysely'))('undoing ($name)', (kind) => {
   test('undoes only when it is asked to, the last first', async () => {
     const target = await kind.open()
     await target.migrate([users, posts, tags])

@@ -1,3 +1,4 @@
+import { Holder } from '@keelson/core'
 import {
   type CommonMigrateOptions,
   checkHistoryName,
@@ -82,6 +83,7 @@ export async function repairMigration(db: AnyDatabase, options: RepairOptions): 
 }
 
 function jobOf(where: string, db: AnyDatabase, options: MigrateOptions): MigrationJob {
+  const holder = new Holder('migration')
   const normal = normaliseMigrateOptions(where, options)
   const host = new DrizzleMigrationHost(db, where)
   const { historyTable, historySchema } = options
@@ -89,5 +91,5 @@ function jobOf(where: string, db: AnyDatabase, options: MigrateOptions): Migrati
   checkHistoryName(where, 'historySchema', historySchema, host.engine)
   const migrations = readMigrationFolder(where, options.migrations, host.engine)
   const history = new DrizzleHistory(host.engine, migrations, historyTable, historySchema)
-  return { where, host, history, migrations, options: normal }
+  return { where, host, history, migrations, options: normal, holder }
 }

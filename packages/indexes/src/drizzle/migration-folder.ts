@@ -104,9 +104,9 @@ function readMigration(folder: string, { tag, when }: JournalEntry): FolderMigra
     transaction: !declaresNoTransaction(content),
     hasDown: false,
     statements,
-    *run(session, _direction, sent): Steps<void> {
+    *run(session, _direction, sending): Steps<void> {
       for (const statement of statements) {
-        sent.push(statement)
+        sending(statement)
         yield* wait(session.run(statement))
       }
     },

@@ -16,7 +16,7 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
     this.#where = where
   }
 
-  async connected<R>(_deadline: number, fn: (line: MigrationLine) => Promise<R>): Promise<R> {
+  async connected<R>(fn: (line: MigrationLine) => Promise<R>): Promise<R> {
     // A transaction of MySQL's is a connection: what its statements do is committed by the first CREATE or ALTER.
     if (this.engine === 'mysql') {
       return (await this.#db.transaction((tx) => fn(this.#transactionAsLine(tx)))) as R
@@ -37,6 +37,8 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
       isPinned: false,
       suspendedForeignKeys: enforced,
       waitsForLock: true,
+      giveUp() {},
+      outside: (steps) => steps(this.#migrationSession(session)),
       transaction: async <T>(steps: (session: MigrationSession) => Steps<T>): Promise<T> => {
         let result: T
         await session.migration(async (tx) => {
@@ -64,6 +66,8 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
       isPinned: this.#hasOneConnection(),
       suspendedForeignKeys: undefined,
       waitsForLock: false,
+      giveUp() {},
+      outside: (steps) => steps(this.#migrationSession(this.#db.session)),
       transaction: <T>(steps: (session: MigrationSession) => Steps<T>): Later<T> =>
         this.#db.transaction((tx) => {
           const taken = steps(this.#migrationSession(tx.session))
@@ -79,6 +83,8 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
       isPinned: true,
       suspendedForeignKeys: undefined,
       waitsForLock: false,
+      giveUp() {},
+      outside: (steps) => steps(session),
       transaction: async <T>(steps: (session: MigrationSession) => Steps<T>): Promise<T> => {
         const result = await takeSteps(steps(session))
         await session.run('commit')

@@ -1,3 +1,4 @@
+import { Holder } from '@keelson/core'
 import type { Kysely } from 'kysely'
 import {
   type CommonMigrateOptions,
@@ -85,6 +86,7 @@ async function jobOf(
   db: Kysely<any>,
   options: MigrateOptions,
 ): Promise<MigrationJob> {
+  const holder = new Holder('migration')
   const normal = normaliseMigrateOptions(where, options)
   const host = new KyselyMigrationHost(db, where)
   const { historyTable, historySchema } = options
@@ -97,5 +99,6 @@ async function jobOf(
     history,
     migrations: await readSource(where, options.migrations),
     options: normal,
+    holder,
   }
 }

@@ -1,6 +1,13 @@
-import { attachSuppressed, engineOfAdapter, type Steps, takeSteps } from '@keelson/core'
-import type { Kysely } from 'kysely'
-import { HeldElsewhere } from '../migrate/migration-lock.ts'
+import {
+  attachSuppressed,
+  engineOfAdapter,
+  type EngineSession,
+  engineSession,
+  type Steps,
+  takeSteps,
+  wait,
+} from '@keelson/core'
+import type { DatabaseConnection, Kysely } from 'kysely'
 import { foreignKeysError, numberOf } from '../migrate/engine/sqlite-settings.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from '../migrate/migration-host.ts'
 import { KyselyHost, sessionOn } from './kysely-host.ts'
@@ -14,80 +21,99 @@ export class KyselyMigrationHost extends KyselyHost implements MigrationHost {
     this.#db = db
   }
 
-  connected<R>(deadline: number, fn: (line: MigrationLine) => Promise<R>): Promise<R> {
-    return this.#db.connection().execute(async (db) => {
-      // Ours suspend foreign keys and keep Kysely's own Migrator out; of others the Migrator asks for nothing but PostgreSQL's
-      // lock, which is taken in each transaction.
-      if (!(engineOfAdapter in db.getExecutor().adapter)) return fn(this.#line(db, undefined))
-      return this.#underMigrationLock(db, deadline, fn)
-    })
+  async connected<R>(fn: (line: MigrationLine) => Promise<R>): Promise<R> {
+    if (engineOfAdapter in this.#db.getExecutor().adapter) return this.#onOurs(fn)
+    return this.#db.connection().execute((db) => fn(this.#line(db)))
   }
 
-  async #underMigrationLock<R>(
-    db: Kysely<any>,
-    deadline: number,
-    fn: (line: MigrationLine) => Promise<R>,
-  ): Promise<R> {
-    const { adapter } = db.getExecutor()
-    const isSqlite = this.engine === 'sqlite'
-    const enforced = isSqlite && (await takeSteps(numberOf(sessionOn(db), 'foreign_keys'))) === 1
-    await inTime(adapter.acquireMigrationLock(db, lockOptions), deadline)
-    let failure: { readonly error: unknown } | undefined
-    try {
-      return await fn(this.#line(db, isSqlite ? enforced : undefined))
-    } catch (error) {
-      failure = { error }
-      throw error
-    } finally {
-      try {
-        await adapter.releaseMigrationLock(db, lockOptions)
-        if (enforced && (await takeSteps(numberOf(sessionOn(db), 'foreign_keys'))) !== 1) {
-          throw foreignKeysError(true)
-        }
-      } catch (error) {
-        if (failure === undefined) throw error
-        attachSuppressed(failure.error, error)
-      }
-    }
-  }
-
-  #line(db: Kysely<any>, suspendedForeignKeys: boolean | undefined): MigrationLine {
-    const isolation = this.engine === 'postgresql' ? 'read committed' : undefined
+  /** Of other drivers. */
+  #line(db: Kysely<any>): MigrationLine {
     return {
       ...migrationSession(db),
       isPinned: true,
-      suspendedForeignKeys,
-      waitsForLock: suspendedForeignKeys !== undefined,
-      transaction<R>(steps: (session: MigrationSession) => Steps<R>): Promise<R> {
-        // Under a stricter level it would not see what was committed while it waited.
-        const begun = db.transaction()
-        const builder = isolation === undefined ? begun : begun.setIsolationLevel(isolation)
-        return builder.execute((trx) => takeSteps(steps(migrationSession(trx))))
-      },
+      suspendedForeignKeys: undefined,
+      waitsForLock: false,
+      giveUp() {},
+      transaction: (steps) => inTransaction(db, this.engine, steps),
+      outside: (steps) => steps(migrationSession(db)),
     }
+  }
+
+  /**
+   * Ours suspend foreign keys and keep Kysely's own Migrator out, by the migration lock. Each transaction has a connection of
+   * its own, since @keelson/transactions ends a session of theirs with the transaction.
+   */
+  async #onOurs<R>(fn: (line: MigrationLine) => Promise<R>): Promise<R> {
+    const isSqlite = this.engine === 'sqlite'
+    const enforced = isSqlite && (await this.#foreignKeys()) === 1
+    const waiting = new Set<EngineSession>()
+    const line: MigrationLine = {
+      ...migrationSession(this.#db),
+      isPinned: false,
+      suspendedForeignKeys: isSqlite ? enforced : undefined,
+      waitsForLock: true,
+      giveUp() {
+        for (const session of waiting) session.cancel(new Error('gave up waiting'))
+      },
+      transaction: (steps) => this.#locked(waiting, (db) => inTransaction(db, this.engine, steps)),
+      outside: <T>(steps: (session: MigrationSession) => Steps<T>): Steps<T> =>
+        wait(this.#locked(waiting, (db) => takeSteps(steps(migrationSession(db))))),
+    }
+    const result = await fn(line)
+    if (enforced && (await this.#foreignKeys()) !== 1) throw foreignKeysError(true)
+    return result
+  }
+
+  #locked<R>(waiting: Set<EngineSession>, fn: (db: Kysely<any>) => Promise<R>): Promise<R> {
+    const { adapter } = this.#db.getExecutor()
+    return this.#db.connection().execute(async (db) => {
+      const session = await sessionOf(db)
+      if (session !== undefined) waiting.add(session)
+      let failure: { readonly error: unknown } | undefined
+      try {
+        await adapter.acquireMigrationLock(db, lockOptions)
+        return await fn(db)
+      } catch (error) {
+        failure = { error }
+        throw error
+      } finally {
+        if (session !== undefined) waiting.delete(session)
+        await adapter.releaseMigrationLock(db, lockOptions).catch((error: unknown) => {
+          if (failure === undefined) throw error
+          attachSuppressed(failure.error, error)
+        })
+      }
+    })
+  }
+
+  #foreignKeys(): Promise<number> {
+    return takeSteps(numberOf(sessionOn(this.#db), 'foreign_keys'))
   }
 }
 
 /** What the Migrator gives to an adapter; ours need none of it. */
 const lockOptions = { lockTable: 'kysely_migration_lock', lockRowId: 'migration_lock' }
 
-function migrationSession(db: Kysely<any>): MigrationSession {
-  return { ...sessionOn(db), handle: db }
+function inTransaction<R>(
+  db: Kysely<any>,
+  engine: string,
+  steps: (session: MigrationSession) => Steps<R>,
+): Promise<R> {
+  const begun = db.transaction()
+  // Under a stricter level it would not see what was committed while it waited.
+  const builder = engine === 'postgresql' ? begun.setIsolationLevel('read committed') : begun
+  return builder.execute((trx) => takeSteps(steps(migrationSession(trx))))
 }
 
-/** The driver waits by itself, and longer than was asked for. Its connection ends the wait when it is released. */
-async function inTime(taken: Promise<void>, deadline: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new HeldElsewhere(undefined)),
-      Math.max(0, deadline - performance.now()),
+function sessionOf(db: Kysely<any>): Promise<EngineSession | undefined> {
+  return db
+    .getExecutor()
+    .provideConnection(
+      async (connection: DatabaseConnection) =>
+        (connection as { readonly [engineSession]?: EngineSession })[engineSession],
     )
-  })
-  try {
-    await Promise.race([taken, timeout])
-  } finally {
-    clearTimeout(timer)
-    taken.catch(() => {})
-  }
+}
+
+function migrationSession(db: Kysely<any>): MigrationSession {
+  return { ...sessionOn(db), handle: db }
 }

@@ -17,8 +17,8 @@ import type { Direction } from '../migrate/report.ts'
 
 /** A migration of Kysely's, and what `migrateSafely()` may be told of it. A module of a folder exports the same names. */
 export interface SafeMigration {
-  up(db: Kysely<any>): Promise<unknown>
-  down?(db: Kysely<any>): Promise<unknown>
+  up(db: Kysely<any>): Promise<void>
+  down?(db: Kysely<any>): Promise<void>
   /** `false`: it cannot run in a transaction, such as PostgreSQL's `create index concurrently`. @default true */
   readonly transaction?: boolean
   /** What tells whether it was edited, in place of the source of its functions, which a compiler may change. */
@@ -140,8 +140,12 @@ function migrationOf(
     transaction: migration.transaction !== false,
     hasDown: typeof migration.down === 'function',
     statements: undefined,
-    *run(session: MigrationSession, direction: Direction, sent: string[]): Steps<void> {
-      yield* wait(runRecorded(session.handle as Kysely<any>, migration, direction, sent))
+    *run(
+      session: MigrationSession,
+      direction: Direction,
+      sending: (statement: string) => void,
+    ): Steps<void> {
+      yield* wait(runRecorded(session.handle as Kysely<any>, migration, direction, sending))
     },
   }
 }
@@ -150,7 +154,7 @@ async function runRecorded(
   db: Kysely<any>,
   migration: SafeMigration,
   direction: Direction,
-  sent: string[],
+  sending: (statement: string) => void,
 ): Promise<void> {
   const connection = await db.getExecutor().provideConnection(async (it: DatabaseConnection) => it)
   const own = Object.getOwnPropertyDescriptor(connection, 'executeQuery')
@@ -161,7 +165,7 @@ async function runRecorded(
     query: CompiledQuery,
     options?: AbortableOperationOptions,
   ): Promise<QueryResult<R>> => {
-    sent.push(query.sql)
+    sending(query.sql)
     return executeQuery.call(connection, query, options) as Promise<QueryResult<R>>
   }
   try {
@@ -173,8 +177,10 @@ async function runRecorded(
 }
 
 /** Undefined for functions that do not show their source. */
-function sourceOf({ up, down }: SafeMigration): string | undefined {
-  const texts = [up, ...(down === undefined ? [] : [down])].map((fn) => fn.toString())
+function sourceOf(migration: SafeMigration): string | undefined {
+  const texts = (['up', 'down'] as const)
+    .filter((name) => migration[name] !== undefined)
+    .map((name) => String(migration[name]))
   return texts.some((text) => /\{\s*\[native code\]\s*\}$/.test(text))
     ? undefined
     : texts.join('\n')

@@ -9,12 +9,8 @@ export interface MigrationHost extends HostSession {
   readonly isInTransaction: boolean
   /** See `Host`. */
   readonly isSynchronous: boolean
-  /**
-   * Runs `fn` on what runs all its statements, as far as the driver can keep to one connection.
-   *
-   * @param deadline until when it may wait for one, by `performance.now()`
-   */
-  connected<R>(deadline: number, fn: (line: MigrationLine) => Promise<R>): Promise<R>
+  /** Runs `fn` on what runs all its statements, as far as the driver can keep to one connection. */
+  connected<R>(fn: (line: MigrationLine) => Promise<R>): Promise<R>
 }
 
 /** Statements on it are outside any transaction. */
@@ -28,8 +24,12 @@ export interface MigrationLine extends MigrationSession {
   readonly suspendedForeignKeys: boolean | undefined
   /** Whether the driver itself waits for SQLite's write lock, without blocking the event loop. */
   readonly waitsForLock: boolean
+  /** Ends the driver's own wait, where it can. */
+  giveUp(): void
   /** Runs steps in a transaction; of a synchronous driver, at once. */
   transaction<R>(fn: (session: MigrationSession) => Steps<R>): Later<R>
+  /** Runs steps of a migration outside a transaction. */
+  outside<R>(fn: (session: MigrationSession) => Steps<R>): Steps<R>
 }
 
 /** Where a migration's statements go. */

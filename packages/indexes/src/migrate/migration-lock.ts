@@ -96,12 +96,17 @@ export class MigrationLock {
   }
 
   /** Takes steps outside a transaction, with SQLite's settings as in one. */
-  loosely<R>(body: (session: MigrationLine, settings: Settings) => Steps<R>): Promise<R> {
+  loosely<R>(body: (session: MigrationSession, settings: Settings) => Steps<R>): Promise<R> {
     const { line, engine } = this.#options
+    if (engine.engine !== 'sqlite')
+      return this.#take(line.outside((session) => body(session, undefined)))
     return this.#take(
-      engine.engine === 'sqlite'
-        ? SqliteSettings.during(line, (settings) => withTimeout(settings, line, body))
-        : body(line, undefined),
+      SqliteSettings.during(line, (settings) =>
+        line.outside(function* (session): Steps<R> {
+          yield* settings.locked(session)
+          return yield* body(session, settings)
+        }),
+      ),
     )
   }
 
@@ -115,7 +120,7 @@ export class MigrationLock {
         ? SqliteSettings.during(line, (settings) => this.#transaction(body, attempt, settings))
         : this.#transaction(body, attempt, undefined)
     const run = this.#take(steps)
-    return line.waitsForLock ? await before(attempt, run) : await run
+    return line.waitsForLock ? await before(attempt, run, line) : await run
   }
 
   *#transaction<R>(
@@ -195,17 +200,8 @@ interface Attempt {
   isAbandoned: boolean
 }
 
-function* withTimeout<R>(
-  settings: SqliteSettings,
-  line: MigrationLine,
-  body: (session: MigrationLine, settings: Settings) => Steps<R>,
-): Steps<R> {
-  yield* settings.locked(line)
-  return yield* body(line, settings)
-}
-
 /** The driver waits by itself, and longer than was asked for. */
-async function before<R>(attempt: Attempt, run: Promise<R>): Promise<R> {
+async function before<R>(attempt: Attempt, run: Promise<R>, line: MigrationLine): Promise<R> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -213,6 +209,7 @@ async function before<R>(attempt: Attempt, run: Promise<R>): Promise<R> {
         if (attempt.hasLock) return
         attempt.isAbandoned = true
         reject(new HeldElsewhere(undefined))
+        line.giveUp()
       },
       Math.max(0, attempt.deadline - performance.now()),
     )

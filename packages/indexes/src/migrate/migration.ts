@@ -14,6 +14,10 @@ export interface Migration {
   readonly hasDown: boolean
   /** Its statements, where they are known without running it. */
   readonly statements: readonly string[] | undefined
-  /** @param sent is given each statement as it is sent, the failing one included */
-  run(session: MigrationSession, direction: Direction, sent: string[]): Steps<void>
+  /** @param sending is told each statement before it is sent */
+  run(
+    session: MigrationSession,
+    direction: Direction,
+    sending: (statement: string) => void,
+  ): Steps<void>
 }

@@ -52,9 +52,8 @@ const known = [
 export function normaliseMigrateOptions(
   where: string,
   given: CommonMigrateOptions,
-  more: readonly string[] = [],
 ): NormalMigrateOptions {
-  checkOptionNames(where, given, [...known, ...more])
+  checkOptionNames(where, given, known)
   const { to, down, allowOutOfOrder, allowDataLoss, backup, dryRun, onProgress } = given
   const { lockTimeoutMs = 60_000 } = given
   checkType(where, 'to', to, 'string', 'the name of a migration')

@@ -1,5 +1,5 @@
 import { engineTraits, invalidOption, OptionError, type Steps } from '@keelson/core'
-import { Ledger } from './history.ts'
+import { Ledger } from './ledger.ts'
 import type { MigrationSession } from './migration-host.ts'
 import { lockOf, type MigrationJob, withLine } from './run-migrations.ts'
 import { nameOf } from './state.ts'

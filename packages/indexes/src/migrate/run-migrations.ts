@@ -1,10 +1,18 @@
 /** Over 300 lines, being one subject: one call of migrateSafely(), from its lock to its report. */
 import { statSync } from 'node:fs'
-import { engineTraits, excerpt, Holder, OptionError, type Steps, takeSteps } from '@keelson/core'
+import {
+  engineTraits,
+  excerpt,
+  type Holder,
+  OptionError,
+  type Steps,
+  takeSteps,
+} from '@keelson/core'
 import { engines } from './engine/engines.ts'
 import { added, type Violations } from './engine/sqlite-settings.ts'
 import { MigrationFailedError, MigrationLockError, MigrationRefusedError } from './errors.ts'
-import { type History, Ledger } from './history.ts'
+import type { History } from './history.ts'
+import { Ledger } from './ledger.ts'
 import { HeldElsewhere, lockError, MigrationLock, type Settings } from './migration-lock.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from './migration-host.ts'
 import type { Migration } from './migration.ts'
@@ -30,17 +38,19 @@ export interface MigrationJob {
   /** In the order in which they are to be applied. */
   readonly migrations: readonly Migration[]
   readonly options: NormalMigrateOptions
+  /** Who migrates, made where the user's call is still on the stack. */
+  readonly holder: Holder
 }
 
 /** See `migrateSafely()`. */
 export function runMigrations(job: MigrationJob): Promise<MigrationReport> {
-  return withLine(job, (line, holder) => new MigrationCall(job, line, holder).run())
+  return withLine(job, (line) => new MigrationCall(job, line).run())
 }
 
 /** Waits for the turn in this process, and for a connection. */
 export async function withLine<R>(
-  { where, host, options }: MigrationJob,
-  fn: (line: MigrationLine, holder: Holder) => Promise<R>,
+  { where, host, options, holder }: MigrationJob,
+  fn: (line: MigrationLine) => Promise<R>,
 ): Promise<R> {
   if (host.isInTransaction) {
     throw new OptionError(
@@ -49,29 +59,38 @@ export async function withLine<R>(
       `${where} was called in an open transaction. Each migration has one of its own: call it outside, with the database itself.`,
     )
   }
-  const { lockTimeoutMs } = options
-  const deadline = performance.now() + lockTimeoutMs
-  const holder = new Holder('migration')
-  const turn = turnOf(await databaseOf(host))
+  // First by the database at hand: of a driver with one connection not even its file can be asked for meanwhile.
+  return inTurn(host.identity, holder, options, async () => {
+    const file = await fileOf(host)
+    const run = (): Promise<R> => host.connected(fn)
+    return file === undefined ? run() : inTurn(file, holder, options, run)
+  })
+}
+
+async function inTurn<R>(
+  database: string | object,
+  holder: Holder,
+  { lockTimeoutMs }: NormalMigrateOptions,
+  fn: () => Promise<R>,
+): Promise<R> {
+  const turn = turnOf(database)
   if (!(await turn.take(holder, lockTimeoutMs))) {
     throw lockError(lockTimeoutMs, turn.holder?.describe())
   }
   holder.since = performance.now()
   try {
-    return await host.connected(deadline, (line) => fn(line, holder))
-  } catch (error) {
-    throw error instanceof HeldElsewhere ? lockError(lockTimeoutMs, error.holder) : error
+    return await fn()
   } finally {
     turn.pass()
   }
 }
 
-async function databaseOf(host: MigrationHost): Promise<string | object> {
+async function fileOf(host: MigrationHost): Promise<string | undefined> {
   const { fileQuery } = engines[host.engine]
-  if (fileQuery === undefined) return host.identity
+  if (fileQuery === undefined) return undefined
   const [row] = await host.query(fileQuery)
   const file = row?.['file']
-  return typeof file === 'string' && file !== '' ? `${host.engine}:${file}` : host.identity
+  return typeof file === 'string' && file !== '' ? `${host.engine}:${file}` : undefined
 }
 
 /** The lock that everyone takes who migrates with the same history. */
@@ -112,7 +131,6 @@ class DryRunEnd extends Error {
 class MigrationCall {
   readonly #job: MigrationJob
   readonly #line: MigrationLine
-  readonly #holder: Holder
   readonly #ledger: Ledger
   readonly #lock: MigrationLock
   readonly #start = performance.now()
@@ -123,10 +141,9 @@ class MigrationCall {
   #plan: readonly PlannedMigration[] | undefined
   #backup: MigrationBackup | undefined
 
-  constructor(job: MigrationJob, line: MigrationLine, holder: Holder) {
+  constructor(job: MigrationJob, line: MigrationLine) {
     this.#job = job
     this.#line = line
-    this.#holder = holder
     this.#ledger = new Ledger(job.history, job.host.engine)
     this.#lock = lockOf(job, line, this.#ledger, (by) =>
       this.#tell({ kind: 'waiting', holder: by }),
@@ -304,15 +321,13 @@ class MigrationCall {
     sent: string[],
     isTransaction: boolean,
   ): Steps<void> {
-    const noting = new Proxy(sent, {
-      set: (list, key, value) => {
-        // Those who wait are told.
-        if (typeof value === 'string') this.#holder.lastSql = value
-        return Reflect.set(list, key, value)
-      },
-    })
+    const sending = (statement: string): void => {
+      sent.push(statement)
+      // Those who wait are told.
+      this.#job.holder.lastSql = statement
+    }
     try {
-      yield* migration.run(session, direction, noting)
+      yield* migration.run(session, direction, sending)
     } catch (error) {
       throw this.#failure(migration, direction, sent.at(-1), isTransaction, error)
     }
@@ -380,7 +395,7 @@ class MigrationCall {
       }
       const sent: string[] = []
       try {
-        yield* migration.run(session, plan.direction, sent)
+        yield* migration.run(session, plan.direction, (statement) => sent.push(statement))
         result.push({ name, transaction, statements: sent })
       } catch (error) {
         obstacle = `"${name}" failed: ${(error as Error).message}`

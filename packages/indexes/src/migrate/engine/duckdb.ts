@@ -9,20 +9,19 @@ export const duckdbMigrations: MigrationEngine = {
   engine: 'duckdb',
   fileQuery: 'select path as file from duckdb_databases() where database_name = current_database()',
   longText: 'varchar',
-  *hasTable(session, schema, table) {
-    const where = schema === undefined ? 'current_schema()' : '$2'
-    const sql = `select 1 as found from duckdb_tables() where database_name = current_database() and table_name = $1 and schema_name = ${where}`
+  *hasTable(session, _name, schema, table) {
+    const where =
+      schema === undefined
+        ? 'list_contains(current_schemas(true), schema_name)'
+        : 'schema_name = $2'
+    const sql = `select 1 as found from duckdb_tables() where database_name = current_database() and table_name = $1 and ${where}`
     return (
       (yield* wait(session.query(sql, schema === undefined ? [table] : [table, schema]))).length > 0
     )
   },
-  *tryLock() {
-    return true
-  },
+  tryLock: () => wait(true),
   sessionLock: undefined,
-  *holder() {
-    return undefined
-  },
+  holder: () => wait(undefined),
   tableStates,
   async backup(line, path) {
     await intoNewFile(path, () => copyDatabase(line, path))

@@ -17,7 +17,17 @@ export interface MigrationEngine {
   readonly fileQuery: string | undefined
   /** The type of a column for a text of any length. */
   readonly longText: string
-  hasTable(session: HostSession, schema: string | undefined, table: string): Steps<boolean>
+  /**
+   * Whether a table is there; without a schema, wherever an unqualified name would find it.
+   *
+   * @param name schema and table as they stand in a statement
+   */
+  hasTable(
+    session: HostSession,
+    name: string,
+    schema: string | undefined,
+    table: string,
+  ): Steps<boolean>
   /** Takes the lock until the transaction ends. @returns whether it could be had at once */
   tryLock(session: HostSession, lock: LockNames): Steps<boolean>
   /** The same for as long as the session keeps it; there where something else has to keep others out. */

@@ -9,17 +9,15 @@ export const mysqlMigrations: MigrationEngine = {
   engine: 'mysql',
   fileQuery: undefined,
   longText: 'longtext',
-  *hasTable(session, schema, table) {
+  *hasTable(session, _name, schema, table) {
     const where = schema === undefined ? 'database()' : '?'
     const sql = `select 1 as found from information_schema.tables where table_name = ? and table_schema = ${where}`
     return (
       (yield* wait(session.query(sql, schema === undefined ? [table] : [table, schema]))).length > 0
     )
   },
-  *tryLock() {
-    // The session has it already: every migration here runs under it.
-    return true
-  },
+  // The session has it already: every migration here runs under it.
+  tryLock: () => wait(true),
   sessionLock: {
     *tryLock(session, lock) {
       const [row] = yield* wait(session.query(`select get_lock(${nameOf(lock)}, 0) as taken`))
@@ -32,9 +30,7 @@ export const mysqlMigrations: MigrationEngine = {
   },
   holder,
   // Nothing could be undone if something was lost.
-  *tableStates() {
-    return []
-  },
+  tableStates: () => wait([]),
   backup: () => refuseBackup('MySQL', 'mysqldump --single-transaction'),
 }
 

@@ -9,12 +9,10 @@ export const postgresqlMigrations: MigrationEngine = {
   engine: 'postgresql',
   fileQuery: undefined,
   longText: 'text',
-  *hasTable(session, schema, table) {
-    const where = schema === undefined ? 'current_schema()' : '$2'
-    const sql = `select 1 as found from pg_catalog.pg_tables where tablename = $1 and schemaname = ${where}`
-    return (
-      (yield* wait(session.query(sql, schema === undefined ? [table] : [table, schema]))).length > 0
-    )
+  *hasTable(session, name) {
+    const sql = 'select pg_catalog.to_regclass($1) is not null as found'
+    const [row] = yield* wait(session.query(sql, [name]))
+    return row!['found'] === true
   },
   tryLock: (session, lock) => takeAll(session, lock, 'pg_try_advisory_xact_lock'),
   sessionLock: {
@@ -83,7 +81,7 @@ where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname <> 'information_
   return rows.map((row) => ({
     id: String(row['id']),
     name: String(row['name']),
-    parents: row['parents'] === null ? [] : String(row['parents']).split('\n'),
+    parents: (row['parents'] as string | null)?.split('\n') ?? [],
     rows: -Number(row['deleted']),
     storage: String(row['storage']),
     isEmpty: row['is_empty'] === true,

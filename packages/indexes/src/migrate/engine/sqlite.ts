@@ -9,7 +9,7 @@ export const sqliteMigrations: MigrationEngine = {
   engine: 'sqlite',
   fileQuery: "select file from pragma_database_list where name = 'main'",
   longText: 'text',
-  *hasTable(session, schema, table) {
+  *hasTable(session, _name, schema, table) {
     const from =
       schema === undefined ? 'sqlite_schema' : `${quoteIdentifier(schema, 'sqlite')}.sqlite_schema`
     const sql = `select 1 as found from ${from} where type = 'table' and lower(name) = lower(?)`
@@ -21,9 +21,7 @@ export const sqliteMigrations: MigrationEngine = {
     return true
   },
   sessionLock: undefined,
-  *holder() {
-    return undefined
-  },
+  holder: () => wait(undefined),
   tableStates,
   async backup(line, path) {
     await intoNewFile(path, () => vacuumInto(line, path))
