@@ -1,6 +1,7 @@
-import { type Later, OptionError, type Steps, takeSteps, takeStepsNow } from '@keelson/core'
+import { type Later, type Steps, takeSteps, takeStepsNow } from '@keelson/core'
 import { kindOf } from '@keelson/core/drizzle'
-import { foreignKeysError, numberOf } from '../migrate/engine/sqlite-settings.ts'
+import { engines } from '../migrate/engine/engines.ts'
+import { numberOf, restoring } from '../migrate/engine/sqlite-settings.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from '../migrate/migration-host.ts'
 import { type AnyDatabase, DrizzleHost, sessionOn } from './drizzle-host.ts'
 import type { DrizzleDatabase, DrizzleSession, MigratingSession } from './internals.ts'
@@ -8,12 +9,10 @@ import type { DrizzleDatabase, DrizzleSession, MigratingSession } from './intern
 /** See `MigrationHost`. */
 export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
   readonly #db: DrizzleDatabase
-  readonly #where: string
 
   constructor(db: AnyDatabase, where: string) {
     super(db, where)
     this.#db = db as unknown as DrizzleDatabase
-    this.#where = where
   }
 
   async connected<R>(fn: (line: MigrationLine) => Promise<R>): Promise<R> {
@@ -47,20 +46,13 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
         return result!
       },
     }
-    const result = await fn(line)
-    if (enforced && (await takeSteps(numberOf(this, 'foreign_keys'))) !== 1)
-      throw foreignKeysError(true)
-    return result
+    return restoring(this, enforced, () => fn(line))
   }
 
   #line(): MigrationLine {
-    const config =
-      this.engine === 'postgresql'
-        ? // Under a stricter level it would not see what was committed while it waited.
-          { isolationLevel: 'read committed' }
-        : this.engine === 'sqlite'
-          ? { behavior: 'immediate' }
-          : undefined
+    const { isolationLevel } = engines[this.engine]
+    const behavior = this.traits.begin.behavior && 'immediate'
+    const config = isolationLevel === undefined ? behavior && { behavior } : { isolationLevel }
     return {
       ...this.#migrationSession(this.#db.session),
       isPinned: this.#hasOneConnection(),
@@ -103,16 +95,7 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
     const kind = kindOf(this.#db.session)
     if (kind === 'PgliteSession') return true
     if (kind === 'NodePgSession' && pool?.totalCount === undefined) return true
-    return pool?.options?.max === 1 ? this.#refuseSmallPool() : false
-  }
-
-  #refuseSmallPool(): never {
-    throw new OptionError(
-      'INVALID_OPTION',
-      'db',
-      `${this.#where} needs two connections on PostgreSQL under Drizzle, and the pool has \`max: 1\`: the lock is kept by ` +
-        'one while a migration without a transaction runs on the other. Give it a pool of two, or a `Client`.',
-    )
+    return pool?.options?.max === 1
   }
 
   #migrationSession(session: DrizzleSession): MigrationSession {

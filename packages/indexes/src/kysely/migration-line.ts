@@ -1,5 +1,6 @@
 import {
   attachSuppressed,
+  type EngineName,
   engineOfAdapter,
   type EngineSession,
   engineSession,
@@ -8,7 +9,8 @@ import {
   wait,
 } from '@keelson/core'
 import type { DatabaseConnection, Kysely } from 'kysely'
-import { foreignKeysError, numberOf } from '../migrate/engine/sqlite-settings.ts'
+import { engines } from '../migrate/engine/engines.ts'
+import { numberOf, restoring } from '../migrate/engine/sqlite-settings.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from '../migrate/migration-host.ts'
 import { KyselyHost, sessionOn } from './kysely-host.ts'
 
@@ -45,7 +47,7 @@ export class KyselyMigrationHost extends KyselyHost implements MigrationHost {
    */
   async #onOurs<R>(fn: (line: MigrationLine) => Promise<R>): Promise<R> {
     const isSqlite = this.engine === 'sqlite'
-    const enforced = isSqlite && (await this.#foreignKeys()) === 1
+    const enforced = isSqlite && (await takeSteps(numberOf(this, 'foreign_keys'))) === 1
     const waiting = new Set<EngineSession>()
     const line: MigrationLine = {
       ...migrationSession(this.#db),
@@ -59,9 +61,7 @@ export class KyselyMigrationHost extends KyselyHost implements MigrationHost {
       outside: <T>(steps: (session: MigrationSession) => Steps<T>): Steps<T> =>
         wait(this.#locked(waiting, (db) => takeSteps(steps(migrationSession(db))))),
     }
-    const result = await fn(line)
-    if (enforced && (await this.#foreignKeys()) !== 1) throw foreignKeysError(true)
-    return result
+    return restoring(this, enforced, () => fn(line))
   }
 
   #locked<R>(waiting: Set<EngineSession>, fn: (db: Kysely<any>) => Promise<R>): Promise<R> {
@@ -85,10 +85,6 @@ export class KyselyMigrationHost extends KyselyHost implements MigrationHost {
       }
     })
   }
-
-  #foreignKeys(): Promise<number> {
-    return takeSteps(numberOf(sessionOn(this.#db), 'foreign_keys'))
-  }
 }
 
 /** What the Migrator gives to an adapter; ours need none of it. */
@@ -96,12 +92,13 @@ const lockOptions = { lockTable: 'kysely_migration_lock', lockRowId: 'migration_
 
 function inTransaction<R>(
   db: Kysely<any>,
-  engine: string,
+  engine: EngineName,
   steps: (session: MigrationSession) => Steps<R>,
 ): Promise<R> {
   const begun = db.transaction()
   // Under a stricter level it would not see what was committed while it waited.
-  const builder = engine === 'postgresql' ? begun.setIsolationLevel('read committed') : begun
+  const { isolationLevel } = engines[engine]
+  const builder = isolationLevel === undefined ? begun : begun.setIsolationLevel(isolationLevel)
   return builder.execute((trx) => takeSteps(steps(migrationSession(trx))))
 }
 

@@ -27,38 +27,27 @@ export class Ledger {
   }
 
   *create(session: HostSession): Steps<void> {
-    const { schema, table } = this.history
-    const engine = engines[this.#engine]
-    if (yield* this.#hasBoth(session)) return
-    if (schema !== undefined && this.#engine !== 'mysql' && this.#engine !== 'sqlite') {
-      yield* wait(
-        session.run(`create schema if not exists ${quoteIdentifier(schema, this.#engine)}`),
-      )
+    const { schema } = this.history
+    const hasHistory = yield* this.#hasHistory(session)
+    if (hasHistory && (yield* this.#hasNotes(session))) return
+    if (schema !== undefined && engines[this.#engine].createsSchemas) {
+      const name = quoteIdentifier(schema, this.#engine)
+      yield* wait(session.run(`create schema if not exists ${name}`))
     }
     yield* wait(session.run(this.#createNotes))
-    if (yield* engine.hasTable(session, this.#historyName, schema, table)) return
+    if (hasHistory) return
     for (const sql of this.history.create(this.#historyName, this.#engine)) {
       yield* wait(session.run(sql))
     }
   }
 
   *rows(session: HostSession): Steps<readonly HistoryRow[]> {
-    const { schema, table } = this.history
-    if (!(yield* engines[this.#engine].hasTable(session, this.#historyName, schema, table)))
-      return []
+    if (!(yield* this.#hasHistory(session))) return []
     return yield* this.history.read(session, this.#historyName)
   }
 
   *notes(session: HostSession): Steps<readonly Note[]> {
-    if (
-      !(yield* engines[this.#engine].hasTable(
-        session,
-        this.#noteName,
-        this.history.schema,
-        noteTable,
-      ))
-    )
-      return []
+    if (!(yield* this.#hasNotes(session))) return []
     const found = yield* wait(
       session.query(
         `select name, checksum, content, state, holder, started_at from ${this.#noteName} where history = ${this.#placeholder(1)}`,
@@ -122,11 +111,13 @@ export class Ledger {
     )
   }
 
-  *#hasBoth(session: HostSession): Steps<boolean> {
+  #hasHistory(session: HostSession): Steps<boolean> {
     const { schema, table } = this.history
-    const engine = engines[this.#engine]
-    if (!(yield* engine.hasTable(session, this.#noteName, schema, noteTable))) return false
-    return yield* engine.hasTable(session, this.#historyName, schema, table)
+    return engines[this.#engine].hasTable(session, this.#historyName, schema, table)
+  }
+
+  #hasNotes(session: HostSession): Steps<boolean> {
+    return engines[this.#engine].hasTable(session, this.#noteName, this.history.schema, noteTable)
   }
 
   #qualified(table: string): string {

@@ -9,7 +9,7 @@ import {
   wait,
 } from '@keelson/core'
 import type { LockNames, MigrationEngine } from './engine/engine.ts'
-import { SqliteSettings } from './engine/sqlite-settings.ts'
+import type { SqliteSettings } from './engine/sqlite-settings.ts'
 import { MigrationLockError } from './errors.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from './migration-host.ts'
 
@@ -98,15 +98,13 @@ export class MigrationLock {
   /** Takes steps outside a transaction, with SQLite's settings as in one. */
   loosely<R>(body: (session: MigrationSession, settings: Settings) => Steps<R>): Promise<R> {
     const { line, engine } = this.#options
-    if (engine.engine !== 'sqlite')
-      return this.#take(line.outside((session) => body(session, undefined)))
     return this.#take(
-      SqliteSettings.during(line, (settings) =>
+      engine.withSettings?.(line, (settings) =>
         line.outside(function* (session): Steps<R> {
           yield* settings.locked(session)
           return yield* body(session, settings)
         }),
-      ),
+      ) ?? line.outside((session) => body(session, undefined)),
     )
   }
 
@@ -116,9 +114,8 @@ export class MigrationLock {
   ): Promise<R> {
     const { line, engine } = this.#options
     const steps =
-      engine.engine === 'sqlite'
-        ? SqliteSettings.during(line, (settings) => this.#transaction(body, attempt, settings))
-        : this.#transaction(body, attempt, undefined)
+      engine.withSettings?.(line, (settings) => this.#transaction(body, attempt, settings)) ??
+      this.#transaction(body, attempt, undefined)
     const run = this.#take(steps)
     return line.waitsForLock ? await before(attempt, run, line) : await run
   }

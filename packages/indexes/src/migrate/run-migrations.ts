@@ -203,7 +203,7 @@ class MigrationCall {
     const notes = yield* this.#ledger.notes(session)
     const running = notes.find(({ state, holder }) => state !== 'applied' && mayStillRun(holder))
     // On other engines the lock has told already that nobody is at it.
-    if (running !== undefined && this.#job.host.engine === 'sqlite') {
+    if (running !== undefined && engines[this.#job.host.engine].keepsOutByMark) {
       throw new HeldElsewhere(
         `process ${running.holder}, at migration "${running.name}" since ${running.startedAt} (if it no longer is: repairMigration())`,
       )

@@ -9,6 +9,10 @@ export const duckdbMigrations: MigrationEngine = {
   engine: 'duckdb',
   fileQuery: 'select path as file from duckdb_databases() where database_name = current_database()',
   longText: 'varchar',
+  createsSchemas: true,
+  isolationLevel: undefined,
+  keepsOutByMark: false,
+  withSettings: undefined,
   *hasTable(session, _name, schema, table) {
     const where =
       schema === undefined

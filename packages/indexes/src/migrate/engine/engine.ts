@@ -1,6 +1,7 @@
 import type { EngineName, Steps } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
 import type { MigrationLine } from '../migration-host.ts'
+import type { SqliteSettings } from './sqlite-settings.ts'
 
 /** What a lock is taken with. */
 export interface LockNames {
@@ -17,6 +18,16 @@ export interface MigrationEngine {
   readonly fileQuery: string | undefined
   /** The type of a column for a text of any length. */
   readonly longText: string
+  /** Whether `create schema` makes what `historySchema` names. MySQL's are databases, SQLite's are attached files. */
+  readonly createsSchemas: boolean
+  /** What a transaction has to be begun with to see what was committed while it waited for the lock. */
+  readonly isolationLevel: 'read committed' | undefined
+  /** Whether the mark of a migration without a transaction is all that keeps others out while it runs. */
+  readonly keepsOutByMark: boolean
+  /** Changes settings around a transaction, and puts them back whatever comes of it. */
+  readonly withSettings:
+    | (<R>(line: MigrationLine, fn: (settings: SqliteSettings) => Steps<R>) => Steps<R>)
+    | undefined
   /**
    * Whether a table is there; without a schema, wherever an unqualified name would find it.
    *

@@ -9,6 +9,10 @@ export const mysqlMigrations: MigrationEngine = {
   engine: 'mysql',
   fileQuery: undefined,
   longText: 'longtext',
+  createsSchemas: false,
+  isolationLevel: undefined,
+  keepsOutByMark: false,
+  withSettings: undefined,
   *hasTable(session, _name, schema, table) {
     const where = schema === undefined ? 'database()' : '?'
     const sql = `select 1 as found from information_schema.tables where table_name = ? and table_schema = ${where}`

@@ -9,6 +9,10 @@ export const postgresqlMigrations: MigrationEngine = {
   engine: 'postgresql',
   fileQuery: undefined,
   longText: 'text',
+  createsSchemas: true,
+  isolationLevel: 'read committed',
+  keepsOutByMark: false,
+  withSettings: undefined,
   *hasTable(session, name) {
     const sql = 'select pg_catalog.to_regclass($1) is not null as found'
     const [row] = yield* wait(session.query(sql, [name]))

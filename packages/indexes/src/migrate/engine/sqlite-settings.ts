@@ -1,4 +1,4 @@
-import { attachSuppressed, OptionError, type Steps, wait } from '@keelson/core'
+import { attachSuppressed, OptionError, type Steps, takeSteps, wait } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
 import type { MigrationLine } from '../migration-host.ts'
 
@@ -97,7 +97,7 @@ export function added(before: Violations, after: Violations): readonly string[] 
 }
 
 /** @param on what was asked for */
-export function foreignKeysError(on: boolean): OptionError {
+function foreignKeysError(on: boolean): OptionError {
   return new OptionError(
     'SETTING_NOT_APPLIED',
     'foreign_keys',
@@ -106,6 +106,31 @@ export function foreignKeysError(on: boolean): OptionError {
         ? 'Close this connection, and open another one.'
         : 'Nothing was migrated. The statements of this driver may run on several connections: use one that has a single one.'),
   )
+}
+
+/**
+ * Runs `fn` on a driver that suspends foreign keys itself, and sees to it that they are enforced again.
+ *
+ * @throws {OptionError} `SETTING_NOT_APPLIED`; attached to the error of `fn` where that failed
+ */
+export async function restoring<R>(
+  session: HostSession,
+  enforced: boolean,
+  fn: () => Promise<R>,
+): Promise<R> {
+  const verify = async (): Promise<void> => {
+    if (!enforced || (await takeSteps(numberOf(session, 'foreign_keys'))) === 1) return
+    throw foreignKeysError(true)
+  }
+  let result: R
+  try {
+    result = await fn()
+  } catch (error) {
+    await verify().catch((later: unknown) => attachSuppressed(error, later))
+    throw error
+  }
+  await verify()
+  return result
 }
 
 export function* numberOf(

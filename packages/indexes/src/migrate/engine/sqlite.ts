@@ -3,12 +3,17 @@ import type { HostSession } from '../../host/host.ts'
 import type { MigrationLine } from '../migration-host.ts'
 import { backupError, intoNewFile, literal } from './backup-file.ts'
 import type { MigrationEngine, TableState } from './engine.ts'
+import { SqliteSettings } from './sqlite-settings.ts'
 
 /** SQLite's own write lock on the file keeps others out, so that nothing else is needed. */
 export const sqliteMigrations: MigrationEngine = {
   engine: 'sqlite',
   fileQuery: "select file from pragma_database_list where name = 'main'",
   longText: 'text',
+  createsSchemas: false,
+  isolationLevel: undefined,
+  keepsOutByMark: true,
+  withSettings: (line, fn) => SqliteSettings.during(line, fn),
   *hasTable(session, _name, schema, table) {
     const from =
       schema === undefined ? 'sqlite_schema' : `${quoteIdentifier(schema, 'sqlite')}.sqlite_schema`
