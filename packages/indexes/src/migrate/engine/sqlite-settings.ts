@@ -1,5 +1,6 @@
 import { attachSuppressed, OptionError, type Steps, takeSteps, wait } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
+import { MigrationLockError } from '../errors.ts'
 import type { MigrationLine } from '../migration-host.ts'
 
 /** Rows without a parent, counted by table and parent. */
@@ -126,6 +127,8 @@ export async function restoring<R>(
   try {
     result = await fn()
   } catch (error) {
+    // Nothing was suspended, and the driver's own wait, which may still go on, would keep the question waiting, too.
+    if (error instanceof MigrationLockError) throw error
     await verify().catch((later: unknown) => attachSuppressed(error, later))
     throw error
   }
