@@ -237,6 +237,7 @@ describe.for(sqliteKinds)('$name', (kind) => {
   test('another connection that writes is waited for, without blocking, and not longer than asked', async () => {
     const target = await kind.open()
     await target.exec('create table t (id integer)')
+    const before = await busyTimeout(target)
     const other = new BetterSqlite3(target.place)
     onTestFinished(() => void other.close())
     other.exec('begin immediate')
@@ -260,6 +261,7 @@ describe.for(sqliteKinds)('$name', (kind) => {
     // Blocked until it gives up it would be none.
     expect(ticks).toBeGreaterThan(2)
     other.exec('commit')
+    expect(await busyTimeout(target)).toBe(before)
     expect(
       (await target.migrate([{ name: '0001_a', up: ['create table a (id integer)'] }])).applied
         .length,

@@ -72,7 +72,7 @@ export async function history(kind: Kind, target: Target): Promise<number> {
   return Number(row!['n'])
 }
 
-export function drizzleTable({ engine }: Pick<Kind, 'engine'>): string {
+function drizzleTable({ engine }: Pick<Kind, 'engine'>): string {
   return engine === 'sqlite' ? '__drizzle_migrations' : 'drizzle.__drizzle_migrations'
 }
 
