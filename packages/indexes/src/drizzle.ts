@@ -8,3 +8,9 @@ export { ensureTables } from './drizzle/ensure-tables.ts'
 export type { ApplyOptions, ApplyProgress, ApplyReport } from './plan/apply/apply-options.ts'
 export type { DiffOptions } from './plan/diff-schema.ts'
 export type { EnsureOptions } from './plan/ensure/run-ensure.ts'
+export {
+  migrateSafely,
+  type MigrateOptions,
+  repairMigration,
+  type RepairOptions,
+} from './drizzle/migrate-safely.ts'

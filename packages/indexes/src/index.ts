@@ -94,3 +94,17 @@ export {
 } from './read/from-descriptions.ts'
 export { fromJsonSchema, type FromJsonSchemaOptions } from './read/json-schema/from-json-schema.ts'
 export { rowEncoder } from './values/row-encoder.ts'
+export {
+  MigrationFailedError,
+  MigrationLockError,
+  MigrationRefusedError,
+} from './migrate/errors.ts'
+export type { CommonMigrateOptions } from './migrate/options.ts'
+export type { MigrationRepair } from './migrate/repair-migration.ts'
+export type {
+  MigrationBackup,
+  MigrationEvent,
+  MigrationReport,
+  MigrationRun,
+  PlannedMigration,
+} from './migrate/report.ts'

@@ -143,7 +143,8 @@ export class DrizzleHost implements Host {
   }
 }
 
-function sessionOn(session: DrizzleSession, engine: EngineName): HostSession {
+/** Statements on a session of Drizzle's. */
+export function sessionOn(session: DrizzleSession, engine: EngineName): HostSession {
   const prepare = (sql: string, params: readonly unknown[], method: 'all' | 'run'): Prepared =>
     engine === 'sqlite'
       ? session.prepareQuery({ sql, params }, undefined, method, false)

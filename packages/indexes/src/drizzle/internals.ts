@@ -22,6 +22,11 @@ export interface DrizzleSession {
   prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
 }
 
+/** The session of `@keelson/sqlite`, which runs a transaction with foreign keys suspended. */
+export interface MigratingSession extends DrizzleSession {
+  migration(fn: (tx: DrizzleDatabase) => Promise<void>): Promise<void>
+}
+
 interface RawQuery {
   readonly sql: string
   readonly params: readonly unknown[]

@@ -101,7 +101,8 @@ function suspendsForeignKeys(db: Kysely<any>): Promise<boolean> {
   return db.getExecutor().provideConnection(async (connection) => migrationLock in connection)
 }
 
-function sessionOn(db: Kysely<any>): HostSession {
+/** Statements on `db`, past its plugins. */
+export function sessionOn(db: Kysely<any>): HostSession {
   const query: HostSession['query'] = (sql, parameters = []) => send(db, sql, parameters)
   return { query, run: query }
 }

@@ -1,0 +1,72 @@
+import { quoteIdentifier, type Steps, takeSteps, wait } from '@keelson/core'
+import type { HostSession } from '../../host/host.ts'
+import type { MigrationLine } from '../migration-host.ts'
+import { backupError, intoNewFile, literal } from './backup-file.ts'
+import type { MigrationEngine, TableState } from './engine.ts'
+import { SqliteSettings } from './sqlite-settings.ts'
+
+/** SQLite's own write lock on the file keeps others out, so that nothing else is needed. */
+export const sqliteMigrations: MigrationEngine = {
+  engine: 'sqlite',
+  fileQuery: "select file from pragma_database_list where name = 'main'",
+  longText: 'text',
+  createsSchemas: false,
+  isolationLevel: undefined,
+  keepsOutByMark: true,
+  withSettings: (line, fn) => SqliteSettings.during(line, fn),
+  *hasTable(session, _name, schema, table) {
+    const from =
+      schema === undefined ? 'sqlite_schema' : `${quoteIdentifier(schema, 'sqlite')}.sqlite_schema`
+    const sql = `select 1 as found from ${from} where type = 'table' and lower(name) = lower(?)`
+    return (yield* wait(session.query(sql, [table]))).length > 0
+  },
+  *tryLock(session, lock) {
+    // A driver may begin with a plain BEGIN, which locks nothing before the first write.
+    for (const sql of lock.claim) yield* wait(session.run(sql))
+    return true
+  },
+  sessionLock: undefined,
+  holder: () => wait(undefined),
+  tableStates,
+  async backup(line, path) {
+    await intoNewFile(path, () => vacuumInto(line, path))
+  },
+}
+
+function* tableStates(session: HostSession): Steps<readonly TableState[]> {
+  // Virtual tables and what they keep their contents in have rows of another kind.
+  const tables = yield* wait(
+    session.query(
+      "select name from pragma_table_list where schema = 'main' and type = 'table' and name not like 'sqlite\\_%' escape '\\'",
+    ),
+  )
+  const states: TableState[] = []
+  for (const { name } of tables as readonly { name: string }[]) {
+    const [row] = yield* wait(
+      session.query(`select count(*) as n from main.${quoteIdentifier(name, 'sqlite')}`),
+    )
+    states.push({ id: name, name, parents: [], rows: Number(row!['n']) })
+  }
+  return states
+}
+
+async function vacuumInto(line: MigrationLine, path: string): Promise<void> {
+  await line.run(`vacuum into ${literal(path)}`)
+  await line.run(`attach database ${literal(path)} as keelson_backup`)
+  let answer: unknown
+  try {
+    answer = await takeSteps(integrity(line))
+  } finally {
+    await line.run('detach database keelson_backup')
+  }
+  if (answer === 'ok') return
+  throw backupError(
+    `The backup to ${path} is not sound: integrity_check says ${String(answer)}. Nothing was migrated. ` +
+      'Check the disk, and the database itself.',
+  )
+}
+
+function* integrity(session: HostSession): Steps<unknown> {
+  const rows = yield* wait(session.query('pragma keelson_backup.integrity_check'))
+  return rows.map((row) => Object.values(row)[0]).join('; ')
+}
