@@ -180,7 +180,9 @@ test('SQLite: Drizzle reads and writes the table that is made of its own', async
   for (const table of fromDrizzle([owner, ticket], { casing: 'snake_case' })) {
     for (const statement of creating(table, 'sqlite')) await db.run(sql.raw(statement))
   }
+  // Its id is not AUTOINCREMENT, and numbered all the same.
   await db.insert(owner).values({ name: 'a' })
+  expect(await db.select().from(owner)).toEqual([{ id: 1, name: 'a' }])
   const row = {
     ownerId: 1,
     email: 'a@example.com',
