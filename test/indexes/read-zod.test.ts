@@ -27,7 +27,12 @@ function words(predicate: Predicate): string {
 const kind = (name: ColumnDefinition['type']['kind']) =>
   ({ kind: name }) as ColumnDefinition['type']
 
-test.each<readonly [string, z.ZodType, ColumnDefinition['type'], nullable?: boolean]>([
+const types: readonly (readonly [
+  string,
+  z.ZodType,
+  ColumnDefinition['type'],
+  nullable?: boolean,
+])[] = [
   ['string', z.string(), kind('string')],
   ['string.max', z.string().max(5).max(3), { kind: 'string', maxLength: 3 }],
   ['string.length', z.string().length(4), { kind: 'string', maxLength: 4 }],
@@ -97,9 +102,14 @@ test.each<readonly [string, z.ZodType, ColumnDefinition['type'], nullable?: bool
   ['stringbool', z.stringbool(), kind('boolean')],
   ['preprocess', z.preprocess(String, z.string()), kind('string')],
   ['template literal', z.templateLiteral(['a', z.int()]), kind('string')],
-])('%s', (_, schema, type, nullable = false) => {
-  expect(read(schema).column).toMatchObject({ type, nullable })
-})
+]
+
+test.each(types.map(([name, ...rest]) => [name, rest] as const))(
+  '%s',
+  (_, [schema, type, nullable = false]) => {
+    expect(read(schema).column).toMatchObject({ type, nullable })
+  },
+)
 
 test('a recursive object is one JSON column', () => {
   const Node: z.ZodType = z.object({
@@ -122,56 +132,64 @@ test('the side of a pipe that is stored is the one that is asked for', () => {
   expect(read(z.string().transform(Number).pipe(z.int())).column.type).toEqual(kind('integer'))
 })
 
-test.each<readonly [string, z.ZodType, checks: readonly string[], notEnforced?: readonly string[]]>(
+const demands: readonly (readonly [
+  string,
+  z.ZodType,
+  checks: readonly string[],
+  notEnforced?: readonly string[],
+])[] = [
+  ['inclusive bounds', z.number().min(1).max(2), ['column >= 1', 'column <= 2']],
+  ['exclusive bounds', z.number().gt(1).lt(2), ['column > 1', 'column < 2']],
+  ['bounds of whole numbers', z.int().gt(1).lt(2.5), ['column >= 2', 'column <= 2']],
+  ['bounds of the type itself', z.int().min(Number.MIN_SAFE_INTEGER).max(Infinity), []],
+  ['the same bound twice', z.int().min(3).gt(2), ['column >= 3']],
+  ['bounds of a bigint', z.bigint().gt(3n), ['column >= 4']],
+  ['uint32', z.uint32(), ['column >= 0', 'column <= 4294967295']],
+  ['a moment', z.date().min(new Date(0)), ['column >= 1970-01-01T00:00:00.000Z']],
+  ['a text that is not empty', z.string().min(1), ['column <> ']],
+  ['a text of some length', z.string().min(3).max(5), ['length >= 3']],
+  ['what a wrapper demands', z.optional(z.int().min(3)), ['column >= 3']],
+  ['literals', z.literal([1, 2]), ['in 1, 2']],
   [
-    ['inclusive bounds', z.number().min(1).max(2), ['column >= 1', 'column <= 2']],
-    ['exclusive bounds', z.number().gt(1).lt(2), ['column > 1', 'column < 2']],
-    ['bounds of whole numbers', z.int().gt(1).lt(2.5), ['column >= 2', 'column <= 2']],
-    ['bounds of the type itself', z.int().min(Number.MIN_SAFE_INTEGER).max(Infinity), []],
-    ['the same bound twice', z.int().min(3).gt(2), ['column >= 3']],
-    ['bounds of a bigint', z.bigint().gt(3n), ['column >= 4']],
-    ['uint32', z.uint32(), ['column >= 0', 'column <= 4294967295']],
-    ['a moment', z.date().min(new Date(0)), ['column >= 1970-01-01T00:00:00.000Z']],
-    ['a text that is not empty', z.string().min(1), ['column <> ']],
-    ['a text of some length', z.string().min(3).max(5), ['length >= 3']],
-    ['what a wrapper demands', z.optional(z.int().min(3)), ['column >= 3']],
-    ['literals', z.literal([1, 2]), ['in 1, 2']],
-    [
-      'what a regular expression says',
-      z.string().regex(/a/).startsWith('b'),
-      [],
-      ['regex /a/', 'starts_with "b"'],
-    ],
-    ['a format', z.email(), [], ['email']],
-    ['refine', z.int().refine((n) => n > 3), [], ['refine()']],
-    [
-      'refine on a wrapper',
-      z
-        .int()
-        .optional()
-        .refine(() => true),
-      [],
-      ['refine()'],
-    ],
-    ['multipleOf', z.int().multipleOf(5), [], ['multiple of 5']],
-    ['elements of an array', z.array(z.int()).min(1), [], ['length >= 1']],
-    [
-      'what stands before an overwrite',
-      z.string().min(5).trim().min(2),
-      ['length >= 2'],
-      ['overwrite()'],
-    ],
-    [
-      'what stands under a catch',
-      z.string().min(5).max(7).catch('a'),
-      [],
-      ['length <= 7', 'length >= 5'],
-    ],
-    ['an option of a union', z.union([z.int().min(5), z.int().max(1)]), [], ['>= 5', '<= 1']],
+    'what a regular expression says',
+    z.string().regex(/a/).startsWith('b'),
+    [],
+    ['regex /a/', 'starts_with "b"'],
   ],
-)('checks: %s', (_, schema, checks, notEnforced = []) => {
-  expect(read(schema)).toMatchObject({ checks, notEnforced })
-})
+  ['a format', z.email(), [], ['email']],
+  ['refine', z.int().refine((n) => n > 3), [], ['refine()']],
+  [
+    'refine on a wrapper',
+    z
+      .int()
+      .optional()
+      .refine(() => true),
+    [],
+    ['refine()'],
+  ],
+  ['multipleOf', z.int().multipleOf(5), [], ['multiple of 5']],
+  ['elements of an array', z.array(z.int()).min(1), [], ['length >= 1']],
+  [
+    'what stands before an overwrite',
+    z.string().min(5).trim().min(2),
+    ['length >= 2'],
+    ['overwrite()'],
+  ],
+  [
+    'what stands under a catch',
+    z.string().min(5).max(7).catch('a'),
+    [],
+    ['length <= 7', 'length >= 5'],
+  ],
+  ['an option of a union', z.union([z.int().min(5), z.int().max(1)]), [], ['>= 5', '<= 1']],
+]
+
+test.each(demands.map(([name, ...rest]) => [name, rest] as const))(
+  'checks: %s',
+  (_, [schema, checks, notEnforced = []]) => {
+    expect(read(schema)).toMatchObject({ checks, notEnforced })
+  },
+)
 
 test('a refinement of the object is listed as what no column checks', () => {
   const object = z.object({ a: z.int() }).refine(() => true)

@@ -8,7 +8,7 @@ import { record, runs, seed } from '../support/runs.ts'
 import { creating, drop, type LiveEngine, liveEngines, openDatabase, run } from './fixture.ts'
 import { type ZodField, zodField } from './arbitrary-zod.ts'
 
-const tables = runs(30, 1_000)
+const tables = runs(30, 1_020)
 const rowsPerTable = 10
 
 describe.each(liveEngines)('%s', (engine) => {
