@@ -2,7 +2,7 @@ import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import {
   createIndexSql,
   createTableSql,
-  dropTableSql,
+  type PortableType,
   type TableDefinition,
 } from '@keelson/indexes'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
@@ -16,12 +16,15 @@ export type LiveEngine = 'sqlite' | 'duckdb' | 'postgresql'
 export const liveEngines: readonly LiveEngine[] = ['sqlite', 'duckdb', 'postgresql']
 
 /** An empty database of its own. */
-export async function openDatabase(engine: LiveEngine): Promise<Kysely<any>> {
+export async function openDatabase(
+  engine: LiveEngine,
+  options: { readonly int64?: 'bigint' } = {},
+): Promise<Kysely<any>> {
   switch (engine) {
     case 'sqlite':
-      return new Kysely({ dialect: new SqliteDialect({ path: ':memory:' }) })
+      return new Kysely({ dialect: new SqliteDialect({ path: ':memory:', ...options }) })
     case 'duckdb':
-      return new Kysely({ dialect: new DuckDBDialect({ path: ':memory:' }) })
+      return new Kysely({ dialect: new DuckDBDialect({ path: ':memory:', ...options }) })
     case 'postgresql': {
       const { createDatabase } = await postgres()
       const pool = new Pool({ connectionString: await createDatabase(), max: 2 })
@@ -46,14 +49,35 @@ export async function rowsOf(
 export function creating(table: TableDefinition, engine: LiveEngine): readonly string[] {
   return [
     ...createTableSql(table, engine),
-    ...table.indexes.map((index) => createIndexSql(table, index, engine)),
+    ...table.indexes
+      .filter(({ constraint }) => constraint !== true)
+      .map((index) => createIndexSql(table, index, engine)),
   ]
 }
 
-export async function drop(
-  db: Kysely<any>,
-  table: TableDefinition,
-  engine: LiveEngine,
-): Promise<void> {
-  await run(db, ...dropTableSql(table, engine))
+/** A table of these columns and nothing else. */
+export function tableOf(
+  name: string,
+  columns: Readonly<Record<string, PortableType>>,
+): TableDefinition {
+  return {
+    name,
+    columns: Object.entries(columns).map(([column, type]) => ({
+      name: column,
+      type,
+      nullable: true,
+    })),
+    primaryKey: [],
+    indexes: [],
+    foreignKeys: [],
+    checks: [],
+    queries: [],
+  }
+}
+
+/** The parameters of a statement, as the engine writes them. */
+export function placeholders(engine: LiveEngine, count: number): string {
+  return Array.from({ length: count }, (_, at) => (engine === 'sqlite' ? '?' : `$${at + 1}`)).join(
+    ', ',
+  )
 }

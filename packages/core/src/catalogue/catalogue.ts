@@ -38,6 +38,8 @@ export interface CatalogueColumn {
   readonly autoIncrement: boolean
   /** SQLite: the column is another name for the rowid, and numbered by SQLite also without `AUTOINCREMENT`. */
   readonly rowidAlias?: boolean
+  /** The collation that was declared for it; absent where none was. */
+  readonly collation?: string
 }
 
 /** How a generated column gets its value. */

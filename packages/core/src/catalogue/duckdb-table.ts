@@ -63,6 +63,7 @@ function readColumn(row: CatalogueRow, written: DuckDBTableText | undefined): Ca
   const name = textOf(row['name'])
   const fallback = row['dflt']
   const expression = written?.generated.get(name)
+  const collation = written?.collations.get(name)
   return {
     name,
     type: textOf(row['type']),
@@ -72,6 +73,7 @@ function readColumn(row: CatalogueRow, written: DuckDBTableText | undefined): Ca
     // https://duckdb.org/docs/stable/sql/statements/create_table#generated-columns: it stores none.
     ...(expression !== undefined && { generated: { expression, stored: false } }),
     autoIncrement: expression === undefined && /^nextval\(/i.test(textOf(fallback)),
+    ...(collation !== undefined && { collation }),
   }
 }
 

@@ -11,6 +11,8 @@ export interface SqliteTableText {
   readonly foreignKeys: readonly SqliteForeignKeyText[]
   /** The expressions of generated columns. */
   readonly generated: ReadonlyMap<string, string>
+  /** The collations of columns that were declared one. */
+  readonly collations: ReadonlyMap<string, string>
 }
 
 /** A foreign key as the statement has it. */
@@ -47,6 +49,7 @@ export function readSqliteTable(sql: string): SqliteTableText {
     checks: [],
     foreignKeys: [],
     generated: new Map(),
+    collations: new Map(),
   }
   for (const item of splitAtCommas(body?.inner ?? [])) {
     // All five words are reserved: unquoted none of them can be a column's name.
@@ -63,6 +66,7 @@ interface TableText {
   readonly checks: CatalogueCheck[]
   readonly foreignKeys: SqliteForeignKeyText[]
   readonly generated: Map<string, string>
+  readonly collations: Map<string, string>
 }
 
 /**
@@ -121,10 +125,12 @@ function readConstraints(
         table.foreignKeys.push({ ...foreignKey, deferrable })
         break
       }
+      case 'COLLATE':
+        if (column !== undefined && next !== undefined) table.collations.set(column, next.text)
+        break
       // What can have a name and keeps none of it.
       case 'NULL':
       case 'DEFAULT':
-      case 'COLLATE':
         break
       default:
         continue

@@ -68,6 +68,7 @@ function readColumn(
 ): CatalogueColumn {
   const name = textOf(row['name'])
   const generated = integerOf(row['hidden'])
+  const collation = written?.collations.get(name)
   return {
     name,
     type: textOf(row['type']),
@@ -79,6 +80,7 @@ function readColumn(
     }),
     autoIncrement: rowidAlias && written?.autoIncrement === true,
     ...(rowidAlias && { rowidAlias }),
+    ...(collation !== undefined && { collation }),
   }
 }
 

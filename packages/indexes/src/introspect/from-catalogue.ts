@@ -2,10 +2,8 @@ import type { CatalogueIndexColumn, CatalogueTable } from '@keelson/core'
 import type { LiveColumn, LiveIndex, LiveKey, LiveTable } from './live-table.ts'
 
 /** What of a table core's catalogue readers tell. */
-export function liveTable(
-  table: CatalogueTable,
-  isDefaultCollation: (collation: string) => boolean,
-): LiveTable {
+export function liveTable(table: CatalogueTable): LiveTable {
+  const collations = new Map(table.columns.map(({ name, collation }) => [name, collation]))
   return {
     name: table.name,
     columns: table.columns.map((column) => liveColumn(column)),
@@ -29,7 +27,9 @@ export function liveTable(
         return {
           name,
           unique,
-          keys: columns.map((column) => liveKey(column, isDefaultCollation)),
+          keys: columns.map((column) =>
+            liveKey(column, (column.name && collations.get(column.name)) ?? 'binary'),
+          ),
           ...(partial !== undefined && { where: partial }),
           constraint: origin === 'unique',
         }
@@ -38,10 +38,11 @@ export function liveTable(
 }
 
 function liveColumn(column: CatalogueTable['columns'][number]): LiveColumn {
-  const { name, type, nullable, generated, autoIncrement } = column
+  const { name, type, nullable, generated, autoIncrement, collation } = column
   return {
     name,
-    native: type,
+    // It belongs to what stands after the name: a column of the type alone would compare otherwise.
+    native: collation === undefined ? type : `${type} collate ${collation}`,
     nullable,
     ...(column.default !== undefined && { default: column.default }),
     ...(generated !== undefined && {
@@ -53,11 +54,11 @@ function liveColumn(column: CatalogueTable['columns'][number]): LiveColumn {
 
 function liveKey(
   { name, expression, descending, collation }: CatalogueIndexColumn,
-  isDefaultCollation: (collation: string) => boolean,
+  ofColumn: string,
 ): LiveKey {
   return {
     ...(name === undefined ? { expression: expression ?? '' } : { column: name }),
     descending,
-    ...(!isDefaultCollation(collation) && { collation }),
+    ...(collation.toLowerCase() !== ofColumn.toLowerCase() && { collation }),
   }
 }

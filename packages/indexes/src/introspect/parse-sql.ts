@@ -7,7 +7,7 @@ import { lexemesOf, type SqlLexeme } from './sql-syntax.ts'
  * gives `undefined`, so that it is kept as the text that it is and never taken for something else.
  */
 export function parseSql(sql: string, engine: EngineName): SqlNode | undefined {
-  const lexemes = lexemesOf(sql)
+  const lexemes = lexemesOf(sql, engine === 'sqlite')
   if (lexemes === undefined) return undefined
   try {
     const parser = new Parser(lexemes, strengths[engine], engine === 'postgresql')
@@ -136,8 +136,15 @@ class Parser {
   }
 
   #named(lexeme: SqlLexeme): SqlNode {
-    // A name with a table or schema before it, and the call of a function with a quoted name, are not told apart here.
-    if (this.#peekSign('.')) throw new NotUnderstood()
+    if (this.#takeSign('.')) {
+      // Functions of the engine's own are shown with their schema by DuckDB, and where another hides them by PostgreSQL.
+      const called = this.#next().text
+      if (!ownSchemas.has(lexeme.text) || !this.#takeSign('(')) throw new NotUnderstood()
+      const items = this.#items(')')
+      // What DuckDB shows of `[a, b]`.
+      if (called === 'list_value') return { kind: 'list', items }
+      return { kind: 'call', function: called, arguments: items }
+    }
     if (this.#takeSign('('))
       return { kind: 'call', function: lexeme.text, arguments: this.#items(')') }
     return { kind: 'name', name: lexeme.text }
@@ -314,6 +321,8 @@ class Parser {
     if (!this.#takeWord(word)) throw new NotUnderstood()
   }
 }
+
+const ownSchemas = new Set(['main', 'pg_catalog'])
 
 const constants = new Set([
   'true',

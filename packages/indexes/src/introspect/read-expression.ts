@@ -121,9 +121,7 @@ function columnOf(
   node: SqlNode,
   { engine, columns }: Scope,
 ): { readonly name: string; readonly kind: PortableKind } | undefined {
-  return node.kind === 'name'
-    ? columns.get(dialects[engine].foldedName(node.name, 'column'))
-    : undefined
+  return node.kind === 'name' ? columns.get(dialects[engine].foldedName(node.name)) : undefined
 }
 
 function predicateOf(node: SqlNode, scope: Scope): Predicate | undefined {

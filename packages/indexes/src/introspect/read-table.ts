@@ -22,7 +22,7 @@ export function readTable(
   const scope: Scope = {
     engine,
     columns: new Map(
-      columns.map(({ name, type }) => [foldedName(name, 'column'), { name, kind: type.kind }]),
+      columns.map(({ name, type }) => [foldedName(name), { name, kind: type.kind }]),
     ),
   }
   return canonicalTable(

@@ -6,19 +6,28 @@ export interface SqlLexeme {
 }
 
 const lexeme =
-  /(?<blank>\s+|--[^\n]*|\/\*[^]*?\*\/)|(?<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[A-Za-z_][^\][,'"]*\])|(?<escaped>[eE]'(?:[^'\\]|''|\\[^])*')|(?<bytes>[xXbB]'[^']*')|(?<text>'(?:[^']|'')*')|(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<sign>->>|->|::|\|\||<=|>=|<>|!=|==|<<|>>|!~~\*?|~~\*?|<@|@>|[-+*\/%<>=(),.[\]&|~!?])/y
+  /(?<blank>\s+|--[^\n]*|\/\*[^]*?\*\/)|(?<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`)|(?<bracketed>\[[^\]]*\])|(?<escaped>[eE]'(?:[^'\\]|''|\\[^])*')|(?<bytes>[xXbB]'[^']*')|(?<text>'(?:[^']|'')*')|(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<sign>->>|->|::|\|\||<=|>=|<>|!=|==|<<|>>|!~~\*?|~~\*?|<@|@>|[-+*/%<>=(),.[\]&|~!?])/y
 
-/** Cuts an expression into pieces; `undefined` where it has one that is not known here. */
-export function lexemesOf(sql: string): readonly SqlLexeme[] | undefined {
+/**
+ * Cuts an expression into pieces; `undefined` where it has one that is not known here.
+ *
+ * @param hasBrackets whether a name can stand in brackets, which are an array elsewhere
+ */
+export function lexemesOf(sql: string, hasBrackets: boolean): readonly SqlLexeme[] | undefined {
   const matcher = new RegExp(lexeme)
   const lexemes: SqlLexeme[] = []
   while (matcher.lastIndex < sql.length) {
     const groups = matcher.exec(sql)?.groups
     if (groups === undefined) return undefined
-    const { blank, name, escaped, text, number, word, sign, bytes } = groups
+    const { blank, name, bracketed, escaped, text, number, word, sign, bytes } = groups
     if (bytes !== undefined) return undefined
     if (blank !== undefined) continue
-    if (name !== undefined) lexemes.push({ kind: 'name', text: unquoted(name) })
+    if (bracketed !== undefined && !hasBrackets) {
+      lexemes.push({ kind: 'sign', text: '[' })
+      matcher.lastIndex -= bracketed.length - 1
+    } else if (bracketed !== undefined) {
+      lexemes.push({ kind: 'name', text: bracketed.slice(1, -1) })
+    } else if (name !== undefined) lexemes.push({ kind: 'name', text: unquoted(name) })
     else if (escaped !== undefined) {
       const inside = unescaped(escaped.slice(2, -1))
       if (inside === undefined) return undefined
@@ -33,8 +42,7 @@ export function lexemesOf(sql: string): readonly SqlLexeme[] | undefined {
 
 function unquoted(text: string): string {
   const quote = text[0] ?? ''
-  const inside = text.slice(1, -1)
-  return quote === '[' ? inside : inside.replaceAll(quote + quote, quote)
+  return text.slice(1, -1).replaceAll(quote + quote, quote)
 }
 
 /** PostgreSQL shows a text with backslashes as `E'...'`, each of them doubled, and escapes nothing else. */

@@ -13,7 +13,5 @@ export function* sqliteTables(
     (sql, parameters) => session.query(sql, parameters),
     options,
   )
-  return tables
-    .filter(({ kind }) => kind === 'table')
-    .map((table) => liveTable(table, (collation) => collation.toUpperCase() === 'BINARY'))
+  return tables.filter(({ kind }) => kind === 'table').map((table) => liveTable(table))
 }

@@ -31,7 +31,7 @@ export function checkTables(
   const taken = new Map<string, string>()
   const { foldedName } = dialects[engine]
   const take = (name: string, schema: string | undefined, what: string): void => {
-    const key = JSON.stringify([schema ?? '', foldedName(name, 'table')])
+    const key = JSON.stringify([schema ?? '', foldedName(name)])
     const other = taken.get(key)
     if (other !== undefined) collide(other, what, name, engine)
     taken.set(key, what)
@@ -68,7 +68,7 @@ export function checkTable(
   const columns = new Map<string, string>()
   for (const { name } of table.columns) {
     checkColumnName(name, engine, strict)
-    const folded = foldedName(name, 'column')
+    const folded = foldedName(name)
     const other = columns.get(folded)
     if (other !== undefined)
       collide(`column ${JSON.stringify(other)}`, `column ${JSON.stringify(name)}`, name, engine)
@@ -92,7 +92,7 @@ export function checkTable(
   ]
   for (const name of names) {
     checkIdentifier(name, { engine })
-    const folded = foldedName(name, 'column')
+    const folded = foldedName(name)
     if (constraints.has(folded)) {
       const what = `constraint ${JSON.stringify(name)}`
       collide(what, what, name, engine)

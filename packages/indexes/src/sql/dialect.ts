@@ -78,8 +78,8 @@ export interface SqlDialect {
     readonly dropNamesTable: boolean
   }
 
-  /** Whether names that differ in the case of their letters are one. */
-  foldedName(name: string, of: 'table' | 'column'): string
+  /** The same for all names of tables or columns that the engine takes for one. */
+  readonly foldedName: (name: string) => string
 }
 
 /** Letters of ASCII in lower case, which are the ones that SQLite and DuckDB take for the same. */
