@@ -1,11 +1,12 @@
 import {
+  dropTableSql,
   type DescriptionRow,
   fromDescriptions,
   type FromDescriptionsOptions,
 } from '@keelson/indexes'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Kysely } from 'kysely'
-import { creating, drop, liveEngines, openDatabase, run } from './fixture.ts'
+import { creating, liveEngines, openDatabase, run } from './fixture.ts'
 
 const rows: readonly DescriptionRow[] = [
   { name: 'id', type: 'uuid' },
@@ -111,7 +112,7 @@ describe.each(liveEngines)('%s', (engine) => {
       ratio: 1.5,
       price: '0.50',
     })
-    await drop(db, table, engine)
+    await run(db, ...dropTableSql(table, engine))
   })
 })
 

@@ -1,8 +1,8 @@
-import { fromJsonSchema, type TableDefinition } from '@keelson/indexes'
+import { dropTableSql, fromJsonSchema, type TableDefinition } from '@keelson/indexes'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { creating, drop, liveEngines, openDatabase, run } from './fixture.ts'
+import { creating, liveEngines, openDatabase, run } from './fixture.ts'
 
 function read(
   property: unknown,
@@ -200,7 +200,7 @@ describe.each(liveEngines)('%s', (engine) => {
         .values({ ...row, id: '00000000-0000-4000-8000-000000000001', mail: 'b', status: 'other' })
         .execute(),
     ).rejects.toThrow(/check/i)
-    await drop(db, table, engine)
+    await run(db, ...dropTableSql(table, engine))
   })
 })
 

@@ -1,11 +1,11 @@
 // Every row that a zod object accepts is accepted by the table that is made of it, and bounds are exact on both sides.
-import { defineTable, rowEncoder, type TableDefinition } from '@keelson/indexes'
+import { dropTableSql, defineTable, rowEncoder, type TableDefinition } from '@keelson/indexes'
 import fc from 'fast-check'
 import type { Kysely } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { record, runs, seed } from '../support/runs.ts'
-import { creating, drop, type LiveEngine, liveEngines, openDatabase, run } from './fixture.ts'
+import { creating, type LiveEngine, liveEngines, openDatabase, run } from './fixture.ts'
 import { type ZodField, zodField } from './arbitrary-zod.ts'
 
 const tables = runs(30, 1_020)
@@ -38,7 +38,7 @@ describe.each(liveEngines)('%s', (engine) => {
             inserted++
           }
         } finally {
-          await drop(db, table, engine)
+          await run(db, ...dropTableSql(table, engine))
         }
       },
     )
@@ -88,7 +88,7 @@ describe.each(liveEngines)('%s', (engine) => {
         /constraint|out of (?:the )?range|NULL|Could not convert|violates/i,
       )
     } finally {
-      await drop(db, table, engine)
+      await run(db, ...dropTableSql(table, engine))
     }
   })
 })
