@@ -1,4 +1,4 @@
-import { defineTable, type InferRow, SchemaError } from '@keelson/indexes'
+import { defineTable, type InferRow, type SchemaError } from '@keelson/indexes'
 import { expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import * as mini from 'zod/mini'

@@ -274,7 +274,7 @@ test('PostgreSQL: Drizzle reads and writes the table that is made of its own', a
 })
 
 test('DuckDB: a table of PostgreSQL is made there, too', async () => {
-  const db = await duckdbDrizzle(':memory:')
+  const db = duckdbDrizzle(':memory:')
   onTestFinished(async () => void (await db.$client.close()))
   const flight = pg.pgTable('flight', {
     id: pg.integer().primaryKey(),

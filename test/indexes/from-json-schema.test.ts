@@ -179,12 +179,9 @@ describe.each(liveEngines)('%s', (engine) => {
   afterAll(() => db.destroy())
 
   test('the table of a JSON Schema is created and takes a row', async () => {
-    const hasAllIndexes = engine !== 'duckdb'
+    // Indexes over JSON and over other columns besides their keys are not every engine's.
     const whole = fromJsonSchema(schema, { name: 'tickets' })
-    const table = {
-      ...whole,
-      indexes: hasAllIndexes ? whole.indexes.map(({ include: _, ...index }) => index) : [],
-    }
+    const table = { ...whole, indexes: engine === 'postgresql' ? whole.indexes : [] }
     await run(db, ...creating(table, engine))
     const row = {
       id: '00000000-0000-4000-8000-000000000000',
