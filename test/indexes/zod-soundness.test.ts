@@ -63,6 +63,12 @@ describe.each(liveEngines)('%s', (engine) => {
       ['bigint().gt(2^60)', z.bigint().gt(2n ** 60n), 2n ** 60n + 1n, 2n ** 60n],
       ['number().min(0.1)', z.number().min(0.1), 0.1, 0.09999999999999999],
       ['number().gt(0.1)', z.number().gt(0.1), 0.10000000000000002, 0.1],
+      [
+        'number().gt(a bound of many digits)',
+        z.number().gt(-0.00048420088162973076),
+        -0.0004842008816297307,
+        -0.00048420088162973076,
+      ],
       ['number().lt(1e-300)', z.number().lt(1e-300), 9.999999999999999e-301, 1e-300],
       ['string().min(1)', z.string().min(1), 'a', ''],
       ['string().min(2)', z.string().min(2), '😀a', '😀'],
