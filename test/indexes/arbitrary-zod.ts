@@ -33,9 +33,10 @@ const wrapper: fc.Arbitrary<(field: Wrapped) => Wrapped> = fc.constantFrom(
   ({ schema, values }) => ({ schema: z.lazy(() => schema), values }),
   ({ schema, values }) => ({ schema: z.pipe(schema, schema as never), values }),
   ({ schema, values }) => {
-    const accepted = values.find((value) => schema.safeParse(value).success)
-    if (accepted === undefined) return { schema, values }
-    return { schema: z._default(schema, accepted as never), values: [...values, undefined] }
+    // A default is what comes out, and is not parsed.
+    const parsed = values.map((value) => schema.safeParse(value)).find(({ success }) => success)
+    if (parsed === undefined) return { schema, values }
+    return { schema: z._default(schema, parsed.data as never), values: [...values, undefined] }
   },
   ({ schema, values }) => {
     const accepted = values.find((value) => schema.safeParse(value).success)

@@ -180,7 +180,9 @@ test('SQLite: Drizzle reads and writes the table that is made of its own', async
   for (const table of fromDrizzle([owner, ticket], { casing: 'snake_case' })) {
     for (const statement of creating(table, 'sqlite')) await db.run(sql.raw(statement))
   }
+  // Its id is not AUTOINCREMENT, and numbered all the same.
   await db.insert(owner).values({ name: 'a' })
+  expect(await db.select().from(owner)).toEqual([{ id: 1, name: 'a' }])
   const row = {
     ownerId: 1,
     email: 'a@example.com',
@@ -272,7 +274,7 @@ test('PostgreSQL: Drizzle reads and writes the table that is made of its own', a
 })
 
 test('DuckDB: a table of PostgreSQL is made there, too', async () => {
-  const db = await duckdbDrizzle(':memory:')
+  const db = duckdbDrizzle(':memory:')
   onTestFinished(async () => void (await db.$client.close()))
   const flight = pg.pgTable('flight', {
     id: pg.integer().primaryKey(),

@@ -13,7 +13,7 @@ export function drizzleColumn(
   sql: DrizzleSql,
 ): ColumnDefinition {
   const { type, isNative } = typeOf(column)
-  const identity = isNumbered(column, engine)
+  const identity = isNumbered(column)
   const given = identity ? undefined : defaultOf(column, type, sql)
   const generated = column.generated?.as
   return {
@@ -168,11 +168,10 @@ function kindOfNative(native: string): PortableKind {
   return 'string'
 }
 
-function isNumbered(column: DrizzleColumn, engine: EngineName): boolean {
+/** An integer key of SQLite is numbered without being told so, which a table of SQLite has from its key alone. */
+function isNumbered(column: DrizzleColumn): boolean {
   if (column.generatedIdentity !== undefined || column.autoIncrement === true) return true
-  if (/Serial/.test(column.columnType)) return true
-  // SQLite numbers it, and Drizzle leaves it out of an INSERT that does not say it.
-  return engine === 'sqlite' && column.primary && column.columnType === 'SQLiteInteger'
+  return column.columnType.includes('Serial')
 }
 
 function defaultOf(

@@ -20,10 +20,7 @@ export class DrizzleSql {
     this.#dialect = dialect
     this.#kinds = kinds
     const columns = new Map(
-      [...kinds].map(([name, kind]) => [
-        dialects[engine].foldedName(name, 'column'),
-        { name, kind },
-      ]),
+      [...kinds].map(([name, kind]) => [dialects[engine].foldedName(name), { name, kind }]),
     )
     this.#scope = { engine, columns }
   }

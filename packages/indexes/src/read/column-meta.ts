@@ -46,6 +46,13 @@ export interface ColumnReferences {
   readonly onUpdate?: ReferentialAction
 }
 
+/** Lets the compiler check what `.meta({ db })` says. */
+declare module 'zod/v4/core' {
+  interface GlobalMeta {
+    db?: ColumnMeta | undefined
+  }
+}
+
 const kinds: Readonly<Record<NonNullable<ColumnMeta['kind']>, true>> = {
   string: true,
   int32: true,

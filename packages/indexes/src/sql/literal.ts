@@ -16,14 +16,19 @@ export function textSql(text: string, engine: EngineName): string {
   return `'${written}'`
 }
 
-/** A number, in the digits that JavaScript writes. */
-function numberSql(value: number | bigint): string {
+/**
+ * A number, in the digits that JavaScript writes. DuckDB reads `0.1` as a DECIMAL, which it turns into another double than
+ * these digits are where they are many; with an exponent it reads a double.
+ */
+export function numberSql(value: number | bigint, engine: EngineName): string {
   if (typeof value === 'number' && !Number.isFinite(value)) {
     throw new DefinitionError(
       `Cannot write ${value} in SQL: no engine has a literal for it. Use a finite number.`,
     )
   }
-  return Object.is(value, -0) ? '0' : String(value)
+  if (Object.is(value, -0)) return '0'
+  const isFraction = typeof value === 'number' && !Number.isInteger(value)
+  return isFraction && engine === 'duckdb' ? value.toExponential() : String(value)
 }
 
 /** A constant. */
@@ -37,7 +42,7 @@ export function literalSql(
       return textSql(value, engine)
     case 'number':
     case 'bigint':
-      return numberSql(value)
+      return numberSql(value, engine)
     case 'boolean':
       return value ? booleans.true : booleans.false
     default:

@@ -26,7 +26,15 @@ export function readZod(
   const fields = Object.entries(object._zod.def.shape!).map(([field, node]) =>
     zodField(name, field, node, options.io),
   )
-  const description = metadataOf(schema as ZodNode)?.['description']
+  const { description, db } = metadataOf(schema as ZodNode) ?? {}
+  if (db !== undefined) {
+    throw new SchemaError(
+      'INVALID_META',
+      name,
+      undefined,
+      `\`db\` of ${name} stands on the object, and is about a column. Declare what is about the table in defineTable().`,
+    )
+  }
   const table = tableOfFields(
     {
       name,
