@@ -4,7 +4,7 @@ import {
   type IndexDefinition,
   type JsonPath,
 } from '@keelson/indexes'
-import { Kysely, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { afterEach, expect, it } from 'vitest'
 import { openDatabase, rowsOf, run, tableOf } from './fixture.ts'
 
