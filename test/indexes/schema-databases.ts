@@ -57,7 +57,7 @@ function kysely(
   }
 }
 
-export function kyselyDatabase(engine: SchemaDatabase['engine'], db: Kysely<any>): SchemaDatabase {
+function kyselyDatabase(engine: SchemaDatabase['engine'], db: Kysely<any>): SchemaDatabase {
   return {
     engine,
     db,

@@ -34,7 +34,7 @@ export function* readLiveTables(
  * Names of indexes that `CREATE INDEX CONCURRENTLY` has left behind when it failed or was ended: they are kept up to date and used
  * for nothing. https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
-export function* unfinishedIndexes(
+function* unfinishedIndexes(
   session: HostSession,
   engine: EngineName,
   schema: string | undefined,

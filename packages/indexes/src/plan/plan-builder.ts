@@ -4,7 +4,7 @@ import { Fingerprint, tableKey, type TableModel } from './fingerprint.ts'
 import type { PlanStep } from './schema-plan.ts'
 
 /** A step without what the builder knows better. */
-export type NewStep = Omit<PlanStep, 'after' | 'transactional' | 'table'>
+export type NewStep = Omit<PlanStep, 'after' | 'transactional' | 'table' | 'schema'>
 
 /** Collects the steps of a plan, and keeps book of what the tables have after each. */
 export class PlanBuilder {
@@ -42,6 +42,7 @@ export class PlanBuilder {
     this.steps.push({
       ...step,
       table: table.name,
+      ...(table.schema !== undefined && { schema: table.schema }),
       transactional: this.#transactional,
       after: this.#fingerprint.text,
     })

@@ -37,6 +37,8 @@ export interface PlanStep {
     | 'addForeignKey'
     | 'dropForeignKey'
   readonly table: string
+  /** The schema of the table, where its definition names one. */
+  readonly schema?: string
   /** The column, index or constraint. */
   readonly object?: string
   readonly risk: Risk

@@ -14,7 +14,11 @@ export function* analyseNewIndexes(
   engine: EngineName,
 ): Steps<void> {
   if (engine !== 'sqlite') return
-  const created = steps.filter(({ kind, object }) => kind === 'createIndex' && object !== undefined)
+  // Statistics of an attached database are its own.
+  const created = steps.filter(
+    ({ kind, object, schema }) =>
+      kind === 'createIndex' && object !== undefined && schema === undefined,
+  )
   if (created.length === 0) return
   const kept = yield* wait(
     session.query(`select 1 as one from sqlite_schema where name = 'sqlite_stat1'`),

@@ -2,6 +2,7 @@ import { type EngineName, quoteIdentifier, type Steps, wait } from '@keelson/cor
 import { RebuildError, RowsInTheWayError } from '../../errors.ts'
 import type { HostSession, Row } from '../../host/host.ts'
 import { duplicateCount } from '../change/prechecks.ts'
+import { tableNameSql } from '../../sql/table-name.ts'
 import type { PlanStep, StepCheck } from '../schema-plan.ts'
 
 /** Takes one step. @throws {RowsInTheWayError} before anything is done, when rows are in its way */
@@ -63,8 +64,9 @@ function* dropUnfinished(session: HostSession, step: PlanStep, engine: EngineNam
     session.query(
       `select n.nspname as namespace from pg_index i join pg_class c on c.oid = i.indexrelid
        join pg_namespace n on n.oid = c.relnamespace join pg_class t on t.oid = i.indrelid
-       where not i.indisvalid and c.relname = $1 and t.relname = $2`,
-      [step.object, step.table],
+       where not i.indisvalid and c.relname = $1 and t.relname = $2
+       and n.nspname = coalesce($3, current_schema())`,
+      [step.object, step.table, step.schema ?? null],
     ),
   )
   for (const { namespace } of rows) {
@@ -75,12 +77,11 @@ function* dropUnfinished(session: HostSession, step: PlanStep, engine: EngineNam
 
 function* countForRebuild(
   session: HostSession,
-  { kind, table }: PlanStep,
+  { kind, table, schema }: PlanStep,
   engine: EngineName,
 ): Steps<number | undefined> {
   if (kind !== 'rebuildTable') return undefined
-  const [row] = yield* wait(
-    session.query(`select count(*) as n from ${quoteIdentifier(table, engine)}`),
-  )
+  const name = tableNameSql({ name: table, ...(schema !== undefined && { schema }) }, engine)
+  const [row] = yield* wait(session.query(`select count(*) as n from ${name}`))
   return Number(row?.['n'])
 }
