@@ -41,10 +41,16 @@ export {
   transactionObserver,
   type TransactionObserver,
 } from './capabilities/transaction-observer.ts'
-export { type DuckDBCatalogueOptions, readDuckDBCatalogue } from './catalogue/duckdb.ts'
+export {
+  duckdbCatalogue,
+  type DuckDBCatalogueOptions,
+  readDuckDBCatalogue,
+} from './catalogue/duckdb.ts'
 export {
   type CatalogueQuery,
+  type CatalogueSteppedQuery,
   readSqliteCatalogue,
+  sqliteCatalogue,
   type SqliteCatalogueOptions,
 } from './catalogue/sqlite.ts'
 export {

@@ -1,1 +1,3 @@
 export { type AnyDatabase, DrizzleHost } from './drizzle/drizzle-host.ts'
+export { introspect } from './drizzle/introspect.ts'
+export type { IntrospectOptions } from './introspect/introspect.ts'

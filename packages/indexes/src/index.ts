@@ -1,3 +1,5 @@
+export { DefinitionError, NameCollisionError, UnsupportedByEngineError } from './errors.ts'
+export { introspectTables, type IntrospectOptions } from './introspect/introspect.ts'
 export type { ColumnDefault, ColumnDefinition, GeneratedColumn } from './ir/column.ts'
 export type {
   ColumnReference,
@@ -25,4 +27,18 @@ export type {
   NotEnforced,
   TableDefinition,
 } from './ir/table-definition.ts'
+export { checkTable, checkTables, type CheckNamesOptions } from './names/check-tables.ts'
+export { checkName, foreignKeyName } from './names/constraint-name.ts'
+export { indexName, isManagedName } from './names/index-name.ts'
+export { canonicalTable } from './sql/canonical.ts'
+export {
+  columnSql,
+  columnTypeSql,
+  createIndexSql,
+  createTableSql,
+  dropIndexSql,
+  dropTableSql,
+  expressionSql,
+  predicateSql,
+} from './sql/print-table.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'

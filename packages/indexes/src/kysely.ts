@@ -1,1 +1,3 @@
 export { KyselyHost } from './kysely/kysely-host.ts'
+export { introspect } from './kysely/introspect.ts'
+export type { IntrospectOptions } from './introspect/introspect.ts'

@@ -1,8 +1,9 @@
 import { checkOptionNames, invalidOption } from '../options.ts'
+import { type Steps, takeSteps, wait } from '../steps.ts'
 import type { Catalogue } from './catalogue.ts'
 import { readDuckDBTableRows } from './duckdb-table.ts'
 import { groupRows, textOf } from './rows.ts'
-import type { CatalogueQuery } from './sqlite.ts'
+import type { CatalogueQuery, CatalogueSteppedQuery } from './sqlite.ts'
 
 /** Which part of a DuckDB connection's databases to read. */
 export interface DuckDBCatalogueOptions {
@@ -40,33 +41,49 @@ export async function readDuckDBCatalogue(
   query: CatalogueQuery,
   options: DuckDBCatalogueOptions = {},
 ): Promise<Catalogue> {
+  return takeSteps(duckdbCatalogue(query, options))
+}
+
+/** The same in steps. */
+export function* duckdbCatalogue(
+  query: CatalogueSteppedQuery,
+  options: DuckDBCatalogueOptions = {},
+): Steps<Catalogue> {
   checkOptionNames('readDuckDBCatalogue()', options, ['database', 'schema', 'tables'])
   const { where, parameters } = selection(options)
-  const tables = await query(
-    `select table_name as name, schema_name as "schema", 'table' as kind, sql, table_oid as oid
-     from duckdb_tables() where ${where} and not internal
-     union all
-     select view_name, schema_name, 'view', sql, view_oid from duckdb_views() where ${where} and not internal
-     order by oid`,
-    [...parameters, ...parameters],
+  const tables = yield* wait(
+    query(
+      `select table_name as name, schema_name as "schema", 'table' as kind, sql, table_oid as oid
+       from duckdb_tables() where ${where} and not internal
+       union all
+       select view_name, schema_name, 'view', sql, view_oid from duckdb_views() where ${where} and not internal
+       order by oid`,
+      [...parameters, ...parameters],
+    ),
   )
-  if (tables.length === 0) await assertSchema(query, options)
-  const columns = await query(
-    `select table_name as tbl, column_name as name, data_type as type, is_nullable as nullable, column_default as dflt
-     from duckdb_columns() where ${where} order by table_oid, column_index`,
-    parameters,
+  if (tables.length === 0) yield* assertSchema(query, options)
+  const columns = yield* wait(
+    query(
+      `select table_name as tbl, column_name as name, data_type as type, is_nullable as nullable, column_default as dflt
+       from duckdb_columns() where ${where} order by table_oid, column_index`,
+      parameters,
+    ),
   )
-  const constraints = await query(
-    `select table_name as tbl, constraint_type as kind, constraint_name as name, expression,
-       to_json(constraint_column_names)::varchar as cols,
-       referenced_table as parent, to_json(referenced_column_names)::varchar as referenced
-     from duckdb_constraints() where ${where} order by table_oid, constraint_index`,
-    parameters,
+  const constraints = yield* wait(
+    query(
+      `select table_name as tbl, constraint_type as kind, constraint_name as name, expression,
+         to_json(constraint_column_names)::varchar as cols,
+         referenced_table as parent, to_json(referenced_column_names)::varchar as referenced
+       from duckdb_constraints() where ${where} order by table_oid, constraint_index`,
+      parameters,
+    ),
   )
-  const indexes = await query(
-    `select table_name as tbl, index_name as idx, is_unique as uniq, sql
-     from duckdb_indexes() where ${where} order by table_oid, index_oid`,
-    parameters,
+  const indexes = yield* wait(
+    query(
+      `select table_name as tbl, index_name as idx, is_unique as uniq, sql
+       from duckdb_indexes() where ${where} order by table_oid, index_oid`,
+      parameters,
+    ),
   )
   const rows = {
     columns: groupRows(columns, 'tbl'),
@@ -89,9 +106,11 @@ export async function readDuckDBCatalogue(
 }
 
 /** An empty list of tables must not be what a misspelled name leads to. */
-async function assertSchema(query: CatalogueQuery, options: DuckDBCatalogueOptions): Promise<void> {
+function* assertSchema(query: CatalogueSteppedQuery, options: DuckDBCatalogueOptions): Steps<void> {
   const { where, parameters } = selection(options)
-  const schemas = await query(`select 1 as one from duckdb_schemas() where ${where}`, parameters)
+  const schemas = yield* wait(
+    query(`select 1 as one from duckdb_schemas() where ${where}`, parameters),
+  )
   if (schemas.length > 0) return
   const { database, schema } = options
   if (schema === undefined)

@@ -1,6 +1,7 @@
 import { describeError } from '../errors/describe-error.ts'
 import { quoteIdentifier } from '../identifier.ts'
 import { checkOptionNames } from '../options.ts'
+import { type Later, type Steps, takeSteps, wait } from '../steps.ts'
 import type { Catalogue } from './catalogue.ts'
 import { type CatalogueRow, groupRows, textOf } from './rows.ts'
 import { readSqliteTableRows } from './sqlite-table.ts'
@@ -10,6 +11,12 @@ export type CatalogueQuery = (
   sql: string,
   parameters: readonly unknown[],
 ) => Promise<readonly Record<string, unknown>[]>
+
+/** The same of a driver that may answer at once. */
+export type CatalogueSteppedQuery = (
+  sql: string,
+  parameters: readonly unknown[],
+) => Later<readonly Readonly<Record<string, unknown>>[]>
 
 /** Which part of a SQLite connection's databases to read. */
 export interface SqliteCatalogueOptions {
@@ -39,40 +46,54 @@ export async function readSqliteCatalogue(
   query: CatalogueQuery,
   options: SqliteCatalogueOptions = {},
 ): Promise<Catalogue> {
+  return takeSteps(sqliteCatalogue(query, options))
+}
+
+/** The same in steps. */
+export function* sqliteCatalogue(
+  query: CatalogueSteppedQuery,
+  options: SqliteCatalogueOptions = {},
+): Steps<Catalogue> {
   checkOptionNames('readSqliteCatalogue()', options, ['schema', 'tables'])
   const { schema = 'main', tables: wanted } = options
   const listed = selection(schema, wanted)
-  const tables = await query(
-    `select s.name, s.sql, l.type as kind, l.wr, l.strict
-     from pragma_table_list l
-     join ${quoteIdentifier(schema, 'sqlite')}.sqlite_schema s on s.name = l.name and s.type in ('table', 'view')
-     where ${listed.where} order by s.rowid`,
-    listed.parameters,
+  const tables = yield* wait(
+    query(
+      `select s.name, s.sql, l.type as kind, l.wr, l.strict
+       from pragma_table_list l
+       join ${quoteIdentifier(schema, 'sqlite')}.sqlite_schema s on s.name = l.name and s.type in ('table', 'view')
+       where ${listed.where} order by s.rowid`,
+      listed.parameters,
+    ),
   )
-  const columns = await query(columnsOf(listed, `l.type <> 'view'`), listed.parameters)
+  const columns = yield* wait(query(columnsOf(listed, `l.type <> 'view'`), listed.parameters))
   const views = tables.filter((row) => row['kind'] === 'view')
-  const viewColumns = await readViewColumns(query, listed, views)
-  const indexes = await query(
-    `select l.name as tbl, i.name as idx, i."unique" as uniq, i.origin, s.sql,
-       x.name, x."desc" as descending, x.coll
-     from pragma_table_list l
-     cross join pragma_index_list(l.name, l.schema) i
-     cross join pragma_index_xinfo(i.name, l.schema) x
-     left join ${quoteIdentifier(schema, 'sqlite')}.sqlite_schema s on s.type = 'index' and s.name = i.name
-     where ${listed.where} and l.type = 'table' and x.key
-     order by l.name, s.rowid, i.seq, x.seqno`,
-    listed.parameters,
+  const viewColumns = yield* readViewColumns(query, listed, views)
+  const indexes = yield* wait(
+    query(
+      `select l.name as tbl, i.name as idx, i."unique" as uniq, i.origin, s.sql,
+         x.name, x."desc" as descending, x.coll
+       from pragma_table_list l
+       cross join pragma_index_list(l.name, l.schema) i
+       cross join pragma_index_xinfo(i.name, l.schema) x
+       left join ${quoteIdentifier(schema, 'sqlite')}.sqlite_schema s on s.type = 'index' and s.name = i.name
+       where ${listed.where} and l.type = 'table' and x.key
+       order by l.name, s.rowid, i.seq, x.seqno`,
+      listed.parameters,
+    ),
   )
-  const foreignKeys = await query(
-    `select l.name as tbl, f.id, f."table" as parent, f."from" as child, f.on_delete as del, f.on_update as upd,
-       coalesce(f."to", (
-         select x.name from pragma_table_list(f."table") p cross join pragma_table_xinfo(p.name, p.schema) x
-         where p.schema = l.schema and p.type = 'table' and x.pk = f.seq + 1
-       )) as referenced
-     from pragma_table_list l cross join pragma_foreign_key_list(l.name, l.schema) f
-     where ${listed.where} and l.type = 'table'
-     order by l.name, f.id desc, f.seq`,
-    listed.parameters,
+  const foreignKeys = yield* wait(
+    query(
+      `select l.name as tbl, f.id, f."table" as parent, f."from" as child, f.on_delete as del, f.on_update as upd,
+         coalesce(f."to", (
+           select x.name from pragma_table_list(f."table") p cross join pragma_table_xinfo(p.name, p.schema) x
+           where p.schema = l.schema and p.type = 'table' and x.pk = f.seq + 1
+         )) as referenced
+       from pragma_table_list l cross join pragma_foreign_key_list(l.name, l.schema) f
+       where ${listed.where} and l.type = 'table'
+       order by l.name, f.id desc, f.seq`,
+      listed.parameters,
+    ),
   )
   const rows = {
     columns: groupRows([...columns, ...viewColumns.rows], 'tbl'),
@@ -117,15 +138,16 @@ function columnsOf({ where }: Selection, which: string): string {
 }
 
 /** One view that no longer compiles fails the statement for all of them; then each is asked for by itself. */
-async function readViewColumns(
-  query: CatalogueQuery,
+function* readViewColumns(
+  query: CatalogueSteppedQuery,
   listed: Selection,
   views: readonly CatalogueRow[],
-): Promise<{ rows: readonly CatalogueRow[]; broken: ReadonlyMap<string, string> }> {
+): Steps<{ rows: readonly CatalogueRow[]; broken: ReadonlyMap<string, string> }> {
   const broken = new Map<string, string>()
   if (views.length === 0) return { rows: [], broken }
   try {
-    return { rows: await query(columnsOf(listed, `l.type = 'view'`), listed.parameters), broken }
+    const rows = yield* wait(query(columnsOf(listed, `l.type = 'view'`), listed.parameters))
+    return { rows, broken }
   } catch (error) {
     if (!isCompileError(error)) throw error
   }
@@ -133,7 +155,8 @@ async function readViewColumns(
   for (const view of views) {
     const name = textOf(view['name'])
     try {
-      rows.push(...(await query(columnsOf(listed, 'l.name = ?'), [...listed.parameters, name])))
+      const found = query(columnsOf(listed, 'l.name = ?'), [...listed.parameters, name])
+      rows.push(...(yield* wait(found)))
     } catch (error) {
       if (!isCompileError(error)) throw error
       broken.set(name, describeError(error).message)

@@ -15,6 +15,8 @@ export interface IndexDefinition {
   readonly include?: readonly string[]
   /** Whether two NULLs are different for `unique`. PostgreSQL 15 and later can be told no. @default true */
   readonly nullsDistinct?: boolean
+  /** The index behind a UNIQUE constraint of a live table: it is created and dropped with the table. @default false */
+  readonly constraint?: boolean
 }
 
 export interface IndexKey {

@@ -1,0 +1,359 @@
+import type { EngineName } from '@keelson/core'
+import type { SqlNode } from './sql-node.ts'
+import { lexemesOf, type SqlLexeme } from './sql-syntax.ts'
+
+/**
+ * Parses an expression as an engine shows it. What is not an expression of names, constants, operators, calls and casts
+ * gives `undefined`, so that it is kept as the text that it is and never taken for something else.
+ */
+export function parseSql(sql: string, engine: EngineName): SqlNode | undefined {
+  const lexemes = lexemesOf(sql)
+  if (lexemes === undefined) return undefined
+  try {
+    const parser = new Parser(lexemes, strengths[engine], engine === 'postgresql')
+    const node = parser.expression(0)
+    return parser.isAtEnd ? node : undefined
+  } catch (error) {
+    if (error instanceof NotUnderstood) return undefined
+    throw error
+  }
+}
+
+class NotUnderstood extends Error {}
+
+/** How tightly operators bind. */
+interface Strengths {
+  readonly or: number
+  readonly and: number
+  readonly not: number
+  readonly is: number
+  readonly equals: number
+  readonly less: number
+  readonly sum: number
+  readonly product: number
+  readonly concat: number
+  readonly arrow: number
+}
+
+const postgresql: Strengths = {
+  or: 1,
+  and: 2,
+  not: 3,
+  is: 4,
+  equals: 5,
+  less: 5,
+  // "(any other operator)": https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-PRECEDENCE
+  concat: 7,
+  arrow: 7,
+  sum: 8,
+  product: 9,
+}
+
+const strengths: Readonly<Record<EngineName, Strengths>> = {
+  // https://www.sqlite.org/lang_expr.html#operators_and_parse_affecting_attributes
+  sqlite: {
+    or: 1,
+    and: 2,
+    not: 3,
+    is: 4,
+    equals: 4,
+    less: 5,
+    sum: 7,
+    product: 8,
+    concat: 9,
+    arrow: 9,
+  },
+  postgresql,
+  // It shows everything in parentheses.
+  duckdb: postgresql,
+  mysql: postgresql,
+}
+
+const typeWords = new Set(['with', 'without', 'time', 'zone', 'varying', 'precision'])
+
+/** Precedence climbing; a unary minus, casts and COLLATE bind most tightly. */
+class Parser {
+  readonly #lexemes: readonly SqlLexeme[]
+  readonly #strengths: Strengths
+  readonly #lowersNames: boolean
+  #at = 0
+
+  /** @param lowersNames whether a name without quotes is in lower case, however it is written */
+  constructor(lexemes: readonly SqlLexeme[], table: Strengths, lowersNames: boolean) {
+    this.#lexemes = lexemes
+    this.#strengths = table
+    this.#lowersNames = lowersNames
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#lexemes.length
+  }
+
+  expression(least: number): SqlNode {
+    let left = this.#prefixed()
+    for (;;) {
+      const operator = this.#operator()
+      if (operator === undefined || operator.strength < least) return left
+      left = this.#infix(left, operator)
+    }
+  }
+
+  #prefixed(): SqlNode {
+    if (this.#takeWord('not')) {
+      return { kind: 'unary', operator: 'not', operand: this.expression(this.#strengths.not) }
+    }
+    return this.#postfixed(this.#signed())
+  }
+
+  #signed(): SqlNode {
+    if (!this.#takeSign('-')) return this.#primary()
+    const operand = this.#primary()
+    return operand.kind === 'number' && !operand.digits.startsWith('-')
+      ? { kind: 'number', digits: `-${operand.digits}` }
+      : { kind: 'unary', operator: '-', operand }
+  }
+
+  #primary(): SqlNode {
+    const lexeme = this.#next()
+    switch (lexeme.kind) {
+      case 'text':
+        return { kind: 'text', text: lexeme.text }
+      case 'number':
+        return { kind: 'number', digits: lexeme.text }
+      case 'name':
+        return this.#named(lexeme)
+      case 'word':
+        return this.#worded(lexeme)
+      case 'sign':
+        if (lexeme.text === '(') {
+          const inside = this.expression(0)
+          this.#expectSign(')')
+          return inside
+        }
+        if (lexeme.text === '[') return { kind: 'list', items: this.#items(']') }
+        throw new NotUnderstood()
+    }
+  }
+
+  #named(lexeme: SqlLexeme): SqlNode {
+    // A name with a table or schema before it, and the call of a function with a quoted name, are not told apart here.
+    if (this.#peekSign('.')) throw new NotUnderstood()
+    if (this.#takeSign('('))
+      return { kind: 'call', function: lexeme.text, arguments: this.#items(')') }
+    return { kind: 'name', name: lexeme.text }
+  }
+
+  #worded(lexeme: SqlLexeme): SqlNode {
+    const word = lexeme.text.toLowerCase()
+    if (word === 'cast' || word === 'try_cast') {
+      this.#expectSign('(')
+      const operand = this.expression(0)
+      this.#expectWord('as')
+      const type = this.#type()
+      this.#expectSign(')')
+      if (word === 'try_cast')
+        return { kind: 'call', function: `try_cast:${type}`, arguments: [operand] }
+      return { kind: 'cast', operand, type }
+    }
+    if (word === 'array' && this.#takeSign('[')) return { kind: 'list', items: this.#items(']') }
+    if (notNames.has(word)) throw new NotUnderstood()
+    if (this.#takeSign('(')) return { kind: 'call', function: word, arguments: this.#items(')') }
+    if (constants.has(word)) return { kind: 'word', word }
+    return this.#named(this.#lowersNames ? { ...lexeme, text: word } : lexeme)
+  }
+
+  #items(close: string): readonly SqlNode[] {
+    const items: SqlNode[] = []
+    if (this.#takeSign(close)) return items
+    do items.push(this.expression(0))
+    while (this.#takeSign(','))
+    this.#expectSign(close)
+    return items
+  }
+
+  #postfixed(node: SqlNode): SqlNode {
+    let operand = node
+    for (;;) {
+      if (this.#takeSign('::')) operand = { kind: 'cast', operand, type: this.#type() }
+      else if (this.#takeWord('collate')) {
+        operand = { kind: 'collate', operand, collation: this.#collation() }
+      } else return operand
+    }
+  }
+
+  #collation(): string {
+    let name = this.#next().text
+    while (this.#takeSign('.')) name = this.#next().text
+    return name
+  }
+
+  #type(): string {
+    const words: string[] = [this.#next().text]
+    for (;;) {
+      const next = this.#lexemes[this.#at]
+      if (next?.kind === 'word' && typeWords.has(next.text.toLowerCase()))
+        words.push(` ${this.#next().text}`)
+      else if (next?.text === '(' && next.kind === 'sign') {
+        this.#at++
+        words.push(
+          `(${this.#items(')')
+            .map((item) => ('digits' in item ? item.digits : '?'))
+            .join(',')})`,
+        )
+      } else if (next?.text === '[' && next.kind === 'sign') {
+        this.#at++
+        this.#expectSign(']')
+        words.push('[]')
+      } else return words.join('')
+    }
+  }
+
+  #operator(): { readonly name: string; readonly strength: number } | undefined {
+    const lexeme = this.#lexemes[this.#at]
+    if (lexeme === undefined || lexeme.kind === 'text' || lexeme.kind === 'name') return undefined
+    const name = lexeme.text.toLowerCase()
+    const table = this.#strengths
+    if (lexeme.kind === 'sign') {
+      const strength = signs[name]
+      return strength === undefined ? undefined : { name, strength: table[strength] }
+    }
+    const strength = wordOperators[name]
+    return strength === undefined ? undefined : { name, strength: table[strength] }
+  }
+
+  #infix(left: SqlNode, { name, strength }: { name: string; strength: number }): SqlNode {
+    this.#at++
+    switch (name) {
+      case 'is':
+        return this.#is(left)
+      case 'isnull':
+        return { kind: 'isNull', operand: left, not: false }
+      case 'notnull':
+        return { kind: 'isNull', operand: left, not: true }
+      case 'not':
+        if (this.#takeWord('null')) return { kind: 'isNull', operand: left, not: true }
+        if (this.#takeWord('in')) return this.#in(left, true)
+        this.#expectWord('between')
+        return this.#between(left, true)
+      case 'in':
+        return this.#in(left, false)
+      case 'between':
+        return this.#between(left, false)
+      default:
+        return this.#binary(left, name, strength)
+    }
+  }
+
+  #binary(left: SqlNode, name: string, strength: number): SqlNode {
+    const operator = name === '==' ? '=' : name === '!=' ? '<>' : name
+    const quantifier = this.#takeWord('any') ? 'any' : this.#takeWord('all') ? 'all' : undefined
+    if (quantifier !== undefined) {
+      this.#expectSign('(')
+      let list = this.expression(0)
+      this.#expectSign(')')
+      while (list.kind === 'cast') list = list.operand
+      const isIn = operator === '=' && quantifier === 'any'
+      const isNotIn = operator === '<>' && quantifier === 'all'
+      if (list.kind !== 'list' || !(isIn || isNotIn)) throw new NotUnderstood()
+      return { kind: 'in', operand: left, values: list.items, not: isNotIn }
+    }
+    return { kind: 'binary', operator, left, right: this.expression(strength + 1) }
+  }
+
+  #is(operand: SqlNode): SqlNode {
+    const not = this.#takeWord('not')
+    if (!this.#takeWord('null')) {
+      const right = this.expression(this.#strengths.is + 1)
+      return { kind: 'binary', operator: not ? 'is not' : 'is', left: operand, right }
+    }
+    return { kind: 'isNull', operand, not }
+  }
+
+  #in(operand: SqlNode, not: boolean): SqlNode {
+    this.#expectSign('(')
+    return { kind: 'in', operand, values: this.#items(')'), not }
+  }
+
+  #between(operand: SqlNode, not: boolean): SqlNode {
+    const low = this.expression(this.#strengths.and + 1)
+    this.#expectWord('and')
+    const high = this.expression(this.#strengths.equals + 1)
+    return { kind: 'between', operand, low, high, not }
+  }
+
+  #next(): SqlLexeme {
+    const lexeme = this.#lexemes[this.#at]
+    if (lexeme === undefined) throw new NotUnderstood()
+    this.#at++
+    return lexeme
+  }
+
+  #takeWord(word: string): boolean {
+    const lexeme = this.#lexemes[this.#at]
+    const found = lexeme?.kind === 'word' && lexeme.text.toLowerCase() === word
+    if (found) this.#at++
+    return found
+  }
+
+  #peekSign(sign: string): boolean {
+    const lexeme = this.#lexemes[this.#at]
+    return lexeme?.kind === 'sign' && lexeme.text === sign
+  }
+
+  #takeSign(sign: string): boolean {
+    const found = this.#peekSign(sign)
+    if (found) this.#at++
+    return found
+  }
+
+  #expectSign(sign: string): void {
+    if (!this.#takeSign(sign)) throw new NotUnderstood()
+  }
+
+  #expectWord(word: string): void {
+    if (!this.#takeWord(word)) throw new NotUnderstood()
+  }
+}
+
+const constants = new Set([
+  'true',
+  'false',
+  'null',
+  'current_date',
+  'current_time',
+  'current_timestamp',
+])
+
+/** Words that begin what is not known here. */
+const notNames = new Set(['case', 'select', 'exists'])
+
+const signs: Readonly<Record<string, keyof Strengths>> = {
+  '=': 'equals',
+  '==': 'equals',
+  '<>': 'equals',
+  '!=': 'equals',
+  '<': 'less',
+  '<=': 'less',
+  '>': 'less',
+  '>=': 'less',
+  '+': 'sum',
+  '-': 'sum',
+  '*': 'product',
+  '/': 'product',
+  '%': 'product',
+  '||': 'concat',
+  '->': 'arrow',
+  '->>': 'arrow',
+  '<@': 'arrow',
+}
+
+const wordOperators: Readonly<Record<string, keyof Strengths>> = {
+  or: 'or',
+  and: 'and',
+  is: 'is',
+  isnull: 'is',
+  notnull: 'is',
+  not: 'is',
+  in: 'equals',
+  between: 'equals',
+}
