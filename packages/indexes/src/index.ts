@@ -42,3 +42,24 @@ export {
   predicateSql,
 } from './sql/print-table.ts'
 export type { PlanStep, Risk, SchemaPlan, StepEstimate } from './plan/schema-plan.ts'
+export type { AdvisorQuery, AdvisorWorkload, QuerySample } from './advisor/capture/workload.ts'
+export type { ObservedQuery } from './advisor/capture/recorder.ts'
+export type { Advisor, AdvisorOptions } from './advisor/create-advisor.ts'
+export type { AdviseOptions } from './advisor/options.ts'
+export type {
+  AdvisedQuery,
+  AdviceRefusal,
+  AdviceRefusalCode,
+  IndexAdvice,
+  IndexProposal,
+  WorkloadSummary,
+} from './advisor/report/advice.ts'
+export { adviceTable } from './advisor/report/advice-table.ts'
+export {
+  type FullScan,
+  newFullScans,
+  type ScanBaseline,
+  scanBaseline,
+} from './advisor/report/baseline.ts'
+export type { IndexDrop } from './advisor/select/drops.ts'
+export type { SqliteClient } from './advisor/what-if/sqlite-client.ts'

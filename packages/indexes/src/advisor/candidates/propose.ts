@@ -5,7 +5,7 @@
 import type { EngineName } from '@keelson/core'
 import type { Expression, Literal, Predicate } from '../../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../../ir/index-definition.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 import {
   columnOfKey,
   keyText,
@@ -20,7 +20,7 @@ export interface ProposeOptions {
   readonly engine: EngineName
   /** The most keys of an index. */
   readonly maxKeys: number
-  readonly tables: ReadonlyMap<string, LiveTable>
+  readonly tables: ReadonlyMap<string, SampledTable>
 }
 
 /**
@@ -55,7 +55,7 @@ export function proposeIndexes(
 }
 
 /** What there is already does what the candidate would. */
-function isServed(candidate: Candidate, { indexes }: LiveTable): boolean {
+function isServed(candidate: Candidate, { indexes }: SampledTable): boolean {
   return indexes.some((index) => isPrefixOf(candidate, index))
 }
 
@@ -69,7 +69,7 @@ interface Definition {
 class ScanRules {
   readonly #scan: TableScan
   readonly #shared: readonly TableScan[]
-  readonly #table: LiveTable
+  readonly #table: SampledTable
   readonly #statistics: TableStatistics
   readonly #options: ProposeOptions
   readonly #found: Definition[] = []
@@ -77,7 +77,7 @@ class ScanRules {
   constructor(
     scan: TableScan,
     shared: readonly TableScan[],
-    table: LiveTable,
+    table: SampledTable,
     options: ProposeOptions,
   ) {
     this.#scan = scan

@@ -54,8 +54,8 @@ export function tableIndex(
   }))
   const partial = index.where && partialOf(index.where, statistics)
   const width = keys.reduce((all, { key }) => all + statistics.keyWidth(key), 0)
-  // An entry has a header and the row's place besides its keys, and pages are not full.
-  const bytes = statistics.rows * (partial?.share ?? 1) * (width + 11) * 1.25
+  // An entry has a header and the place of its row besides its keys; so large it is when it is new.
+  const bytes = statistics.rows * (partial?.share ?? 1) * (width + 9) * 1.05
   return { name, table, index, keys, partial, bytes, isConstraint }
 }
 

@@ -40,6 +40,8 @@ export class Recorder {
     if (statement !== undefined) counted.statement ??= withoutValues(statement)
     // The rows of an INSERT say nothing of how tables are read.
     if (samples === 0 || statement?.operation === 'insert') return
+    // Which parameter is which value of the tree is not known.
+    if (statement === undefined && counted.statement !== undefined) return
     counted.samples.push({ parameters: query.parameters ?? [], statement })
   }
 

@@ -1,5 +1,5 @@
 import { isPrefixOf, type TableIndex } from '../candidates/table-index.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 
 /** An index that could go. */
 export interface IndexDrop {
@@ -15,7 +15,7 @@ export interface IndexDrop {
  * @param isWhole whether the plan of every query is known, so that what none of them uses is not used
  */
 export function dropsOf(
-  tables: Iterable<LiveTable>,
+  tables: Iterable<SampledTable>,
   used: ReadonlySet<string>,
   chosen: readonly TableIndex[],
   isWhole: boolean,

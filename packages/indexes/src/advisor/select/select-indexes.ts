@@ -47,6 +47,20 @@ interface Step {
   readonly total: number
 }
 
+interface Weighed {
+  readonly step: Step
+  readonly worth: number
+  /** Where it does nothing but add. */
+  readonly move?: Move | undefined
+}
+
+/** What may be added at once. */
+interface Move {
+  readonly added: readonly Candidate[]
+  /** What the queries cost with it and nothing else. */
+  readonly alone: readonly (QueryCost | undefined)[]
+}
+
 /** What a tiny query may lose without anybody noticing, in nanoseconds. */
 const slackNs = 5_000
 
@@ -72,7 +86,7 @@ class Search {
 
   async run(): Promise<Selection> {
     this.#before = await this.#workload.of([])
-    const moves = await this.#moves()
+    const moves = await this.#findMoves()
     let now = await this.#step([])
     now = await this.#grow(now, moves)
     now = await this.#improve(now, moves)
@@ -83,13 +97,13 @@ class Search {
   }
 
   /** Candidates, or groups of them, that the planner would use at all. */
-  async #moves(): Promise<readonly (readonly Candidate[])[]> {
-    const moves: (readonly Candidate[])[] = []
+  async #findMoves(): Promise<readonly Move[]> {
+    const moves: Move[] = []
     const byId = new Map(this.#candidates.map((candidate) => [candidate.id, candidate]))
     const groups = new Set<string>()
     for (const candidate of this.#candidates) {
       const alone = await this.#workload.of([candidate])
-      if (uses(alone, candidate)) moves.push([candidate])
+      if (uses(alone, candidate)) moves.push({ added: [candidate], alone })
       else this.#notChosen.set(candidate, { why: 'unused' })
       if (candidate.together.length === 0) continue
       const group = [candidate, ...candidate.together.flatMap((id) => byId.get(id) ?? [])].toSorted(
@@ -99,39 +113,39 @@ class Search {
       if (groups.has(id)) continue
       groups.add(id)
       const together = await this.#workload.of(group)
-      if (group.every((each) => uses(together, each))) moves.push(group)
+      if (group.every((each) => uses(together, each)))
+        moves.push({ added: group, alone: together })
     }
     return moves
   }
 
-  async #grow(start: Step, moves: readonly (readonly Candidate[])[]): Promise<Step> {
+  async #grow(start: Step, moves: readonly Move[]): Promise<Step> {
     let now = start
     for (;;) {
-      let best: { step: Step; ratio: number } | undefined
+      const found: Weighed[] = []
       for (const move of moves) {
-        const step = await this.#with(now, move)
+        const step = await this.#with(now, move, now)
         if (step === undefined) continue
         const gain = now.total - step.total
-        const needed = this.#limits.minGain * now.total
-        if (gain <= Math.max(needed, 0)) continue
+        if (gain <= Math.max(this.#limits.minGain * now.total, 0)) continue
         const bytes = Math.max(bytesOf(step.set) - bytesOf(now.set), 250_000)
-        const ratio = gain / bytes
-        if (best === undefined || ratio > best.ratio * (1 + 1e-9)) best = { step, ratio }
+        found.push({ step, worth: gain / bytes, move })
       }
+      const best = await this.#bestOf(found)
       if (best === undefined) return now
-      now = best.step
+      now = best
     }
   }
 
   /** One added, removed or exchanged, as long as that is better. */
-  async #improve(start: Step, moves: readonly (readonly Candidate[])[]): Promise<Step> {
+  async #improve(start: Step, moves: readonly Move[]): Promise<Step> {
     let now = start
     for (let round = 0; round < 20; round++) {
-      let best: Step | undefined
-      const consider = (step: Step | undefined): void => {
-        if (step === undefined || step.total >= (best ?? now).total * (1 - 1e-9)) return
-        if (now.total - step.total <= now.total * this.#limits.minGain * 0.5) return
-        best = step
+      const found: Weighed[] = []
+      const consider = (step: Step | undefined, move?: Move): void => {
+        if (step === undefined) return
+        const gain = now.total - step.total
+        if (gain > now.total * this.#limits.minGain * 0.5) found.push({ step, worth: gain, move })
       }
       for (const removed of [undefined, ...now.set]) {
         const base =
@@ -139,12 +153,33 @@ class Search {
             ? now
             : await this.#step(now.set.filter((candidate) => candidate !== removed))
         if (removed !== undefined && this.#isAllowed(base)) consider(base)
-        for (const move of moves) consider(await this.#with(base, move))
+        for (const move of moves) consider(await this.#with(base, move, now), removed === undefined ? move : undefined)
       }
+      const best = await this.#bestOf(found)
       if (best === undefined) return now
       now = best
     }
     return now
+  }
+
+  /** The step of most worth that makes no query slower even if the estimates are wrong. */
+  async #bestOf(found: readonly Weighed[]): Promise<Step | undefined> {
+    const inOrder = found.toSorted((a, b) => b.worth - a.worth)
+    for (const { step, move } of inOrder) {
+      const slower = await this.#slowerInDoubt(step)
+      if (slower.length === 0) return step
+      if (move?.added.length === 1)
+        this.#notChosen.set(move.added[0]!, { why: 'regression', queries: slower })
+    }
+    return undefined
+  }
+
+  async #slowerInDoubt({ set }: Step): Promise<readonly number[]> {
+    for (const doubt of this.#workload.doubts) {
+      const slower = this.#slower(await this.#workload.of(set, doubt))
+      if (slower.length > 0) return slower
+    }
+    return []
   }
 
   /** Without those that no plan uses any more, or that save less than they take. */
@@ -154,7 +189,7 @@ class Search {
       let best: Step | undefined
       for (const candidate of now.set) {
         const step = await this.#step(now.set.filter((each) => each !== candidate))
-        if (!this.#isAllowed(step)) continue
+        if (!this.#isAllowed(step) || (await this.#slowerInDoubt(step)).length > 0) continue
         const isUsed = uses(now.costs, candidate)
         const loss = step.total - now.total
         if (isUsed && loss > this.#limits.minGain * now.total) continue
@@ -165,22 +200,42 @@ class Search {
     }
   }
 
-  /** The set with a move, if the limits allow it. */
-  async #with(now: Step, move: readonly Candidate[]): Promise<Step | undefined> {
-    const added = move.filter((candidate) => !now.set.includes(candidate))
-    if (added.length === 0) return undefined
-    const kept = now.set.filter((candidate) => !added.some((each) => isPrefixOf(candidate, each)))
+  /**
+   * The set with a move, if the limits allow it.
+   *
+   * @param best what it has to be better than
+   */
+  async #with(base: Step, move: Move, best: Step): Promise<Step | undefined> {
+    const added = move.added.filter((candidate) => !base.set.includes(candidate))
+    if (added.length === 0 || this.#atBest(base, move) >= best.total) return undefined
+    const kept = base.set.filter((candidate) => !added.some((each) => isPrefixOf(candidate, each)))
     const set = [...kept, ...added].toSorted((a, b) => (a.id < b.id ? -1 : 1))
     const refuse = (reason: NotChosen): undefined => {
-      if (added.length === 1) this.#notChosen.set(added[0]!, reason)
+      if (added.length === 1 && base === best) this.#notChosen.set(added[0]!, reason)
       return undefined
     }
     if (bytesOf(set) > this.#limits.budget) return refuse({ why: 'budget' })
     const onTable = set.filter(({ table }) => table === added[0]!.table).length
     if (onTable > this.#limits.maxPerTable) return refuse({ why: 'perTable' })
     const step = await this.#step(set)
-    const slower = this.#slower(step)
+    const slower = this.#slower(step.costs)
     return slower.length > 0 ? refuse({ why: 'regression', queries: slower }) : step
+  }
+
+  /** The least that the queries can cost after a move: none more than what one of its two sides makes of it. */
+  #atBest(base: Step, { added, alone }: Move): number {
+    const { queries } = this.#workload
+    const tables = new Set(added.map(({ table }) => table))
+    const least = base.costs.map((cost, at): QueryCost | undefined => {
+      const scans = queries[at]!.instances.flatMap(({ shape }) => shape.scans)
+      const other = alone[at]
+      if (cost === undefined || other === undefined) return cost
+      if (!scans.some(({ table }) => tables.has(table))) return cost
+      // Of a join both sides may be needed to save anything.
+      const isJoin = queries[at]!.instances.some(({ shape }) => shape.scans.length > 1)
+      return { plans: [], ns: isJoin ? 0 : Math.min(cost.ns, other.ns) }
+    })
+    return totalOf(least, queries)
   }
 
   async #step(set: readonly Candidate[]): Promise<Step> {
@@ -190,11 +245,11 @@ class Search {
   }
 
   #isAllowed(step: Step): boolean {
-    return this.#slower(step).length === 0
+    return this.#slower(step.costs).length === 0
   }
 
   /** Queries that would be slower than is allowed, by their place. */
-  #slower({ costs }: Step): readonly number[] {
+  #slower(costs: readonly (QueryCost | undefined)[]): readonly number[] {
     const { maxRegression } = this.#limits
     const slack = slackNs / this.#workload.unit
     return costs.flatMap((cost, at) => {

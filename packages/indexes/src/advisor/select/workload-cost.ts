@@ -39,14 +39,21 @@ export class WorkloadCost {
     return this.#planner.unit
   }
 
+  get doubts(): readonly number[] {
+    return this.#planner.doubts
+  }
+
   /** In the order of the queries; undefined for those that cannot be planned. */
-  async of(candidates: readonly Candidate[]): Promise<readonly (QueryCost | undefined)[]> {
+  async of(
+    candidates: readonly Candidate[],
+    doubt = 1,
+  ): Promise<readonly (QueryCost | undefined)[]> {
     const all: (QueryCost | undefined)[] = []
     for (const [at, query] of this.queries.entries()) {
       const tables = this.#tables[at]!
       const relevant = candidates.filter(({ table }) => tables.has(table))
-      const key = `${at} ${relevant.map(({ name }) => name).join(' ')}`
-      if (!this.#known.has(key)) this.#known.set(key, await this.#plan(query, relevant))
+      const key = `${at} ${doubt} ${relevant.map(({ name }) => name).join(' ')}`
+      if (!this.#known.has(key)) this.#known.set(key, await this.#plan(query, relevant, doubt))
       all.push(this.#known.get(key))
     }
     return all
@@ -55,10 +62,11 @@ export class WorkloadCost {
   async #plan(
     { instances }: WeighedQuery,
     candidates: readonly Candidate[],
+    doubt: number,
   ): Promise<QueryCost | undefined> {
     const plans: Plan[] = []
     for (const instance of instances) {
-      const plan = await this.#planner.plan(instance, candidates)
+      const plan = await this.#planner.plan(instance, candidates, doubt)
       if (plan === undefined) return undefined
       plans.push(plan)
     }

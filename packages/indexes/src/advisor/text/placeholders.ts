@@ -51,3 +51,11 @@ export function executable(sql: string, placeholder: '?' | '$n'): string {
     return placeholder === '?' ? '?' : `$${highest}`
   })
 }
+
+/** The text without values, and with one `(?+)` for a list of any length: what calls of one query have in common. */
+export function commonText(sql: string): string {
+  return withoutLiterals(sql).replaceAll(
+    /\b(in|values)\s*\((?:\?\+?\d*|\$\d+)(?:\s*,\s*(?:\?\d*|\$\d+))*\)(?:\s*,\s*\((?:\?\d*|\$\d+)(?:\s*,\s*(?:\?\d*|\$\d+))*\))*/gi,
+    '$1 (?+)',
+  )
+}

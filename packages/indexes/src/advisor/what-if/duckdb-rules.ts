@@ -1,5 +1,5 @@
 import type { TableIndex } from '../candidates/table-index.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 import { keyText, type TableScan, type Term } from '../shape/query-shape.ts'
 import type { Path } from './rules.ts'
 
@@ -12,7 +12,7 @@ const blockRows = 122_880
 /** Reading a table in DuckDB: from beginning to end, past the blocks that cannot match, or by an index over one column. */
 export function duckdbPath(
   scan: TableScan,
-  table: LiveTable,
+  table: SampledTable,
   indexes: readonly TableIndex[],
   isWorst: boolean,
 ): Path {
@@ -39,7 +39,7 @@ export function duckdbPath(
 /** Whether a scan uses an index: one column, one condition, few rows. https://duckdb.org/docs/stable/sql/indexes */
 export function usesIndex(
   { terms, alternatives }: TableScan,
-  { statistics }: LiveTable,
+  { statistics }: SampledTable,
   { keys }: TableIndex,
   isWorst = false,
 ): boolean {

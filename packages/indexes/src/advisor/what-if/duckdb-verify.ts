@@ -2,7 +2,7 @@ import { type Steps, wait } from '@keelson/core'
 import type { Host, HostSession } from '../../host/host.ts'
 import { createIndexSql } from '../../sql/print-table.ts'
 import type { TableIndex } from '../candidates/table-index.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 import { countParameters } from '../text/placeholders.ts'
 import type { PlannedQuery } from './planner.ts'
 
@@ -17,7 +17,7 @@ class Undo extends Error {}
  */
 export async function duckdbUsesIndex(
   host: Host,
-  table: LiveTable,
+  table: SampledTable,
   index: TableIndex,
   query: PlannedQuery,
   take: <R>(steps: Steps<R>) => Promise<R>,

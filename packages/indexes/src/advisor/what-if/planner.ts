@@ -29,10 +29,17 @@ export interface Planner {
   readonly engine: EngineName
   /** Nanoseconds that one unit of its costs stands for. */
   readonly unit: number
+  /** By how much the estimates of a sample may be wrong: factors under which a plan may turn over. */
+  readonly doubts: readonly number[]
   /**
    * @param candidates that are there as well
+   * @param doubt how many rows there are for the same keys of a candidate, times the estimate
    * @returns undefined where it cannot plan the query
    */
-  plan(query: PlannedQuery, candidates: readonly Candidate[]): Promise<Plan | undefined> | Plan | undefined
+  plan(
+    query: PlannedQuery,
+    candidates: readonly Candidate[],
+    doubt: number,
+  ): Promise<Plan | undefined> | Plan | undefined
   close(): void
 }

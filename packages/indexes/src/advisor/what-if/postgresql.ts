@@ -2,7 +2,7 @@ import { quoteIdentifier } from '@keelson/core'
 import type { HostSession, Row } from '../../host/host.ts'
 import { createIndexSql } from '../../sql/print-table.ts'
 import type { Candidate } from '../candidates/table-index.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 import { countParameters, executable } from '../text/placeholders.ts'
 import type { Plan, PlannedQuery, Planner } from './planner.ts'
 
@@ -13,14 +13,15 @@ type Session = Pick<HostSession, 'query' | 'run'>
 export class HypopgPlanner implements Planner {
   readonly method = 'hypopg'
   readonly engine = 'postgresql'
-  readonly unit = unitOfCost
+  readonly unit: number = unitOfCost
+  readonly doubts: readonly number[] = []
   readonly #session: Session
-  readonly #tables: ReadonlyMap<string, LiveTable>
+  readonly #tables: ReadonlyMap<string, SampledTable>
   /** Names of candidates by the names that hypopg gave to them. */
   readonly #named = new Map<string, string>()
   #present = ''
 
-  constructor(session: Session, tables: ReadonlyMap<string, LiveTable>) {
+  constructor(session: Session, tables: ReadonlyMap<string, SampledTable>) {
     this.#session = session
     this.#tables = tables
   }
@@ -53,7 +54,8 @@ export class HypopgPlanner implements Planner {
 export class CreatingPlanner implements Planner {
   readonly method = 'createAndRollBack'
   readonly engine = 'postgresql'
-  readonly unit = unitOfCost
+  readonly unit: number = unitOfCost
+  readonly doubts: readonly number[] = []
   readonly #session: Session
   readonly #all: readonly Candidate[]
 
@@ -65,7 +67,7 @@ export class CreatingPlanner implements Planner {
   /** @param session of a transaction that the caller rolls back */
   static async create(
     session: Session,
-    tables: ReadonlyMap<string, LiveTable>,
+    tables: ReadonlyMap<string, SampledTable>,
     candidates: readonly Candidate[],
   ): Promise<CreatingPlanner> {
     for (const candidate of candidates) {

@@ -4,7 +4,7 @@
  */
 import type { EngineName } from '@keelson/core'
 import type { Candidate, TableIndex } from '../candidates/table-index.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 import { keyText, type TableScan, type Term } from '../shape/query-shape.ts'
 import { costs } from './cost-model.ts'
 import { duckdbPath } from './duckdb-rules.ts'
@@ -24,9 +24,10 @@ export class RulesPlanner implements Planner {
   readonly method = 'rules'
   readonly engine: EngineName
   readonly unit = 1
-  readonly #tables: ReadonlyMap<string, LiveTable>
+  readonly doubts: readonly number[] = []
+  readonly #tables: ReadonlyMap<string, SampledTable>
 
-  constructor(engine: EngineName, tables: ReadonlyMap<string, LiveTable>) {
+  constructor(engine: EngineName, tables: ReadonlyMap<string, SampledTable>) {
     this.engine = engine
     this.#tables = tables
   }
@@ -83,7 +84,7 @@ export class RulesPlanner implements Planner {
 
   #best(
     scan: TableScan,
-    table: LiveTable,
+    table: SampledTable,
     candidates: readonly Candidate[],
     isAlone: boolean,
     isWorst: boolean,
@@ -111,7 +112,7 @@ export class RulesPlanner implements Planner {
   }
 }
 
-function scanPath(scan: TableScan, table: LiveTable, _isWorst: boolean): Path {
+function scanPath(scan: TableScan, table: SampledTable, _isWorst: boolean): Path {
   const { statistics, name } = table
   const made = new Set(
     scan.terms.flatMap(({ key }) => (key.kind === 'column' ? [] : keyText(key))),
@@ -122,7 +123,7 @@ function scanPath(scan: TableScan, table: LiveTable, _isWorst: boolean): Path {
 
 function indexPath(
   scan: TableScan,
-  table: LiveTable,
+  table: SampledTable,
   index: TableIndex,
   isWorst: boolean,
 ): Path | undefined {
@@ -172,7 +173,7 @@ function indexPath(
 function eitherPath(
   scan: TableScan,
   branches: readonly (readonly Term[])[],
-  table: LiveTable,
+  table: SampledTable,
   indexes: readonly TableIndex[],
   isWorst: boolean,
 ): Path | undefined {
@@ -230,7 +231,7 @@ function onKey(terms: readonly Term[], key: string | undefined): readonly Term[]
 function part(
   scan: TableScan,
   terms: readonly Term[],
-  { statistics }: LiveTable,
+  { statistics }: SampledTable,
   isWorst: boolean,
 ): number {
   const either = scan.alternatives.reduce((all, branches) => {

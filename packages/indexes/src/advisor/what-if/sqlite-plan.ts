@@ -3,7 +3,7 @@
  * of the tables. Some 350 lines, one subject: the lines of such a plan, https://www.sqlite.org/eqp.html.
  */
 import type { Candidate, TableIndex } from '../candidates/table-index.ts'
-import type { LiveTable } from '../live-table.ts'
+import type { SampledTable } from '../sampled-table.ts'
 import { keyText, type TableScan, type Term } from '../shape/query-shape.ts'
 import { costs } from './cost-model.ts'
 import type { Plan, PlannedQuery } from './planner.ts'
@@ -18,7 +18,7 @@ export interface PlanRow {
 export function costOfPlan(
   rows: readonly PlanRow[],
   query: PlannedQuery,
-  tables: ReadonlyMap<string, LiveTable>,
+  tables: ReadonlyMap<string, SampledTable>,
   candidates: ReadonlyMap<string, Candidate>,
 ): Plan {
   const average = new PlanReader(rows, query, tables, candidates, false)
@@ -37,7 +37,7 @@ class PlanReader {
   readonly scans = new Set<string>()
   readonly #children = new Map<number, PlanRow[]>()
   readonly #query: PlannedQuery
-  readonly #tables: ReadonlyMap<string, LiveTable>
+  readonly #tables: ReadonlyMap<string, SampledTable>
   readonly #candidates: ReadonlyMap<string, Candidate>
   readonly #isWorst: boolean
   readonly #taken = new Set<TableScan>()
@@ -45,7 +45,7 @@ class PlanReader {
   constructor(
     rows: readonly PlanRow[],
     query: PlannedQuery,
-    tables: ReadonlyMap<string, LiveTable>,
+    tables: ReadonlyMap<string, SampledTable>,
     candidates: ReadonlyMap<string, Candidate>,
     isWorst: boolean,
   ) {
@@ -118,7 +118,7 @@ class PlanReader {
     verb: string,
     how: string,
     scan: TableScan,
-    table: LiveTable,
+    table: SampledTable,
     terms: readonly Term[],
   ): Pick<Loop, 'fixed' | 'visits'> {
     const { statistics } = table
@@ -167,7 +167,7 @@ class PlanReader {
     verb: string,
     how: string,
     index: TableIndex,
-    table: LiveTable,
+    table: SampledTable,
     terms: readonly Term[],
   ): { readonly seeks: number; readonly found: number } {
     const { statistics } = table
@@ -186,7 +186,7 @@ class PlanReader {
     return { seeks: seeks * groups, found: statistics.rows * fraction }
   }
 
-  #index(name: string, table: LiveTable): TableIndex | undefined {
+  #index(name: string, table: SampledTable): TableIndex | undefined {
     return (
       this.#candidates.get(name) ??
       table.indexes.find((index) => index.name === name) ??
@@ -222,14 +222,14 @@ class PlanReader {
     return { loop: { fixed: 0, visits, out: table.statistics.rows * part, limit }, alias }
   }
 
-  #alternatives(scan: TableScan, table: LiveTable): number {
+  #alternatives(scan: TableScan, table: SampledTable): number {
     return scan.alternatives.reduce((part, branches) => {
       const any = branches.reduce((sum, terms) => sum + this.#fraction(table, terms), 0)
       return part * Math.min(1, any)
     }, 1)
   }
 
-  #fraction({ statistics }: LiveTable, terms: readonly Term[]): number {
+  #fraction({ statistics }: SampledTable, terms: readonly Term[]): number {
     return statistics.fraction(terms, this.#isWorst)
   }
 }

@@ -5,7 +5,7 @@ import { type TableIndex, tableIndex } from './candidates/table-index.ts'
 import type { TableStatistics } from './statistics/table-statistics.ts'
 
 /** A table as it is, with what a sample says of it. */
-export interface LiveTable {
+export interface SampledTable {
   readonly name: string
   readonly definition: TableDefinition
   readonly columns: ReadonlySet<string>
@@ -19,18 +19,20 @@ export interface LiveTable {
   isClosed(column: string): boolean
 }
 
-export function liveTable(
+export function sampledTable(
   definition: TableDefinition,
   statistics: TableStatistics,
   engine: EngineName,
-): LiveTable {
+): SampledTable {
   const { name, columns, primaryKey, indexes } = definition
   const key = columns.find((column) => column.name === primaryKey[0])
   const isInteger = key !== undefined && ['integer', 'int32', 'bigint'].includes(key.type.kind)
   const keyed = primaryKey.map((column) => ({
     expression: { kind: 'column', name: column } as Expression,
   }))
-  const present = indexes.map((index) => tableIndex(index.name ?? '', name, index, statistics))
+  const present = indexes.map((index) =>
+    tableIndex(index.name ?? '', name, index, statistics, index.constraint === true),
+  )
   const rowid = engine === 'sqlite' && primaryKey.length === 1 && isInteger ? key.name : undefined
   if (keyed.length > 0)
     present.push(tableIndex('', name, { keys: keyed, unique: true }, statistics, true))
