@@ -9,6 +9,7 @@ import { expressionSql } from '../sql/print-expression.ts'
 import { createIndexSql } from '../sql/print-index.ts'
 import { type Candidate, indexId } from './candidates/table-index.ts'
 import { proposeIndexes } from './candidates/propose.ts'
+import { marked } from './capture/own-statements.ts'
 import type { AdvisorQuery, AdvisorWorkload } from './capture/workload.ts'
 import { type AdviseOptions, type AdviseSettings, adviseSettings } from './options.ts'
 import { adviceFrom } from './report/advice-from.ts'
@@ -44,15 +45,16 @@ export async function advise(
   options: AdviseOptions,
 ): Promise<IndexAdvice> {
   const settings = adviseSettings('adviseIndexes()', options)
+  const session = marked(host)
   const definitions = await takeSteps(
     introspectTables(
-      host,
+      session,
       host.engine,
       settings.schema === undefined ? {} : { schema: settings.schema },
     ),
   )
   const read = await readQueries(host, workload, definitions, settings)
-  const tables = await sampleTables(host, definitions, read.queries, settings)
+  const tables = await sampleTables(host, session, definitions, read.queries, settings)
   const shapes = read.queries.flatMap(({ instances }) => instances.map(({ shape }) => shape))
   const writes = new WriteLoad(read.queries, workload.writes)
   const proposed = proposeIndexes(shapes, {
@@ -182,6 +184,7 @@ function speller(
 
 async function sampleTables(
   host: Host,
+  session: HostSession,
   definitions: readonly TableDefinition[],
   queries: readonly WeighedQuery[],
   { sampleRows }: AdviseSettings,
@@ -200,7 +203,7 @@ async function sampleTables(
       const column = columnOfKey(key)
       return column === undefined || names.has(column)
     })
-    const sample = await readSample(host, host.engine, {
+    const sample = await readSample(session, host.engine, {
       table: name,
       schema,
       columns: [...names],
@@ -283,10 +286,10 @@ async function withPlanner<R>(
   }
   if (host.engine === 'sqlite' && whatIf !== 'rules') {
     const client = await (openSqlite ?? openSqliteInMemory)()
-    return closing(await SqliteClone.create(client, host, tables))
+    return closing(await SqliteClone.create(client, marked(host), tables))
   }
   if (host.engine === 'postgresql' && whatIf !== 'rules') {
-    const [hypopg] = await host.query(`select 1 as one from pg_extension where extname = 'hypopg'`)
+    const [hypopg] = await marked(host).query(`select 1 as one from pg_extension where extname = 'hypopg'`)
     const isCreating = whatIf === 'createAndRollBack'
     if (isCreating || hypopg !== undefined)
       return rolledBack(host, async (session) =>
@@ -304,7 +307,7 @@ async function withPlanner<R>(
 async function rolledBack<R>(host: Host, use: (session: HostSession) => Promise<R>): Promise<R> {
   let result: { readonly is: R } | undefined
   const steps = host.atomically(function* (session) {
-    result = { is: yield* wait(use(session)) }
+    result = { is: yield* wait(use(marked(session))) }
     throw new Undo()
   })
   try {

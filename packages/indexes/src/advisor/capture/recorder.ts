@@ -1,3 +1,4 @@
+import { isOwnStatement } from './own-statements.ts'
 import { withoutLiterals } from '../text/placeholders.ts'
 import { type Statement, withoutValues } from '../shape/statement.ts'
 import type { AdvisorQuery, AdvisorWorkload, QuerySample } from './workload.ts'
@@ -30,6 +31,7 @@ export class Recorder {
   /** @param read reads the statement; called for the first calls of a query only */
   record(query: ObservedQuery, read?: () => Statement | undefined): void {
     const known = this.#queries.get(query.sql)
+    if (known === undefined && isOwnStatement(query.sql)) return
     const counted = known ?? this.#begin(query.sql)
     if (counted === undefined) return
     counted.calls++

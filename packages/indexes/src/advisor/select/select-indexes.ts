@@ -128,7 +128,8 @@ class Search {
         if (step === undefined) continue
         const gain = now.total - step.total
         if (gain <= Math.max(this.#limits.minGain * now.total, 0)) continue
-        const bytes = Math.max(bytesOf(step.set) - bytesOf(now.set), 250_000)
+        // Below so many bytes the size is of hardly any weight.
+        const bytes = 250_000 + Math.max(0, bytesOf(step.set) - bytesOf(now.set))
         found.push({ step, worth: gain / bytes, move })
       }
       const best = await this.#bestOf(found)

@@ -5,7 +5,7 @@ import type { HostSession, Row } from '../../host/host.ts'
 export interface Sample {
   /** Rows of the whole table; an estimate on PostgreSQL. */
   readonly rows: number
-  /** Values of the expressions asked for, as `k0`, `k1` ...; `w`: bytes of the row; `at`: its place in the table. */
+  /** Values of the expressions asked for, as `k0`, `k1` ...; `w`: bytes of the row; `place`: where it is in the table. */
   readonly sampled: readonly Row[]
 }
 
@@ -79,7 +79,7 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
   duckdb: async (query, request, table) => {
     const rows = numberOf((await query(`select count(*) as n from ${table}`))[0]?.['n'])
     const keys = request.expressions.map((sql, at) => `cast(${sql} as varchar) as k${at}`)
-    const selected = [...keys, '64 as w', 'rowid as at'].join(', ')
+    const selected = [...keys, '64 as w', 'rowid as place'].join(', ')
     const sampled = await query(
       `select ${selected} from ${table} using sample reservoir(${request.size} rows) repeatable (42)`,
     )

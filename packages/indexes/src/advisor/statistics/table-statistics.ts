@@ -25,7 +25,7 @@ export class TableStatistics {
     this.#columns = new Map(
       keys.map((key, at) => [keyText(key), sampled.map((row) => comparable(row[`k${at}`]))]),
     )
-    this.#places = sampled.map((row) => Number(row['at'] ?? 0))
+    this.#places = sampled.map((row) => Number(row['place'] ?? 0))
     const widths = sampled.reduce((all, row) => all + Number(row['w'] ?? 0), 0)
     this.width = sampled.length === 0 ? 32 : widths / sampled.length + 8
   }
