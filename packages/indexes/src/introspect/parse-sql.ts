@@ -136,8 +136,15 @@ class Parser {
   }
 
   #named(lexeme: SqlLexeme): SqlNode {
-    // A name with a table or schema before it, and the call of a function with a quoted name, are not told apart here.
-    if (this.#peekSign('.')) throw new NotUnderstood()
+    if (this.#takeSign('.')) {
+      // Functions of the engine's own are shown with their schema by DuckDB, and where another hides them by PostgreSQL.
+      const called = this.#next().text
+      if (!ownSchemas.has(lexeme.text) || !this.#takeSign('(')) throw new NotUnderstood()
+      const items = this.#items(')')
+      // What DuckDB shows of `[a, b]`.
+      if (called === 'list_value') return { kind: 'list', items }
+      return { kind: 'call', function: called, arguments: items }
+    }
     if (this.#takeSign('('))
       return { kind: 'call', function: lexeme.text, arguments: this.#items(')') }
     return { kind: 'name', name: lexeme.text }
@@ -314,6 +321,8 @@ class Parser {
     if (!this.#takeWord(word)) throw new NotUnderstood()
   }
 }
+
+const ownSchemas = new Set(['main', 'pg_catalog'])
 
 const constants = new Set([
   'true',

@@ -115,8 +115,7 @@ function spelledType(node: SqlNode | undefined): readonly TypeCheck[] {
 }
 
 function textsOf(node: SqlNode): readonly string[] | undefined {
-  if (node.kind === 'list') return texts(node.items)
-  return node.kind === 'call' && node.function === 'list_value' ? texts(node.arguments) : undefined
+  return node.kind === 'list' ? texts(node.items) : undefined
 }
 
 function texts(nodes: readonly SqlNode[]): readonly string[] | undefined {

@@ -45,6 +45,9 @@ export function typeCheckName(column: ColumnDefinition, engine: EngineName): str
 }
 
 /** The name of the sequence that numbers a column where the engine has no other way. */
-export function sequenceName(table: TableDefinition, column: ColumnDefinition): string {
+export function sequenceName(
+  table: Pick<TableDefinition, 'name'>,
+  column: Pick<ColumnDefinition, 'name'>,
+): string {
   return hashedName(['sq', table.name, column.name], JSON.stringify([table.name, column.name]))
 }

@@ -35,7 +35,7 @@ export const duckdbDialect: SqlDialect = {
     return as === 'string' ? text : `cast(${text} as ${casts[as]})`
   },
   // https://duckdb.org/docs/stable/data/json/json_functions: what begins so is a path.
-  isJsonKey: (key) => key !== '' && !/^[$\/]|["\\*]/.test(key),
+  isJsonKey: (key) => key !== '' && key !== '*' && !/^[$/]/.test(key),
   functions: { lower: 'lower', upper: 'upper', length: 'length' },
   now: {
     date: `cast(timezone('UTC', now()) as date)`,

@@ -1,5 +1,6 @@
 import { type EngineName, quoteIdentifier } from '@keelson/core'
 import { DefinitionError, UnsupportedByEngineError } from '../errors.ts'
+import { parseSql } from '../introspect/parse-sql.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import { dialects } from './dialects.ts'
 import { expressionSql, predicateSql } from './print-expression.ts'
@@ -29,12 +30,16 @@ export function indexBodySql(index: IndexDefinition, engine: EngineName): string
 function keySql(key: IndexKey, isOrdered: boolean, engine: EngineName): string {
   const traits = dialects[engine].index
   const sql = expressionSql(key.expression, engine)
-  const isColumn = key.expression.kind === 'column'
-  // In SQLite a COLLATE inside of the expression would be the key's, and an arrow binds more tightly than it.
-  const words = [!isColumn && traits.expressionInParentheses ? `(${sql})` : sql]
+  const words = [traits.expressionInParentheses && isExpression(key, engine) ? `(${sql})` : sql]
   if (key.collation !== undefined) words.push(`collate ${quoteIdentifier(key.collation, engine)}`)
   if (key.direction === 'desc' && traits.direction && isOrdered) words.push('desc')
   return words.join(' ')
+}
+
+/** SQL that was given as such may be more than an expression: PostgreSQL's classes of operators come after it. */
+function isExpression({ expression }: IndexKey, engine: EngineName): boolean {
+  if (expression.kind === 'column') return false
+  return expression.kind !== 'unsafeSql' || parseSql(expression.sql, engine) !== undefined
 }
 
 function checkSupported(index: IndexDefinition, engine: EngineName): void {

@@ -8,6 +8,7 @@ import { defaultSql } from './default.ts'
 import { dialects } from './dialects.ts'
 import { textSql } from './literal.ts'
 import { checkNativeType } from './native-type.ts'
+import { tableNameSql } from './table-name.ts'
 
 /** The type of a column on an engine: the portable one's, or what the column has in place of it. */
 export function columnTypeSql(column: ColumnDefinition, engine: EngineName): string {
@@ -104,7 +105,17 @@ function identitySql(column: ColumnDefinition, table: TableDefinition, engine: E
     }
     return `primary key ${dialect.identity}`
   }
-  if (!dialect.identityFromSequence) return dialect.identity
-  const sequence = quoteIdentifier(sequenceName(table, column), engine)
-  return `default nextval(${textSql(sequence, engine)})`
+  return dialect.identityFromSequence
+    ? `default ${nextNumberSql(table, column, engine)}`
+    : dialect.identity
+}
+
+/** The next number of the sequence that is created with the table. */
+export function nextNumberSql(
+  table: Pick<TableDefinition, 'name' | 'schema'>,
+  column: Pick<ColumnDefinition, 'name'>,
+  engine: EngineName,
+): string {
+  const sequence = { ...table, name: sequenceName(table, column) }
+  return `nextval(${textSql(tableNameSql(sequence, engine), engine)})`
 }

@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '@keelson/core'
-import type { PortableKind, PortableType, ScalarType } from '../ir/portable-type.ts'
+import type { PortableKind, PortableType } from '../ir/portable-type.ts'
 import { type SqlDialect, foldedAscii } from './dialect.ts'
 import { arrowPath } from './json-path.ts'
 import { textSql } from './literal.ts'
@@ -46,8 +46,8 @@ export const sqliteDialect: SqlDialect = {
     }
   },
   typeCheckLabel: typeWords,
-  kept: (type) =>
-    type.kind === 'array' ? { kind: 'array', of: keptScalar(type.of) } : keptScalar(type),
+  // A whole number has 64 bits; what JavaScript reads it as is the reader's choice.
+  kept: (type) => (type.kind === 'bigint' ? { kind: 'integer' } : type),
   nearest(native) {
     const name = native.toUpperCase()
     const decimal = /^(?:DECIMAL|NUMERIC)(?:\s*\((\d+)\s*(?:,\s*(\d+)\s*)?\))?$/.exec(name)
@@ -104,11 +104,6 @@ const types: Readonly<Record<PortableKind, string>> = {
   json: 'text',
   array: 'text',
   blob: 'blob',
-}
-
-function keptScalar(type: ScalarType): ScalarType {
-  // A whole number has 64 bits; what JavaScript reads it as is the reader's choice.
-  return type.kind === 'bigint' ? { kind: 'integer' } : type
 }
 
 /** https://www.sqlite.org/stricttables.html */

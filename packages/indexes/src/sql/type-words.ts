@@ -33,6 +33,7 @@ export function readTypeWords(words: string): PortableType | 'enum' | undefined 
 const plain: readonly string[] = [
   'int32',
   'integer',
+  'bigint',
   'number',
   'boolean',
   'date',
