@@ -9,16 +9,14 @@ test("asks PostgreSQL's planner with indexes that are rolled back", async () => 
   const { db, advisor } = await open()
   const orders = db.selectFrom('orders').selectAll()
   for (let call = 0; call < 20; call++) {
-    await orders.where('customer_id', '=', 7).orderBy('created_at', 'desc').limit(5).execute()
+    await orders.where('shop_id', '=', 7).orderBy('created_at', 'desc').limit(5).execute()
     await orders.where('email', '=', 'u5@example.com').execute()
-    await orders.where('shipped_at', 'is not', null).where('shipped_at', '<', '2024').execute()
   }
   const advice = await advisor.advise(db, { whatIf: 'createAndRollBack' })
   expect(advice.method).toBe('createAndRollBack')
   expect(keysOf(advice)).toEqual([
-    '"orders" ("customer_id", "created_at")',
     '"orders" ("email")',
-    '"orders" ("shipped_at") where "shipped_at" is not null',
+    '"orders" ("shop_id", "created_at")',
   ])
   expect(advice.workload.afterMs).toBeLessThan(advice.workload.beforeMs / 5)
   const { rows } = await db.executeQuery(

@@ -97,6 +97,8 @@ class ScanRules {
     for (const join of joins)
       bases.push(this.#keys(terms, (term) => isEquality(term) && (term.join ?? join) === join))
     for (const base of bases) this.#addFor(base, among, ranges)
+    // Another query may begin with any of them.
+    if (equal.length === 2 || equal.length === 3) this.#addTurned(equal)
     for (const branches of alternatives) this.#addBranches(branches)
     if (this.#options.engine !== 'mysql') this.#addPartial(equal, ranges)
     return this.#found
@@ -127,6 +129,16 @@ class ScanRules {
       }
     }
     this.#addCovering(equals, sort, [...lists, ...ranges.map(plain)])
+  }
+
+  #addTurned(equal: readonly Expression[]): void {
+    const inOrder = this.#inOrder(equal).map(plain)
+    const sort = this.#sort(equal)
+    for (const first of inOrder.slice(1)) {
+      const turned = [first, ...inOrder.filter((key) => key !== first)]
+      this.#add(turned)
+      this.#add([...turned, ...sort])
+    }
   }
 
   /** With all columns that are needed as keys the table itself is not read. */

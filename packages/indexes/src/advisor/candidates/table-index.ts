@@ -55,7 +55,7 @@ export function tableIndex(
   const partial = index.where && partialOf(index.where, statistics)
   const width = keys.reduce((all, { key }) => all + statistics.keyWidth(key), 0)
   // An entry has a header and the place of its row besides its keys; so large it is when it is new.
-  const bytes = statistics.rows * (partial?.share ?? 1) * (width + 9) * 1.05
+  const bytes = statistics.rows * (partial?.share ?? 1) * (width + 7) * 1.05
   return { name, table, index, keys, partial, bytes, isConstraint }
 }
 

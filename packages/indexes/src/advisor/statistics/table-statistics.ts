@@ -85,8 +85,7 @@ export class TableStatistics {
   keyWidth(key: Expression): number {
     const column = this.#columns.get(keyText(key)) ?? []
     let bytes = 0
-    for (const value of column)
-      bytes += typeof value === 'string' ? value.length + 1 : typeof value === 'number' ? 5 : 1
+    for (const value of column) bytes += bytesOf(value)
     return column.length === 0 ? 8 : bytes / column.length
   }
 
@@ -184,6 +183,16 @@ export class TableStatistics {
     this.#ids.set(term, this.#terms)
     return this.#terms
   }
+}
+
+/** As SQLite keeps it: https://www.sqlite.org/fileformat2.html#record_format */
+function bytesOf(value: Comparable): number {
+  if (value === null) return 1
+  if (typeof value === 'string') return value.length + 1
+  if (!Number.isInteger(value)) return 9
+  const size = Math.abs(value)
+  if (size <= 1) return 1
+  return size < 2 ** 7 ? 2 : size < 2 ** 15 ? 3 : size < 2 ** 23 ? 4 : size < 2 ** 31 ? 5 : 8
 }
 
 function isKnown({ kind, values, join }: Term): boolean {

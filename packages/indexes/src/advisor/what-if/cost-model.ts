@@ -6,7 +6,7 @@ import type { TableStatistics } from '../statistics/table-statistics.ts'
  * a scan takes 85 ns a row; a row that an index points to takes 0.3 us as long as the table is in the cache, and 1.6 us when
  * it is much larger. Only ratios are of consequence.
  */
-export const costs = {
+export const costs: Costs = {
   /** Finding the first entry. */
   seek: (rows: number): number => 50 * Math.log2(rows + 2),
   /** The next row of a table in its own order. */
@@ -16,14 +16,38 @@ export const costs = {
     30 + statistics.bytes / Math.max(1, rows) / 4,
   /** The row that an entry points to. */
   fetch: ({ bytes }: TableStatistics): number => 250 + 1_350 * share(bytes, 8e6, 130e6),
+  /**
+   * The same where entries with the same key are read, which point to rows in the order of the table: the next row is often
+   * on the same page.
+   *
+   * @param part which part of the rows there is for each key
+   */
+  fetchInOrder: (statistics: TableStatistics, part: number): number => {
+    const onSamePage = Math.min(1, (part * 4_096) / statistics.width)
+    const near = 200 + 350 * share(statistics.bytes, 8e6, 130e6)
+    return near * onSamePage + costs.fetch(statistics) * (1 - onSamePage)
+  },
   /** A value inside JSON, or of a function, for each row. */
   expression: 150,
-  /** Putting rows in order, of which `kept` are wanted. */
-  sort: (rows: number, kept: number): number =>
-    rows * (60 + 25 * Math.log2(Math.max(2, Math.min(rows, kept)))),
+  /** Putting rows in order, of which the first `kept` are wanted: most of the others are passed over at once. */
+  sort: (rows: number, kept: number): number => {
+    if (kept >= rows) return rows * (60 + 25 * Math.log2(rows + 2))
+    return rows * 40 + kept * (1 + Math.log(rows / kept)) * (60 + 25 * Math.log2(kept + 2))
+  },
   /** One more index to keep, for each row that is written. */
   write: ({ bytes }: TableIndex): number => 3_000 + 12_000 * share(bytes, 8e6, 130e6),
-} as const
+}
+
+interface Costs {
+  readonly seek: (rows: number) => number
+  readonly row: (statistics: TableStatistics) => number
+  readonly entry: (index: { rows: number; statistics: TableIndex }) => number
+  readonly fetch: (statistics: TableStatistics) => number
+  readonly fetchInOrder: (statistics: TableStatistics, part: number) => number
+  readonly expression: number
+  readonly sort: (rows: number, kept: number) => number
+  readonly write: (index: TableIndex) => number
+}
 
 /** How far a value is from one to another, from 0 to 1. */
 function share(value: number, from: number, to: number): number {

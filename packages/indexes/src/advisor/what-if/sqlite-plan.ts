@@ -152,10 +152,14 @@ class PlanReader {
       return { fixed: 0, visits: costs.seek(rows) + costs.row(statistics) }
     }
     const isCovering = named?.[2] !== undefined
+    const isInOrder = verb === 'SEARCH' && areAllFixed(how, index)
+    const { seeks, found } = this.#entries(verb, how, index, table, terms)
+    const fetch = isInOrder
+      ? costs.fetchInOrder(statistics, found / Math.max(1, rows * seeks))
+      : costs.fetch(statistics)
     const one =
       costs.entry({ rows: rows * (index.partial?.share ?? 1), statistics: index }) +
-      (isCovering ? 0 : costs.fetch(statistics))
-    const { seeks, found } = this.#entries(verb, how, index, table, terms)
+      (isCovering ? 0 : fetch)
     return {
       fixed: 0,
       visits: seeks * costs.seek(rows) + found * (one + unindexed(index)),
@@ -270,13 +274,20 @@ function total(loops: readonly Loop[], sorts: 'no' | 'last' | 'all', each: numbe
 
 interface Bound {
   readonly isSkipped: boolean
+  readonly isRange: boolean
+}
+
+/** Whether all keys of an index are equal to something, those that are skipped over to each of their values. */
+function areAllFixed(how: string, index: TableIndex): boolean {
+  const bounds = boundsOf(how)
+  return bounds.length === index.keys.length && bounds.every(({ isRange }) => !isRange)
 }
 
 /** The keys that a SEARCH says it uses, in the order of the index. */
 function boundsOf(how: string): readonly Bound[] {
   const inside = /\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)\s*(?:LEFT-JOIN)?$/.exec(how)?.[1]
   if (inside === undefined) return []
-  const found: (Bound & { readonly name: string; readonly isRange: boolean })[] = []
+  const found: (Bound & { readonly name: string })[] = []
   for (const written of inside.split(' AND ')) {
     const part = written.replaceAll('<expr>', 'an expression')
     const isRange = /[<>]/.test(part)
