@@ -72,7 +72,9 @@ const table = new Table({
   head: ['indexes', 'count', 'MB', 'insert us', 'workload ms', 'worst query, x none'],
   style: { head: [], border: [] },
 })
-for (const [name, { indexes, mb, insertUs, workloadMs, worstRegression }] of Object.entries(results))
+for (const [name, { indexes, mb, insertUs, workloadMs, worstRegression }] of Object.entries(
+  results,
+))
   table.push([
     name,
     indexes,
@@ -87,18 +89,26 @@ const each = new Table({
   style: { head: [], border: [] },
 })
 for (const { name, weight } of queries)
-  each.push([name, weight, ...Object.values(results).map(({ queryMs }) => queryMs[name]!.toFixed(3))])
+  each.push([
+    name,
+    weight,
+    ...Object.values(results).map(({ queryMs }) => queryMs[name]!.toFixed(3)),
+  ])
 console.log(each.toString())
 
 const { ours, '.expert': expert } = results
 const ratios =
   ours === undefined || expert === undefined
     ? {}
-    : { timesFasterThanExpert: expert.workloadMs / ours.workloadMs, partOfItsSize: ours.mb / expert.mb }
+    : {
+        timesFasterThanExpert: expert.workloadMs / ours.workloadMs,
+        partOfItsSize: ours.mb / expert.mb,
+      }
 console.log(ratios)
 if (!quick)
-  writeResults(
-    new URL('results/advisor.json', import.meta.url),
-    ['better-sqlite3', 'kysely'],
-    { rows, adviseMs: Math.round(adviseMs), ...ratios, results },
-  )
+  writeResults(new URL('results/advisor.json', import.meta.url), ['better-sqlite3', 'kysely'], {
+    rows,
+    adviseMs: Math.round(adviseMs),
+    ...ratios,
+    results,
+  })

@@ -48,7 +48,9 @@ export class RecordFile {
          owner_id integer not null, price real not null, qty integer not null, deleted integer not null,
          email text not null, expires_at text, created_at text not null, updated_at text not null, data text not null)`,
     )
-    const insert = database.prepare(`insert into rec values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    const insert = database.prepare(
+      `insert into rec values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
     const random = numbers(7)
     database.transaction(() => {
       for (let at = 0; at < rows; at++) {
@@ -227,9 +229,7 @@ export function expertIndexes(
   file: RecordFile,
   queries: readonly WeighedQuery[],
 ): readonly string[] | undefined {
-  const input = queries
-    .map(({ query }) => `.expert --sample 10\n${withValues(query)};\n`)
-    .join('')
+  const input = queries.map(({ query }) => `.expert --sample 10\n${withValues(query)};\n`).join('')
   let output: string
   try {
     output = execFileSync('sqlite3', [file.copy()], { input, encoding: 'utf8' })

@@ -12,11 +12,7 @@ test('puts equality before the sort, and the sort before a range', async () => {
       .limit(20),
   )
   await shop.ask(
-    shop.db
-      .selectFrom('orders')
-      .selectAll()
-      .where('customer_id', '=', 7)
-      .where('total', '>', 900),
+    shop.db.selectFrom('orders').selectAll().where('customer_id', '=', 7).where('total', '>', 900),
   )
   const advice = await shop.advise()
   expect(keysOf(advice)).toEqual([
@@ -164,7 +160,12 @@ test('advises a partial index for a rare value of a flag, and not for one of a c
   expect(keysOf(await shop.advise())).toEqual(['"orders" ("created_at") where "is_flagged" = 1'])
   shop.advisor.clear()
   await shop.ask(
-    db.selectFrom('orders').selectAll().where('status', '=', 'open').orderBy('created_at').limit(10),
+    db
+      .selectFrom('orders')
+      .selectAll()
+      .where('status', '=', 'open')
+      .orderBy('created_at')
+      .limit(10),
   )
   expect(keysOf(await shop.advise()).join()).not.toContain('where')
 })

@@ -108,7 +108,10 @@ test('says what of a query it did not understand', async () => {
 test('notes no query that failed', async () => {
   const shop = await ShopOnSqlite.open(10)
   await expect(
-    shop.db.selectFrom('missing' as 'orders').selectAll().execute(),
+    shop.db
+      .selectFrom('missing' as 'orders')
+      .selectAll()
+      .execute(),
   ).rejects.toThrow('no such table')
   expect(shop.advisor.size).toBe(0)
 })

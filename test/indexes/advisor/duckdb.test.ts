@@ -31,8 +31,9 @@ test('proposes only what a scan uses: one column, one equality, few rows', async
     events.where('nr', '=', 77),
     events.orderBy('amount').limit(5),
     events.where((eb) => eb(eb.ref('data', '->>').key('k' as never), '=', '7' as never)).limit(5),
-  ])
+  ]) {
     await ask(query)
+  }
   const advice = await advisor.advise(db, { verify: 'explainAnalyze' })
   expect(keysOf(advice)).toEqual(['"events" ("session")', '"events" ("user_id")'])
   expect(advice.proposals.map(({ verified }) => verified)).toEqual([true, true])

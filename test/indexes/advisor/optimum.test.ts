@@ -18,8 +18,8 @@ test('costs at most a tenth more than the best of all sets of indexes, and slows
   const instances = runs(3, 20)
   for (let number = 0; number < instances; number++) {
     const { ratio, regression, told } = await compare(randomInstance(random(seed + number)))
-    if (ratio > 1.1 || regression > 1.2) console.log(told)
-    console.log('RATIO', ratio, regression)
+    expect(ratio, told).toBeLessThanOrEqual(1.1)
+    expect(regression, told).toBeLessThanOrEqual(1.2)
     ratios.push(ratio)
     slowest.push(regression)
   }
@@ -72,7 +72,13 @@ async function compare(
       bytes,
       optimum,
       none: weighed(none, queries),
-      queries: queries.map((query, at) => [query.sql, query.parameters, query.weight, none[at], after[at]]),
+      queries: queries.map((query, at) => [
+        query.sql,
+        query.parameters,
+        query.weight,
+        none[at],
+        after[at],
+      ]),
       refused: advice.refused,
     },
     undefined,
@@ -94,7 +100,7 @@ function bestSubset(
   const none = queries.map((query) => counter.steps(query))
   let best = { total: weighed(none, queries), set: [] as readonly string[] }
   for (let code = 1; code < 2 ** candidates.length; code++) {
-    const at = Math.log2((code ^ (code >>> 1)) ^ ((code - 1) ^ ((code - 1) >>> 1)))
+    const at = Math.log2(code ^ (code >>> 1) ^ ((code - 1) ^ ((code - 1) >>> 1)))
     if (present.delete(at)) counter.run(`drop index c${at}`)
     else {
       present.add(at)
@@ -119,7 +125,8 @@ function weighed(steps: readonly number[], queries: readonly WeighedSql[]): numb
 
 function randomInstance(next: () => number): Instance {
   const rows = 3_000
-  const distinct = ['a', 'b', 'c', 'd', 'e'].map(() => Math.round(3 * 500 ** next()))
+  // Of fewer values an index finds so many rows that steps and time disagree about it.
+  const distinct = ['a', 'b', 'c', 'd', 'e'].map(() => Math.round(8 * 190 ** next()))
   const primes = [7919, 104_729, 1_299_709, 15_485_863, 32_452_843]
   const columns = ['a', 'b', 'c', 'd', 'e']
   const values = columns.map((_, at) => `(i * ${primes[at]} / 7) % ${distinct[at]}`)
@@ -145,9 +152,17 @@ function randomInstance(next: () => number): Instance {
     pick([
       () => add(`${first} = ?`, [value(first)], [first]),
       () =>
-        add(`${first} = ? and ${second} = ?`, [value(first), value(second)], [first, `${first}, ${second}`]),
+        add(
+          `${first} = ? and ${second} = ?`,
+          [value(first), value(second)],
+          [first, `${first}, ${second}`],
+        ),
       () =>
-        add(`${first} = ? order by ${second} limit ?`, [value(first), 5], [first, `${first}, ${second}`]),
+        add(
+          `${first} = ? order by ${second} limit ?`,
+          [value(first), 5],
+          [first, `${first}, ${second}`],
+        ),
       () =>
         add(
           `${first} = ? and ${second} > ?`,

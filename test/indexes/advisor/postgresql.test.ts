@@ -14,10 +14,7 @@ test("asks PostgreSQL's planner with indexes that are rolled back", async () => 
   }
   const advice = await advisor.advise(db, { whatIf: 'createAndRollBack' })
   expect(advice.method).toBe('createAndRollBack')
-  expect(keysOf(advice)).toEqual([
-    '"orders" ("email")',
-    '"orders" ("shop_id", "created_at")',
-  ])
+  expect(keysOf(advice)).toEqual(['"orders" ("email")', '"orders" ("shop_id", "created_at")'])
   expect(advice.workload.afterMs).toBeLessThan(advice.workload.beforeMs / 5)
   const { rows } = await db.executeQuery(
     CompiledQuery.raw(`select indexname from pg_indexes where tablename = 'orders'`),

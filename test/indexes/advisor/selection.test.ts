@@ -50,7 +50,12 @@ test('stays within its budget, and within the number for each table', async () =
   const shop = await ShopOnSqlite.open()
   const { db } = shop
   for (const column of ['email', 'customer_id', 'total', 'created_at'] as const)
-    await shop.ask(db.selectFrom('orders').selectAll().where(column, '=', '7' as never))
+    await shop.ask(
+      db
+        .selectFrom('orders')
+        .selectAll()
+        .where(column, '=', '7' as never),
+    )
   const whole = await shop.advise()
   expect(whole.proposals).toHaveLength(4)
   const budgetMb = (whole.workload.bytes / 1e6) * 0.6
@@ -188,5 +193,7 @@ test('refuses options that it does not know', async () => {
     code: 'UNKNOWN_OPTION',
     message: expect.stringContaining('Did you mean `budgetMb`?'),
   })
-  await expect(shop.advise({ maxRegression: 0.5 })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  await expect(shop.advise({ maxRegression: 0.5 })).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+  })
 })

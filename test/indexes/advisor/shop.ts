@@ -103,4 +103,3 @@ const shopTables: readonly string[] = [
 export function keysOf({ proposals }: IndexAdvice): readonly string[] {
   return proposals.map(({ sql }) => sql.replace(/^create index "[^"]+" on /, '')).toSorted()
 }
-

@@ -46,7 +46,9 @@ export class StepCounter {
   }
 
   statistics(): ReadonlyMap<string, string> {
-    const rows = this.#client.selectArrays(`select idx, stat from sqlite_stat1 where idx is not null`)
+    const rows = this.#client.selectArrays(
+      `select idx, stat from sqlite_stat1 where idx is not null`,
+    )
     return new Map(rows.map(([name, stat]) => [String(name), String(stat)]))
   }
 

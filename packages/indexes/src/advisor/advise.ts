@@ -97,7 +97,6 @@ export async function advise(
   })
 }
 
-
 interface ReadQueries {
   readonly queries: readonly WeighedQuery[]
   readonly unread: { readonly queries: number; readonly calls: number }
@@ -157,7 +156,8 @@ function samplesOf(query: AdvisorQuery): NonNullable<AdvisorQuery['samples']> {
 
 /** Finds a table by the name in a statement: with its schema or without, in the letters that the engine takes for equal. */
 function finder(definitions: readonly TableDefinition[], host: Host): FindTable {
-  const folded = (name: string): string => (host.engine === 'postgresql' ? name : name.toLowerCase())
+  const folded = (name: string): string =>
+    host.engine === 'postgresql' ? name : name.toLowerCase()
   const tables = new Map(
     definitions.map(({ name, columns }) => {
       return [folded(name), { name, columns: new Set(columns.map((column) => column.name)) }]
@@ -289,7 +289,9 @@ async function withPlanner<R>(
     return closing(await SqliteClone.create(client, marked(host), tables))
   }
   if (host.engine === 'postgresql' && whatIf !== 'rules') {
-    const [hypopg] = await marked(host).query(`select 1 as one from pg_extension where extname = 'hypopg'`)
+    const [hypopg] = await marked(host).query(
+      `select 1 as one from pg_extension where extname = 'hypopg'`,
+    )
     const isCreating = whatIf === 'createAndRollBack'
     if (isCreating || hypopg !== undefined)
       return rolledBack(host, async (session) =>
@@ -328,7 +330,9 @@ async function verify(
   let found: boolean | undefined
   for (const query of queries.flatMap(({ instances }) => instances)) {
     const isAbout = query.shape.scans.some((scan) =>
-      scan.terms.some(({ key }) => scan.table === table.name && keyText(key) === candidate.keys[0]!.text),
+      scan.terms.some(
+        ({ key }) => scan.table === table.name && keyText(key) === candidate.keys[0]!.text,
+      ),
     )
     if (!isAbout) continue
     const is = await duckdbUsesIndex(host, table, candidate, query, takeSteps)
@@ -337,4 +341,3 @@ async function verify(
   }
   return found
 }
-

@@ -79,7 +79,12 @@ export function adviseSettings(where: string, options: AdviseOptions): AdviseSet
     const isFit = typeof value === 'number' && value >= least && value <= most
     if (isFit && (!isWhole || Number.isInteger(value) || value === Infinity)) return value
     const to = most === Infinity ? '' : ` to ${most}`
-    return invalidOption(where, name, value, `a ${isWhole ? 'whole ' : ''}number from ${least}${to}`)
+    return invalidOption(
+      where,
+      name,
+      value,
+      `a ${isWhole ? 'whole ' : ''}number from ${least}${to}`,
+    )
   }
   const { whatIf = 'auto', verify = 'none', openSqlite } = options
   if (!['auto', 'createAndRollBack', 'rules'].includes(whatIf))

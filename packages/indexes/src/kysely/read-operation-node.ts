@@ -92,7 +92,9 @@ class NodeReader {
         sources: [...(from?.froms ?? []).map((each) => this.#source(each, 'first')), ...joined],
         conditions,
         ...ordered,
-        ...(limit !== undefined && { limit: typeof limit === 'object' ? this.#operand(limit) : unknown }),
+        ...(limit !== undefined && {
+          limit: typeof limit === 'object' ? this.#operand(limit) : unknown,
+        }),
         group: (groupBy?.items ?? []).map((item) => this.#operand(item.groupBy)),
         columns: [
           ...selections.map(({ selection }) => this.#selected(selection)),
@@ -105,7 +107,8 @@ class NodeReader {
     }
     if (node.kind === 'UpdateQueryNode') {
       const { table, from, updates = [] } = node
-      const targets = table === undefined ? [] : table.kind === 'ListNode' ? itemsOf(table) : [table]
+      const targets =
+        table === undefined ? [] : table.kind === 'ListNode' ? itemsOf(table) : [table]
       return {
         ...common,
         operation: 'update',
@@ -223,7 +226,12 @@ class NodeReader {
       rightOperand.kind === 'ValueNode' &&
       (rightOperand as OperationNode & { readonly value: unknown }).value === null
     if (isNull && (word === 'is' || word === 'is not'))
-      return { kind: 'compare', operator: `${word} null`, left, right: { kind: 'other', parts: [] } }
+      return {
+        kind: 'compare',
+        operator: `${word} null`,
+        left,
+        right: { kind: 'other', parts: [] },
+      }
     if (word === 'between' || word === 'between symmetric') {
       const [low, high] = andOf(rightOperand)
       if (low !== undefined && high !== undefined) {
@@ -231,14 +239,12 @@ class NodeReader {
           ['>=', low],
           ['<=', high],
         ]
-        const operands = ends.map(
-          ([bound, end]): Condition => ({
-            kind: 'compare',
-            operator: bound,
-            left,
-            right: this.#operand(end),
-          }),
-        )
+        const operands = ends.map(([bound, end]): Condition => ({
+          kind: 'compare',
+          operator: bound,
+          left,
+          right: this.#operand(end),
+        }))
         return { kind: 'and', operands }
       }
     }
@@ -296,7 +302,11 @@ class NodeReader {
           readonly parameters: readonly OperationNode[]
         }
         const [only] = parameters
-        if (only !== undefined && parameters.length === 1 && sqlFragments.every((each) => each === ''))
+        if (
+          only !== undefined &&
+          parameters.length === 1 &&
+          sqlFragments.every((each) => each === '')
+        )
           return this.#operand(only)
         this.#opaque.push('raw SQL')
         return { kind: 'other', parts: parameters.map((each) => this.#operand(each)) }

@@ -158,10 +158,7 @@ class ScanRules {
     const missing = [...columns].filter((name) => !held.has(name) && !inside.includes(name))
     if (begun.length === 0 || missing.length > 2) return
     if (!missing.every((name) => this.#table.columns.has(name))) return
-    this.#add([
-      ...begun,
-      ...missing.toSorted().map((name) => plain({ kind: 'column', name })),
-    ])
+    this.#add([...begun, ...missing.toSorted().map((name) => plain({ kind: 'column', name }))])
   }
 
   #addBranches(branches: readonly (readonly Term[])[]): void {
@@ -180,10 +177,9 @@ class ScanRules {
   #addPartial(equal: readonly Expression[], ranges: readonly Expression[]): void {
     const { terms } = this.#scan
     const sort = this.#sort([...equal])
-    const nulled = [
-      ...ranges,
-      ...this.#keys(terms, ({ kind }) => kind === 'isNotNull'),
-    ].filter((key) => key.kind !== 'column' || this.#table.nullable.has(key.name))
+    const nulled = [...ranges, ...this.#keys(terms, ({ kind }) => kind === 'isNotNull')].filter(
+      (key) => key.kind !== 'column' || this.#table.nullable.has(key.name),
+    )
     for (const key of nulled) {
       // Of fewer NULLs an index over all rows is hardly larger.
       if (!(this.#statistics.nullShare(key) > 0.5)) continue
@@ -201,7 +197,11 @@ class ScanRules {
       const [range] = ranges.filter((key) => keyText(key) !== text)
       const last = sort.length > 0 ? sort : range === undefined ? [] : [plain(range)]
       if (rest.length + last.length > 0) this.#add([...rest, ...last], where)
-      else this.#add(this.#table.primaryKey.slice(0, 1).map((name) => plain({ kind: 'column', name })), where)
+      else
+        this.#add(
+          this.#table.primaryKey.slice(0, 1).map((name) => plain({ kind: 'column', name })),
+          where,
+        )
     }
   }
 
@@ -215,7 +215,8 @@ class ScanRules {
     const others = this.#shared.flatMap((scan) =>
       scan.terms.filter((term) => term.kind === 'equals' && keyText(term.key) === key.name),
     )
-    if (others.some((term) => term.values?.length !== 1 || term.values[0] !== value)) return undefined
+    if (others.some((term) => term.values?.length !== 1 || term.values[0] !== value))
+      return undefined
     const share = this.#statistics.share(key, value)
     return share > 0 && share < 0.15 ? value : undefined
   }

@@ -81,7 +81,9 @@ export function isPrefixOf(index: TableIndex, longer: TableIndex): boolean {
   const same = (turned: boolean): boolean =>
     index.keys.every(({ text, descending }, at) => {
       const other = longer.keys[at]!
-      const collations = [index, longer].map((each) => each.index.keys[at]!.collation?.toLowerCase())
+      const collations = [index, longer].map((each) =>
+        each.index.keys[at]!.collation?.toLowerCase(),
+      )
       return (
         text === other.text &&
         (descending === other.descending) !== turned &&
@@ -95,11 +97,19 @@ function partialOf(predicate: Predicate, statistics: TableStatistics): PartialRo
   if (predicate.kind === 'isNotNull' || predicate.kind === 'isNull') {
     const nulls = statistics.nullShare(predicate.expression)
     const share = predicate.kind === 'isNull' ? nulls : 1 - nulls
-    return { predicate, share: atLeastOneRow(share, statistics), key: keyText(predicate.expression) }
+    return {
+      predicate,
+      share: atLeastOneRow(share, statistics),
+      key: keyText(predicate.expression),
+    }
   }
   if (predicate.kind === 'compare' && predicate.operator === '=') {
     const share = statistics.share(predicate.expression, predicate.value)
-    return { predicate, share: atLeastOneRow(share, statistics), key: keyText(predicate.expression) }
+    return {
+      predicate,
+      share: atLeastOneRow(share, statistics),
+      key: keyText(predicate.expression),
+    }
   }
   return { predicate, share: 0.5, key: undefined }
 }

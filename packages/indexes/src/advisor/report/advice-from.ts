@@ -199,12 +199,16 @@ function refusalsOf({ selection, cost, verified }: Findings): readonly AdviceRef
 }
 
 /** Without statistics SQLite and PostgreSQL do not know what the new indexes are good for. */
-function analyze(proposals: readonly IndexProposal[], { engine, tables }: Findings): readonly string[] {
+function analyze(
+  proposals: readonly IndexProposal[],
+  { engine, tables }: Findings,
+): readonly string[] {
   if (engine !== 'sqlite' && engine !== 'postgresql') return []
   const changed = [...new Set(proposals.map(({ table }) => table))].toSorted()
   return changed.map((name) => {
     const definition = tables.get(name)?.definition
-    const table = definition === undefined ? quoteIdentifier(name, engine) : tableNameSql(definition, engine)
+    const table =
+      definition === undefined ? quoteIdentifier(name, engine) : tableNameSql(definition, engine)
     return `analyze ${table}`
   })
 }

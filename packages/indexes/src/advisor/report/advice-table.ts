@@ -37,9 +37,21 @@ export function adviceTable(advice: IndexAdvice): string {
     )
   const told = refused.filter(({ code }) => code !== 'NOT_USED' && code !== 'NO_GAIN')
   if (told.length > 0)
-    lines.push('', ...columns([['refused', 'code', 'why'], ...told.map((each) => [each.index, each.code, each.why])]))
+    lines.push(
+      '',
+      ...columns([
+        ['refused', 'code', 'why'],
+        ...told.map((each) => [each.index, each.code, each.why]),
+      ]),
+    )
   if (drops.length > 0)
-    lines.push('', ...columns([['could go', 'code', 'why'], ...drops.map((each) => [each.index, each.code, each.why])]))
+    lines.push(
+      '',
+      ...columns([
+        ['could go', 'code', 'why'],
+        ...drops.map((each) => [each.index, each.code, each.why]),
+      ]),
+    )
   return lines.join('\n')
 }
 

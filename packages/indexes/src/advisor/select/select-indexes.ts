@@ -113,8 +113,7 @@ class Search {
       if (groups.has(id)) continue
       groups.add(id)
       const together = await this.#workload.of(group)
-      if (group.every((each) => uses(together, each)))
-        moves.push({ added: group, alone: together })
+      if (group.every((each) => uses(together, each))) moves.push({ added: group, alone: together })
     }
     return moves
   }
@@ -154,7 +153,8 @@ class Search {
             ? now
             : await this.#step(now.set.filter((candidate) => candidate !== removed))
         if (removed !== undefined && this.#isAllowed(base)) consider(base)
-        for (const move of moves) consider(await this.#with(base, move, now), removed === undefined ? move : undefined)
+        for (const move of moves)
+          consider(await this.#with(base, move, now), removed === undefined ? move : undefined)
       }
       const best = await this.#bestOf(found)
       if (best === undefined) return now

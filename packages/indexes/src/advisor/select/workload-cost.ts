@@ -30,7 +30,8 @@ export class WorkloadCost {
     this.#planner = planner
     this.queries = queries
     this.#tables = queries.map(
-      ({ instances }) => new Set(instances.flatMap(({ shape }) => shape.scans.map(({ table }) => table))),
+      ({ instances }) =>
+        new Set(instances.flatMap(({ shape }) => shape.scans.map(({ table }) => table))),
     )
   }
 

@@ -1,7 +1,14 @@
 /** From a statement to its shape: finds each column's table. Some 350 lines, one subject: the scopes of names in a query. */
 import type { Expression } from '../../ir/expression.ts'
 import type { QueryShape, SortKey, TableScan, TableWrite, Term } from './query-shape.ts'
-import type { ColumnOperand, Condition, Operand, Source, Statement, ValueOperand } from './statement.ts'
+import type {
+  ColumnOperand,
+  Condition,
+  Operand,
+  Source,
+  Statement,
+  ValueOperand,
+} from './statement.ts'
 
 /** Finds a live table by the name that a statement has for it. */
 export type FindTable = (
@@ -66,7 +73,16 @@ class ShapeReader {
       if (open.table === undefined) return []
       const { table, alias, terms, alternatives, sort, group, limit, takesAll, columns } = open
       return [
-        { table, alias, terms, alternatives, sort, group, limit, columns: takesAll ? undefined : columns },
+        {
+          table,
+          alias,
+          terms,
+          alternatives,
+          sort,
+          group,
+          limit,
+          columns: takesAll ? undefined : columns,
+        },
       ]
     })
     return { scans, writes: this.#writes, problems: [...this.#problems] }
@@ -144,7 +160,8 @@ class ShapeReader {
       grouped.group = groups.map((key) => key!.key)
     }
     // Rows are counted after they are grouped, or after an order over several tables: all have to be read then.
-    const stopsEarly = limit !== undefined && group.length === 0 && (sort.length === 0 || isSortOfOne)
+    const stopsEarly =
+      limit !== undefined && group.length === 0 && (sort.length === 0 || isSortOfOne)
     if (!stopsEarly) return
     const rows = limit.kind === 'value' ? this.#valueOf(limit) : undefined
     const count = rows === undefined ? Number.NaN : Number(rows.is)
@@ -342,7 +359,14 @@ function termOf(
   rest: { join?: string; values?: readonly unknown[] | undefined; count?: number },
 ): Term {
   const { join, values, count = 1 } = rest
-  return { kind: kindOf(operator), key, operator, ...(join !== undefined && { join }), values, count }
+  return {
+    kind: kindOf(operator),
+    key,
+    operator,
+    ...(join !== undefined && { join }),
+    values,
+    count,
+  }
 }
 
 function kindOf(operator: string): Term['kind'] {

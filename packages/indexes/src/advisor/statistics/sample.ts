@@ -50,7 +50,8 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
       .map((column) => `coalesce(length(${quoteIdentifier(column, 'sqlite')}), 0)`)
     const selected = [...keys, `${lengths.join(' + ') || '8'} as w`].join(', ')
     const rows = numberOf((await query(`select count(*) as n from ${table}`))[0]?.['n'])
-    if (rows <= size * 1.5) return { rows, sampled: await query(`select ${selected} from ${table}`) }
+    if (rows <= size * 1.5)
+      return { rows, sampled: await query(`select ${selected} from ${table}`) }
     const [listed] = await query(
       `select wr from pragma_table_list where schema = ? collate nocase and name = ? collate nocase`,
       [request.schema ?? 'main', request.table],
@@ -117,7 +118,10 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
     const share = Math.min(1, (1.5 * size) / Math.max(1, rows))
     const part = share === 1 ? '' : ` where rand(42) < ${share.toFixed(8)}`
     const selected = [...keys, '64 as w'].join(', ')
-    return { rows, sampled: await query(`select ${selected} from ${table}${part} limit ${size * 2}`) }
+    return {
+      rows,
+      sampled: await query(`select ${selected} from ${table}${part} limit ${size * 2}`),
+    }
   },
 }
 

@@ -12,8 +12,8 @@ export class TableStatistics {
   readonly #sampled: number
   readonly #columns: ReadonlyMap<string, readonly Comparable[]>
   readonly #places: readonly number[]
-  readonly #distinct = new Map<string, number>()
-  readonly #fractions = new Map<string, number>()
+  /** What was asked before, by what it is and of which keys. */
+  readonly #known = new Map<string, number>()
   readonly #ids = new WeakMap<Term, number>()
   #terms = 0
 
@@ -44,24 +44,25 @@ export class TableStatistics {
    */
   distinct(keys: readonly Expression[]): number {
     const texts = keys.map(keyText).toSorted()
-    const id = texts.join('\n')
-    const known = this.#distinct.get(id)
-    if (known !== undefined) return known
-    const counts = this.#counts(texts)
-    let once = 0
-    for (const count of counts.values()) if (count === 1) once++
-    const share = Math.min(1, this.#sampled / Math.max(1, this.rows))
-    const fraction = this.#sampled === 0 ? 0 : once / this.#sampled
-    const estimate = counts.size / Math.max(1e-9, 1 - (1 - share) * fraction)
-    const distinct = Math.max(1, Math.min(this.rows, estimate))
-    this.#distinct.set(id, distinct)
-    return distinct
+    return this.#once(`distinct\n${texts.join('\n')}`, () => {
+      const counts = this.#counts(texts)
+      let once = 0
+      for (const count of counts.values()) if (count === 1) once++
+      const share = Math.min(1, this.#sampled / Math.max(1, this.rows))
+      const fraction = this.#sampled === 0 ? 0 : once / this.#sampled
+      const estimate = counts.size / Math.max(1e-9, 1 - (1 - share) * fraction)
+      return Math.max(1, Math.min(this.rows, estimate))
+    })
   }
 
   /** The part of the rows that have the most common value. */
   topShare(keys: readonly Expression[]): number {
-    const counts = this.#counts(keys.map(keyText))
-    return this.#sampled === 0 ? 1 : Math.max(0, ...counts.values()) / this.#sampled
+    const texts = keys.map(keyText)
+    return this.#once(`top\n${texts.join('\n')}`, () => {
+      let most = 0
+      for (const count of this.#counts(texts).values()) most = Math.max(most, count)
+      return this.#sampled === 0 ? 1 : most / this.#sampled
+    })
   }
 
   /** The part of the rows in which a key is NULL. */
@@ -83,14 +84,20 @@ export class TableStatistics {
 
   /** Bytes of a key, on average. */
   keyWidth(key: Expression): number {
-    const column = this.#columns.get(keyText(key)) ?? []
-    let bytes = 0
-    for (const value of column) bytes += bytesOf(value)
-    return column.length === 0 ? 8 : bytes / column.length
+    return this.#once(`width\n${keyText(key)}`, () => {
+      const column = this.#columns.get(keyText(key)) ?? []
+      let bytes = 0
+      for (const value of column) bytes += bytesOf(value)
+      return column.length === 0 ? 8 : bytes / column.length
+    })
   }
 
   /** Whether the rows lie in the order of the key, from -1 (backwards) to 1. 0 where places are not known. */
   clustering(key: Expression): number {
+    return this.#once(`clustering\n${keyText(key)}`, () => this.#clustering(key))
+  }
+
+  #clustering(key: Expression): number {
     const column = this.#columns.get(keyText(key)) ?? []
     const pairs = column.flatMap((value, at) =>
       value === null ? [] : [{ value, place: this.#places[at] ?? 0 }],
@@ -117,11 +124,15 @@ export class TableStatistics {
   fraction(terms: readonly Term[], isWorst = false): number {
     if (terms.length === 0) return 1
     const id = `${isWorst ? 'worst' : ''}${terms.map((term) => this.#id(term)).join(' ')}`
-    const known = this.#fractions.get(id)
+    return this.#once(`fraction\n${id}`, () => this.#measure(terms, isWorst))
+  }
+
+  #once(id: string, make: () => number): number {
+    const known = this.#known.get(id)
     if (known !== undefined) return known
-    const fraction = this.#measure(terms, isWorst)
-    this.#fractions.set(id, fraction)
-    return fraction
+    const value = make()
+    this.#known.set(id, value)
+    return value
   }
 
   #measure(terms: readonly Term[], isWorst: boolean): number {
@@ -135,7 +146,8 @@ export class TableStatistics {
     const ranged = unknown.filter(({ kind }) => kind === 'range')
     // As PostgreSQL assumes of a range that it knows nothing of: DEFAULT_RANGE_INEQ_SEL and DEFAULT_INEQ_SEL.
     for (const key of uniqueKeys(ranged))
-      fraction *= ranged.filter((term) => keyText(term.key) === keyText(key)).length > 1 ? 0.05 : 0.33
+      fraction *=
+        ranged.filter((term) => keyText(term.key) === keyText(key)).length > 1 ? 0.05 : 0.33
     return Math.min(1, Math.max(fraction, 1 / Math.max(1, this.rows)))
   }
 
@@ -153,7 +165,9 @@ export class TableStatistics {
     const equal = terms.filter(({ kind }) => kind === 'equals')
     if (matches < 5 && equal.length > 0 && this.#sampled < this.rows) {
       const average = 1 / this.distinct(uniqueKeys(equal))
-      return matches === 0 ? Math.min(average, 0.5 / this.#sampled) : Math.min(average, (matches + 1) / this.#sampled)
+      return matches === 0
+        ? Math.min(average, 0.5 / this.#sampled)
+        : Math.min(average, (matches + 1) / this.#sampled)
     }
     return matches === 0 ? 0.5 / this.#sampled : matches / this.#sampled
   }
@@ -238,7 +252,8 @@ function comparable(value: unknown): Comparable {
   if (typeof value === 'bigint') return Number(value)
   if (typeof value === 'boolean') return value ? 1 : 0
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? '' : value.toISOString()
-  if (value instanceof Uint8Array) return Buffer.from(value.subarray(0, 32)).toString('hex').toUpperCase()
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.subarray(0, 32)).toString('hex').toUpperCase()
   if (typeof value === 'object') return JSON.stringify(value)
   const text = String(value)
   if (text === 'true') return 1

@@ -116,7 +116,10 @@ class TreeReader {
       sources,
       conditions,
       sets: assignments.flatMap(
-        (each) => this.#name(of(of(each, 'target'), 'ColumnName'))?.split('.').at(-1) ?? [],
+        (each) =>
+          this.#name(of(of(each, 'target'), 'ColumnName'))
+            ?.split('.')
+            .at(-1) ?? [],
       ),
       columns: assignments.map((each) => this.#operand(of(each, 'value'))),
       opaque: this.#opaque,
@@ -239,14 +242,12 @@ class TreeReader {
           ['>=', of(inside, 'low')],
           ['<=', of(inside, 'high')],
         ]
-        const operands = ends.map(
-          ([operator, end]): Condition => ({
-            kind: 'compare',
-            operator,
-            left,
-            right: this.#operand(end),
-          }),
-        )
+        const operands = ends.map(([operator, end]): Condition => ({
+          kind: 'compare',
+          operator,
+          left,
+          right: this.#operand(end),
+        }))
         return negated(inside, { kind: 'and', operands })
       }
       case 'Like':

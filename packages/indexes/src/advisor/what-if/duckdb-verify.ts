@@ -32,7 +32,9 @@ export async function duckdbUsesIndex(
     const session = marked(given)
     yield* wait(session.run(create))
     const rows = yield* wait(session.query(`explain (analyze, format json) ${sql}`, parameters))
-    isUsed = rows.some((row) => /"Type":\s*"Index Scan"/.test(JSON.stringify(Object.values(row)).replaceAll('\\', '')))
+    isUsed = rows.some((row) =>
+      /"Type":\s*"Index Scan"/.test(JSON.stringify(Object.values(row)).replaceAll('\\', '')),
+    )
     throw new Undo()
   })
   try {

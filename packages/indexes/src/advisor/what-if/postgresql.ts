@@ -33,8 +33,14 @@ export class HypopgPlanner implements Planner {
       this.#named.clear()
       for (const candidate of candidates) {
         const { definition } = this.#tables.get(candidate.table)!
-        const sql = createIndexSql(definition, { ...candidate.index, name: candidate.name }, 'postgresql')
-        const [made] = await this.#session.query('select indexname from hypopg_create_index($1)', [sql])
+        const sql = createIndexSql(
+          definition,
+          { ...candidate.index, name: candidate.name },
+          'postgresql',
+        )
+        const [made] = await this.#session.query('select indexname from hypopg_create_index($1)', [
+          sql,
+        ])
         this.#named.set(String(made?.['indexname']), candidate.name)
       }
       this.#present = wanted

@@ -114,9 +114,7 @@ export class RulesPlanner implements Planner {
 
 function scanPath(scan: TableScan, table: SampledTable, _isWorst: boolean): Path {
   const { statistics, name } = table
-  const made = new Set(
-    scan.terms.flatMap(({ key }) => (key.kind === 'column' ? [] : keyText(key))),
-  )
+  const made = new Set(scan.terms.flatMap(({ key }) => (key.kind === 'column' ? [] : keyText(key))))
   const each = costs.row(statistics) + made.size * costs.expression
   return { cost: statistics.rows * each, index: undefined, isSorted: false, line: `scan ${name}` }
 }

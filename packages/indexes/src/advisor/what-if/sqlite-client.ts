@@ -3,7 +3,10 @@ import { KeelsonError } from '@keelson/core'
 /** What the clone needs of SQLite: a database of better-sqlite3 or of `node:sqlite` is one. */
 export interface SqliteClient {
   exec(sql: string): unknown
-  prepare(sql: string): { all(...parameters: unknown[]): unknown[]; run(...parameters: unknown[]): unknown }
+  prepare(sql: string): {
+    all(...parameters: unknown[]): unknown[]
+    run(...parameters: unknown[]): unknown
+  }
   close(): unknown
 }
 

@@ -127,11 +127,7 @@ export class SqliteClone implements Planner {
 }
 
 /** As ANALYZE would write it: https://www.sqlite.org/fileformat2.html#the_sqlite_stat1_table */
-function statOf(
-  index: TableIndex,
-  tables: ReadonlyMap<string, SampledTable>,
-  doubt = 1,
-): string {
+function statOf(index: TableIndex, tables: ReadonlyMap<string, SampledTable>, doubt = 1): string {
   const { statistics } = tables.get(index.table)!
   const rows = Math.max(1, Math.round(statistics.rows * (index.partial?.share ?? 1)))
   const each = index.keys.map((_, at) => {

@@ -84,7 +84,8 @@ class PlanReader {
         loops.push(loop.loop)
         bound.add(loop.alias)
       } else if (detail.startsWith('USE TEMP B-TREE')) {
-        if (/ORDER BY$|GROUP BY$/.test(detail)) sorts = / LAST | RIGHT /.test(detail) ? 'last' : 'all'
+        if (/ORDER BY$|GROUP BY$/.test(detail))
+          sorts = / LAST | RIGHT /.test(detail) ? 'last' : 'all'
         else each += 100
       } else if (detail.startsWith('CORRELATED')) each += this.#level(id, bound)
       else once += this.#level(id, around)
@@ -106,10 +107,7 @@ class PlanReader {
     const terms = scan.terms.filter(({ join }) => join === undefined || bound.has(join))
     const { limit } = scan
     const alternatives = this.#alternatives(scan, table)
-    const out = Math.max(
-      table.statistics.rows * this.#fraction(table, terms) * alternatives,
-      1e-3,
-    )
+    const out = Math.max(table.statistics.rows * this.#fraction(table, terms) * alternatives, 1e-3)
     return { ...this.#visits(verb, how, scan, table, terms), out, limit }
   }
 
@@ -123,11 +121,14 @@ class PlanReader {
   ): Pick<Loop, 'fixed' | 'visits'> {
     const { statistics } = table
     const { rows } = statistics
-    const named = /USING (AUTOMATIC )?(?:PARTIAL )?(COVERING )?INDEX (?:"((?:[^"]|"")*)"|(\S+))/.exec(how)
+    const named =
+      /USING (AUTOMATIC )?(?:PARTIAL )?(COVERING )?INDEX (?:"((?:[^"]|"")*)"|(\S+))/.exec(how)
     const unindexed = (index?: TableIndex): number => {
       const held = new Set(index?.keys.map(({ text }) => text))
       const made = new Set(
-        terms.flatMap(({ key }) => (key.kind === 'column' || held.has(keyText(key)) ? [] : keyText(key))),
+        terms.flatMap(({ key }) =>
+          key.kind === 'column' || held.has(keyText(key)) ? [] : keyText(key),
+        ),
       )
       return made.size * costs.expression
     }
@@ -137,7 +138,9 @@ class PlanReader {
       return { fixed, visits: costs.seek(rows) + rows * this.#fraction(table, terms) * 40 }
     }
     if (/USING INTEGER PRIMARY KEY/.test(how)) {
-      const found = /rowid=\?/.test(how) ? 1 : rows * this.#fraction(table, onKeys(terms, [table.rowid]))
+      const found = /rowid=\?/.test(how)
+        ? 1
+        : rows * this.#fraction(table, onKeys(terms, [table.rowid]))
       return { fixed: 0, visits: costs.seek(rows) + found * (costs.row(statistics) + unindexed()) }
     }
     const name = named?.[3]?.replaceAll('""', '"') ?? named?.[4]
@@ -205,7 +208,9 @@ class PlanReader {
     let visits = 0
     let alias = ''
     let scan: TableScan | undefined
-    const branches = (this.#children.get(id) ?? []).flatMap((branch) => this.#children.get(branch.id) ?? [])
+    const branches = (this.#children.get(id) ?? []).flatMap(
+      (branch) => this.#children.get(branch.id) ?? [],
+    )
     for (const [at, { detail }] of branches.entries()) {
       const access = /^(SCAN|SEARCH) (?:"((?:[^"]|"")*)"|(\S+))(.*)$/.exec(detail)
       if (access === null) continue
