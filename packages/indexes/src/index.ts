@@ -54,6 +54,7 @@ export type {
   IndexProposal,
   WorkloadSummary,
 } from './advisor/report/advice.ts'
+export { adviceAsDrizzleIndexes, adviceAsKyselyMigration } from './advisor/report/advice-code.ts'
 export { adviceTable } from './advisor/report/advice-table.ts'
 export {
   type FullScan,

@@ -127,7 +127,9 @@ const orders = sqliteTable('orders', {
 test("reads the text of Drizzle's queries", async () => {
   const advisor = createDrizzleAdvisor()
   const db = drizzle(':memory:', { logger: advisor.logger })
-  onTestFinished(() => db.$client.close())
+  onTestFinished(async () => {
+    await db.$client.close()
+  })
   await db.run(
     `create table orders (id integer primary key, customer_id integer not null, total real not null, email text not null, created_at text not null)`,
   )

@@ -76,7 +76,9 @@ async function open(): Promise<{
   const heard: LogEvent[] = []
   const db = new Kysely<Events>({
     dialect: new DuckDBDialect({ path: ':memory:' }),
-    log: (event) => heard.push(event),
+    log: (event) => {
+      heard.push(event)
+    },
   })
   onTestFinished(() => db.destroy())
   const run = (sql: string): Promise<unknown> => db.executeQuery(CompiledQuery.raw(sql))

@@ -1,9 +1,19 @@
-import { adviceTable, newFullScans, scanBaseline } from '@keelson/indexes'
+import {
+  adviceAsDrizzleIndexes,
+  adviceAsKyselyMigration,
+  adviceTable,
+  newFullScans,
+  scanBaseline,
+} from '@keelson/indexes'
+import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { CompiledQuery } from 'kysely'
 import { expect, test } from 'vitest'
 import { runs, seed } from '../../support/runs.ts'
+import { temporaryFile } from '../../support/temporary-directory.ts'
 import { keysOf, ShopOnSqlite } from './shop.ts'
+
+const kyselyUrl = import.meta.resolve('kysely')
 
 /** One index is best for the first query, and makes SQLite skip over its first key for the second. */
 async function askBothSides(shop: ShopOnSqlite): Promise<void> {
@@ -173,6 +183,51 @@ test('prints its advice as a table, and as JSON without a value in it', async ()
   expect(table).toContain('+ SEARCH orders USING INDEX ix_orders_email')
   expect(table + JSON.stringify(advice)).not.toContain('4711')
   expect(JSON.parse(JSON.stringify(advice))).toEqual(advice)
+})
+
+test('writes its advice as a migration for Kysely, which can be undone', async () => {
+  const shop = await ShopOnSqlite.open()
+  await shop.ask(
+    shop.db
+      .selectFrom('orders')
+      .select('id')
+      .where((eb) => eb(eb.ref('data', '->>').key('kind' as never), '=', 77 as never)),
+  )
+  const advice = await shop.advise()
+  const file = temporaryFile('advised_indexes.ts')
+  writeFileSync(file, adviceAsKyselyMigration(advice).replace(`'kysely'`, `'${kyselyUrl}'`))
+  const migration = (await import(/* @vite-ignore */ file)) as {
+    up(db: unknown): Promise<void>
+    down(db: unknown): Promise<void>
+  }
+  const indexes = CompiledQuery.raw(`select name from sqlite_schema where type = 'index'`)
+  await migration.up(shop.db)
+  expect((await shop.db.executeQuery(indexes)).rows).toEqual([
+    { name: advice.proposals[0]!.index.name },
+  ])
+  await migration.down(shop.db)
+  expect((await shop.db.executeQuery(indexes)).rows).toEqual([])
+})
+
+test('writes its advice as indexes of Drizzle tables', async () => {
+  const shop = await ShopOnSqlite.open()
+  await shop.ask(
+    shop.db
+      .selectFrom('orders')
+      .selectAll()
+      .where('is_flagged', '=', 1)
+      .orderBy('created_at')
+      .orderBy('total', 'desc')
+      .limit(10),
+  )
+  const advice = await shop.advise()
+  const { name } = advice.proposals[0]!.index
+  expect([...adviceAsDrizzleIndexes(advice)]).toEqual([
+    [
+      'orders',
+      `() => [\n  index("${name}").on(sql\`"created_at"\`, sql\`"total" desc\`).where(sql\`"is_flagged" = 1\`),\n]\n`,
+    ],
+  ])
 })
 
 test('makes queries as much faster as it says', async () => {

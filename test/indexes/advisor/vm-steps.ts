@@ -42,14 +42,14 @@ export class StepCounter {
     const rows = this.#client.selectArrays(
       `select name, sum(pgsize) from dbstat where name in (select name from sqlite_schema where type = 'index') group by name`,
     )
-    return new Map(rows.map(([name, bytes]) => [String(name), Number(bytes)]))
+    return new Map(rows as [string, number][])
   }
 
   statistics(): ReadonlyMap<string, string> {
     const rows = this.#client.selectArrays(
       `select idx, stat from sqlite_stat1 where idx is not null`,
     )
-    return new Map(rows.map(([name, stat]) => [String(name), String(stat)]))
+    return new Map(rows as [string, string][])
   }
 
   steps({ sql, parameters }: WeighedSql): number {

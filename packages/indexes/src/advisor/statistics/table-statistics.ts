@@ -255,7 +255,7 @@ function comparable(value: unknown): Comparable {
   if (value instanceof Uint8Array)
     return Buffer.from(value.subarray(0, 32)).toString('hex').toUpperCase()
   if (typeof value === 'object') return JSON.stringify(value)
-  const text = String(value)
+  const text = typeof value === 'string' ? value : ''
   if (text === 'true') return 1
   if (text === 'false') return 0
   if (/^-?(?!0\d)\d{1,15}(?:\.\d{1,15})?$/.test(text)) return Number(text)
