@@ -14,3 +14,4 @@ export {
   repairMigration,
   type RepairOptions,
 } from './drizzle/migrate-safely.ts'
+export { adviseIndexes, createAdvisor, type DrizzleAdvisor } from './drizzle/advisor.ts'

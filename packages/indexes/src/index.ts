@@ -108,3 +108,25 @@ export type {
   MigrationRun,
   PlannedMigration,
 } from './migrate/report.ts'
+export type { AdvisorQuery, AdvisorWorkload, QuerySample } from './advisor/capture/workload.ts'
+export type { ObservedQuery } from './advisor/capture/recorder.ts'
+export type { Advisor, AdvisorOptions } from './advisor/create-advisor.ts'
+export type { AdviseOptions } from './advisor/options.ts'
+export type {
+  AdvisedQuery,
+  AdviceRefusal,
+  AdviceRefusalCode,
+  IndexAdvice,
+  IndexProposal,
+  WorkloadSummary,
+} from './advisor/report/advice.ts'
+export { adviceAsDrizzleIndexes, adviceAsKyselyMigration } from './advisor/report/advice-code.ts'
+export { adviceTable } from './advisor/report/advice-table.ts'
+export {
+  type FullScan,
+  newFullScans,
+  type ScanBaseline,
+  scanBaseline,
+} from './advisor/report/baseline.ts'
+export type { IndexDrop } from './advisor/select/drops.ts'
+export type { SqliteClient } from './advisor/what-if/sqlite-client.ts'

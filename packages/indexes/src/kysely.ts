@@ -14,3 +14,4 @@ export {
   type RepairOptions,
 } from './kysely/migrate-safely.ts'
 export type { MigrationSource, SafeMigration } from './kysely/migration-source.ts'
+export { adviseIndexes, createAdvisor, type KyselyAdvisor } from './kysely/advisor.ts'

@@ -1,9 +1,10 @@
 import type { EngineName } from '@keelson/core'
 import { type SQL, sql } from 'drizzle-orm'
-import { readExpression, readPredicate, type Scope } from '../introspect/read-expression.ts'
+import { readExpression, readPredicate } from '../introspect/read-expression.ts'
+import { type Scope, scopeOf } from '../introspect/scope.ts'
 import { canonicalPredicate } from '../sql/canonical-expression.ts'
-import { dialects } from '../sql/dialects.ts'
 import type { Expression, Predicate } from '../ir/expression.ts'
+import type { ColumnDefinition } from '../ir/column.ts'
 import type { IndexKey } from '../ir/index-definition.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
 import type { SqlWriter } from './drizzle-tables.ts'
@@ -15,14 +16,12 @@ export class DrizzleSql {
   readonly #scope: Scope
   readonly #kinds: ReadonlyMap<string, PortableKind>
 
-  constructor(engine: EngineName, dialect: SqlWriter, kinds: ReadonlyMap<string, PortableKind>) {
+  /** @param columns those of the table, where its SQL names any */
+  constructor(engine: EngineName, dialect: SqlWriter, columns: readonly ColumnDefinition[] = []) {
     this.engine = engine
     this.#dialect = dialect
-    this.#kinds = kinds
-    const columns = new Map(
-      [...kinds].map(([name, kind]) => [dialects[engine].foldedName(name), { name, kind }]),
-    )
-    this.#scope = { engine, columns }
+    this.#kinds = new Map(columns.map(({ name, type }) => [name, type.kind]))
+    this.#scope = scopeOf(columns, engine)
   }
 
   /** As it would stand in a statement about this one table, without parameters. */

@@ -81,12 +81,11 @@ class TableReader {
     const { engine, config, dialect } = tableSource(table, casing)
     this.#config = config
     this.#casing = new CasingCache(casing)
-    const plain = new DrizzleSql(engine, dialect, new Map())
+    const plain = new DrizzleSql(engine, dialect)
     this.#columns = config.columns.map((column) =>
       drizzleColumn(column, this.#nameOf(column), engine, plain),
     )
-    const kinds = this.#columns.map(({ name, type }) => [name, type.kind] as const)
-    this.#sql = new DrizzleSql(engine, dialect, new Map(kinds))
+    this.#sql = new DrizzleSql(engine, dialect, this.#columns)
   }
 
   read(): TableDefinition {

@@ -6,21 +6,8 @@ import { ordering } from '../sql/check-predicate.ts'
 import { dialects } from '../sql/dialects.ts'
 import { parseSql } from './parse-sql.ts'
 import { sameNumber } from './same-number.ts'
+import type { Scope, ScopeColumn } from './scope.ts'
 import type { SqlNode } from './sql-node.ts'
-
-/** What there is to refer to. */
-export interface Scope {
-  readonly engine: EngineName
-  /** By the name as the engine compares it. */
-  readonly columns: ReadonlyMap<string, ScopeColumn>
-}
-
-export interface ScopeColumn {
-  readonly name: string
-  readonly kind: PortableKind
-  /** See `isTextDecimal`. */
-  readonly isTextDecimal: boolean
-}
 
 /** Reads the key of an index. What is not a column, a path or a call of them is kept as SQL. */
 export function readExpression(sql: string, scope: Scope): Expression {

@@ -5,17 +5,11 @@ import type { PortableType } from '../ir/portable-type.ts'
 import type { CheckDefinition, TableDefinition } from '../ir/table-definition.ts'
 import { canonicalSql } from '../sql/canonical-sql.ts'
 import { canonicalDefault, canonicalTable, readNativeType } from '../sql/canonical.ts'
-import { isTextDecimal } from '../sql/check-predicate.ts'
 import { dialects } from '../sql/dialects.ts'
 import type { LiveCheck, LiveColumn, LiveIndex, LiveKey, LiveTable } from './live-table.ts'
-import {
-  readExpression,
-  readLiteral,
-  readPredicate,
-  type Scope,
-  type ScopeColumn,
-} from './read-expression.ts'
+import { readExpression, readLiteral, readPredicate } from './read-expression.ts'
 import { readTypeChecks } from './read-type-checks.ts'
+import { type Scope, scopeOf } from './scope.ts'
 
 /** Makes a definition of what a database says of a table. */
 export function readTable(
@@ -25,17 +19,7 @@ export function readTable(
 ): TableDefinition {
   const { types, rest } = readTypeChecks(table, engine)
   const columns = table.columns.map((column) => readColumn(column, types, engine))
-  const { foldedName } = dialects[engine]
-  const scope: Scope = {
-    engine,
-    columns: new Map(
-      columns.map((column): [string, ScopeColumn] => {
-        const { name, type } = column
-        const isText = isTextDecimal(column, engine)
-        return [foldedName(name), { name, kind: type.kind, isTextDecimal: isText }]
-      }),
-    ),
-  }
+  const scope = scopeOf(columns, engine)
   return canonicalTable(
     {
       name: table.name,

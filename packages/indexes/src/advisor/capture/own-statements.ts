@@ -1,0 +1,16 @@
+import type { HostSession } from '../../host/host.ts'
+
+const mark = '/* keelson advisor */ '
+
+/** The session, whose statements the advisor knows for its own when it hears of them. */
+export function marked(session: HostSession): HostSession {
+  return {
+    query: (sql, parameters) => session.query(mark + sql, parameters),
+    run: (sql, parameters) => session.run(mark + sql, parameters),
+  }
+}
+
+/** Whether a statement is one that an advisor has sent: advice is about those of the user. */
+export function isOwnStatement(sql: string): boolean {
+  return sql.startsWith(mark)
+}

@@ -1,0 +1,34 @@
+import type { Statement } from '../shape/statement.ts'
+
+/**
+ * What an advisor knows of the queries that ran. Read by its structure: the `workload.json` of `@keelson/timing` is one, and
+ * so is what an advisor's own `workload()` returns. All times are in milliseconds.
+ */
+export interface AdvisorWorkload {
+  /** Version of this shape. */
+  readonly v: 1
+  readonly queries: readonly AdvisorQuery[]
+  /** By table, how often rows of it were written. Taken from the queries where it is absent. */
+  readonly writes?: Readonly<Record<string, number>> | undefined
+}
+
+export interface AdvisorQuery {
+  /** The statement; its values may be `?`, and a list of them `(?+)`. */
+  readonly text: string
+  readonly calls: number
+  /** How long all calls took; absent where it was not measured. */
+  readonly totalMs?: number | undefined
+  /** What the statement says of tables, where it is known better than by its text. */
+  readonly statement?: Statement | undefined
+  /** Some of the values that it was called with. In memory only: `workload()` leaves them out. */
+  readonly samples?: readonly QuerySample[] | undefined
+  /** Whose it is. Queries of other databases are left out. */
+  readonly database?: string | undefined
+}
+
+/** One call. */
+export interface QuerySample {
+  readonly parameters: readonly unknown[]
+  /** With the values of this call in it. */
+  readonly statement?: Statement | undefined
+}
