@@ -98,7 +98,12 @@ export {
 } from './events/query-trace.ts'
 export type { Signal } from './events/signal.ts'
 export type { TransactionEvent, TransactionOutcome } from './events/transaction-event.ts'
-export { callStatement, statementCall, type StatementCall } from './events/statement-call.ts'
+export {
+  callStatement,
+  callStatementWith,
+  statementCall,
+  type StatementCall,
+} from './events/statement-call.ts'
 export { TransactionTrace, type TransactionStart } from './events/transaction-trace.ts'
 export { excerpt } from './excerpt.ts'
 export { Holder } from './holder.ts'

@@ -57,7 +57,12 @@ export class Recorder {
   /** A statement is about to be sent. */
   begin(observation: Observation): void {
     observation.database.running++
-    this.#guarded(() => this.#begin(observation))
+    // Without the closure that #guarded() takes: this is done for every statement.
+    try {
+      this.#begin(observation)
+    } catch (error) {
+      this.sinks.failed(error)
+    }
   }
 
   #begin(observation: Observation): void {
@@ -79,7 +84,11 @@ export class Recorder {
    */
   end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
     observation.database.running--
-    this.#guarded(() => this.#end(observation, endMs, outcome, error))
+    try {
+      this.#end(observation, endMs, outcome, error)
+    } catch (failure) {
+      this.sinks.failed(failure)
+    }
   }
 
   #end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
