@@ -1,4 +1,5 @@
 import { checkOptionNames, invalidOption, OptionError } from '@keelson/core'
+import { defaultBytes, defaultWalBytes } from './health/size-checks.ts'
 import type { Sink } from './sink.ts'
 
 /** What `createTiming()` may be told. Times are in milliseconds. */
@@ -30,7 +31,10 @@ export interface TimingOptions {
   readonly repeats?: number | false | undefined
   /** A transaction that is open for so long raises `long_tx`, while it is open. `false` for never. @default 5000 */
   readonly longTransactionMs?: number | false | undefined
-  /** The share of a pool in use that raises `pool_saturated` once it has lasted for three seconds. @default 0.8 */
+  /**
+   * The share of a pool in use that raises `pool_saturated` once it has lasted for three seconds. It is looked at every second
+   * as long as a database with a known pool is open, also when no query comes back. @default 0.8
+   */
   readonly poolSaturation?: number | false | undefined
   /**
    * The share of failed calls within a minute that raises `error_rate`, of at least 20 calls. Broken constraints are not
@@ -51,6 +55,21 @@ export interface TimingOptions {
         readonly minTotalMs?: number | undefined
         /** A query whose p95 is below may scan. */
         readonly scanMs?: number | undefined
+      }
+    | undefined
+  /**
+   * How large the files of SQLite or DuckDB may become: beyond `warnBytes` and `criticalBytes` (500 MB and 1000 MB) a `db_size`,
+   * beyond `walBytes` (64 MB) of write-ahead log a `wal_size` is raised. They are looked at after a query, every `everyMs` at
+   * most: a file that nobody queries does not grow. Never inside a transaction. `false` for never.
+   * @default { everyMs: 60000, warnBytes: 524288000, criticalBytes: 1048576000, walBytes: 67108864 }
+   */
+  readonly sizes?:
+    | false
+    | {
+        readonly everyMs?: number | undefined
+        readonly warnBytes?: number | undefined
+        readonly criticalBytes?: number | undefined
+        readonly walBytes?: number | undefined
       }
     | undefined
   /** A rule is silent about the same thing for so long after it has spoken. @default 60000 */
@@ -81,6 +100,14 @@ export interface TimingSettings {
   readonly plans:
     | { readonly minCalls: number; readonly minTotalMs: number; readonly scanMs: number }
     | undefined
+  readonly sizes:
+    | {
+        readonly everyMs: number
+        readonly warnBytes: number
+        readonly criticalBytes: number
+        readonly walBytes: number
+      }
+    | undefined
   readonly cooldownMs: number
   readonly maxFingerprints: number
   readonly callSites: boolean
@@ -100,6 +127,7 @@ const names: readonly (keyof TimingOptions)[] = [
   'poolSaturation',
   'errorRate',
   'plans',
+  'sizes',
   'cooldownMs',
   'maxFingerprints',
   'callSites',
@@ -135,6 +163,12 @@ export function settingsFrom(options: TimingOptions): TimingSettings {
     poolSaturation: share('poolSaturation', options.poolSaturation ?? 0.8),
     errorRate: share('errorRate', options.errorRate ?? 0.05),
     plans: group('plans', options.plans, { minCalls: 20, minTotalMs: 100, scanMs: 5 }),
+    sizes: group('sizes', options.sizes, {
+      everyMs: 60_000,
+      warnBytes: defaultBytes.warn,
+      criticalBytes: defaultBytes.critical,
+      walBytes: defaultWalBytes,
+    }),
     cooldownMs: notNegative('cooldownMs', options.cooldownMs ?? 60_000),
     maxFingerprints: whole('maxFingerprints', options.maxFingerprints ?? 500),
     callSites: boolean('callSites', options.callSites ?? false),

@@ -10,7 +10,8 @@ import {
 } from '@keelson/core'
 import type { TimingSettings } from '../options.ts'
 import { Raised } from '../signals/raised.ts'
-import { Rules } from '../signals/rules.ts'
+import { PoolWatch } from '../signals/pool-watch.ts'
+import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import { DatabaseList } from './database-list.ts'
 import type { Observation } from './observation.ts'
@@ -41,17 +42,32 @@ export class Recorder {
   /** Whether anything is measured at all. */
   isEnabled: boolean
   readonly #relative: TimingSettings['relativeSlow']
+  readonly #pools: PoolWatch | undefined
 
   constructor(settings: TimingSettings, isEnabled: boolean) {
     this.settings = settings
     this.isEnabled = isEnabled
-    this.databases = new DatabaseList(settings.maxFingerprints)
+    this.databases = new DatabaseList(settings.maxFingerprints, (database) =>
+      this.#pools?.opened(database),
+    )
     this.sinks = new Sinks(settings.sinks)
     this.rules = new Rules(
       settings,
       new Raised(settings.cooldownMs, (signal) => this.sinks.signal(signal)),
     )
     this.#relative = settings.relativeSlow
+    if (settings.poolSaturation !== Infinity)
+      // A little later than the rules look again, which they may do after a query.
+      this.#pools = new PoolWatch(this.databases, lookMs + 50, (database, nowMs) => {
+        if (this.isEnabled) this.#guarded(() => this.rules.lookAtGauges(database, nowMs))
+      })
+  }
+
+  /** Ends what looks at something by itself. */
+  close(): void {
+    this.isEnabled = false
+    this.#pools?.close()
+    this.rules.close()
   }
 
   /** A statement is about to be sent. */
