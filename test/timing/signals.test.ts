@@ -376,14 +376,14 @@ describe('a pool', () => {
     })
     onTestFinished(() => db.destroy())
     let looks = 0
-    const { totalCount } = Object.getOwnPropertyDescriptors(Pool.prototype)
     Object.defineProperty(pool, 'totalCount', {
       get: () => {
         looks++
-        return totalCount.get!.call(pool) as number
+        return Reflect.get(Object.getPrototypeOf(pool) as Pool, 'totalCount', pool) as number
       },
     })
     const stuck = new AbortController()
+    onTestFinished(() => stuck.abort())
     const holding = db.connection().execute(() => once(stuck.signal, 'abort'))
     const waiting = sql`select 1`.execute(db)
     for (let waited = 0; signals.length === 0 && waited < 100; waited++) await delay(100)

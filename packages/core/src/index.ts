@@ -88,7 +88,12 @@ export {
 } from './events/channels.ts'
 export { nextEventId } from './events/event-id.ts'
 export type { PoolEvent } from './events/pool-event.ts'
-export type { QueryEvent, QueryFingerprint, QueryOutcome } from './events/query-event.ts'
+export type {
+  BatchedStatement,
+  QueryEvent,
+  QueryFingerprint,
+  QueryOutcome,
+} from './events/query-event.ts'
 export {
   newQueryEvent,
   type QueryStart,

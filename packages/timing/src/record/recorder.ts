@@ -1,9 +1,11 @@
 import {
+  type BatchedStatement,
   captureCallSite,
   describeError,
   type ErrorCategory,
   nextEventId,
   type QueryEvent,
+  type QueryFingerprint,
   type QueryOutcome,
   type TransactionEvent,
   callSite,
@@ -14,7 +16,7 @@ import { PoolWatch } from '../signals/pool-watch.ts'
 import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import { DatabaseList } from './database-list.ts'
-import type { Observation } from './observation.ts'
+import type { BatchedOutcome, Observation } from './observation.ts'
 import { attachQueryContext } from './query-context.ts'
 import { Scopes } from './scopes.ts'
 import { Sinks } from './sinks.ts'
@@ -231,6 +233,7 @@ export class Recorder {
       outcome,
       scope: this.scopes.current?.told,
     }
+    if (observation.batch !== undefined) event.batch = batched(database, observation.batch)
     if (this.settings.captureParams) event.params = params
     if (site !== undefined) event.site = callSite(site)
     if (category !== undefined) {
@@ -240,6 +243,19 @@ export class Recorder {
     }
     return event
   }
+}
+
+/** What each statement of a batch is: often it is the same one again and again. */
+function batched(
+  { registry }: WatchedDatabase,
+  batch: readonly BatchedOutcome[],
+): readonly BatchedStatement[] {
+  const known = new Map<string, QueryFingerprint>()
+  return batch.map(({ sql, ...outcome }) => {
+    let fp = known.get(sql)
+    if (fp === undefined) known.set(sql, (fp = registry.fingerprintOf(sql)))
+    return { sql, fp, ...outcome }
+  })
 }
 
 /** Looked up anew after as many calls as it takes to change. */
