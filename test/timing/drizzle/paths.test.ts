@@ -431,3 +431,30 @@ test('refuses what is no Drizzle database, and one that another timing measures'
     'INVALID_OPTION',
   )
 })
+
+test.for([sqliteProxy, pglite])(
+  'a transaction that a text has begun is over when a text has ended it, also while everything is switched off: $name',
+  async (driver) => {
+    const { db, table, execute, timing } = await openTimed(driver, 'timing', {
+      plans: { minCalls: 1, minTotalMs: 0, scanMs: 0 },
+    })
+    const plansOf = async (): Promise<number> => {
+      await db.select().from(table)
+      await timing.settled()
+      return timing.report().queries.filter(({ plan }) => plan !== undefined).length
+    }
+    await execute('begin')
+    expect(await plansOf()).toBe(0)
+    timing.isEnabled = false
+    await execute('select 1')
+    timing.isEnabled = true
+    // It is open still.
+    expect(await plansOf()).toBe(0)
+    timing.isEnabled = false
+    await execute('commit')
+    timing.isEnabled = true
+    expect(await plansOf()).toBe(1)
+    const counted = timing.report().queries.map(({ text }) => text)
+    expect(counted.filter((text) => /^(begin|commit|select \?)/.test(text))).toEqual([])
+  },
+)
