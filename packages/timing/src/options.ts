@@ -80,6 +80,11 @@ export interface TimingOptions {
   readonly callSites?: boolean | undefined
   /** Have events hold the values of parameters. They may be secrets. @default false */
   readonly captureParams?: boolean | undefined
+  /**
+   * Keep the values of so many calls of each fingerprint, drawn at random, for `workload()`: an index advisor judges by them how
+   * many rows a condition leaves. They may be secrets, and are in what `workload()` gives. @default 0
+   */
+  readonly sampleParams?: number | undefined
   /** Who hears of queries, transactions, pools and signals, in this order. @default [] */
   readonly sinks?: readonly Sink[] | undefined
   /** Findings of others, asked for with each report: `advise()` of an index advisor, for example. One line each. */
@@ -112,6 +117,7 @@ export interface TimingSettings {
   readonly maxFingerprints: number
   readonly callSites: boolean
   readonly captureParams: boolean
+  readonly sampleParams: number
   readonly sinks: readonly Sink[]
   readonly advice: (() => readonly string[]) | undefined
 }
@@ -132,6 +138,7 @@ const names: readonly (keyof TimingOptions)[] = [
   'maxFingerprints',
   'callSites',
   'captureParams',
+  'sampleParams',
   'sinks',
   'advice',
 ]
@@ -173,6 +180,7 @@ export function settingsFrom(options: TimingOptions): TimingSettings {
     maxFingerprints: whole('maxFingerprints', options.maxFingerprints ?? 500),
     callSites: boolean('callSites', options.callSites ?? false),
     captureParams: boolean('captureParams', options.captureParams ?? false),
+    sampleParams: count('sampleParams', options.sampleParams ?? 0),
     sinks: sinks(options.sinks ?? []),
     advice: options.advice,
   }
@@ -208,6 +216,12 @@ function share(option: string, value: unknown): number {
 function whole(option: string, value: unknown): number {
   if (!Number.isSafeInteger(value) || (value as number) < 1)
     invalidOption(where, option, value, 'a whole number of at least 1')
+  return value as number
+}
+
+function count(option: string, value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > 100)
+    invalidOption(where, option, value, 'a whole number from 0 to 100')
   return value as number
 }
 

@@ -45,8 +45,7 @@ export class Timing {
 
   /** What the queries were, for the advisor of `@keelson/indexes`: `JSON.stringify` it into `workload.json`. */
   workload(): Workload {
-    const { takenAt, queries } = this.report()
-    return workloadOf(takenAt, queries)
+    return workloadOf(this.#recorder.databases)
   }
 
   /**

@@ -15,6 +15,7 @@ import { Raised } from '../signals/raised.ts'
 import { PoolWatch } from '../signals/pool-watch.ts'
 import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
+import { sample } from '../stats/sampled-values.ts'
 import { DatabaseList } from './database-list.ts'
 import type { BatchedOutcome, Observation } from './observation.ts'
 import { attachQueryContext } from './query-context.ts'
@@ -118,6 +119,8 @@ export class Recorder {
     const stats = known?.isEvicted === false ? known : database.registry.statsOf(sql)
     stats.add(ms, waitMs, decodeMs, observation.rows, observation.affectedRows ?? 0, endMs)
     database.waited(waitMs)
+    const { sampleParams } = this.settings
+    if (sampleParams > 0) sample(stats, sql, observation.params, sampleParams)
     let category: ErrorCategory | undefined
     if (outcome === 'error' || outcome === 'aborted') {
       category = outcome === 'aborted' ? 'cancelled' : describeError(error).category

@@ -1,10 +1,15 @@
 import type { ErrorCategory, QueryFingerprint } from '@keelson/core'
+import type { SampledValue } from './sampled-values.ts'
 import { Histogram } from './histogram.ts'
 import { Recent } from './recent.ts'
 
 /** All that is known of the calls of one fingerprint, in about 3 kB however many there are. */
 export class QueryStats {
   readonly fp: QueryFingerprint
+  /** A statement that it is the fingerprint of, as the ORM has printed it; none of one that is very long. */
+  readonly sql: string | undefined
+  /** The values of some calls of just that statement, where somebody wants them. */
+  samples: (readonly SampledValue[])[] | undefined
   calls = 0
   /** Calls that failed, also those that were aborted. */
   errors = 0
@@ -40,8 +45,9 @@ export class QueryStats {
   /** Its place was given to another one: what held it has to look it up again. */
   isEvicted = false
 
-  constructor(fp: QueryFingerprint) {
+  constructor(fp: QueryFingerprint, sql?: string) {
     this.fp = fp
+    this.sql = sql
   }
 
   /**
