@@ -128,12 +128,14 @@ const kyselyTasks: readonly Task<KyselyWatcher>[] = [
   {
     name: 'tells two pools of one engine apart',
     async run(watcher) {
-      const one = await open(watcher)
-      const other = await open(watcher)
+      const beside = {}
+      const one = await open(watcher, { beside })
+      const other = await open(watcher, { beside })
       await one.db.selectFrom('item').selectAll().execute()
+      const first = one.seen().at(-1)!
       await other.db.selectFrom('item').selectAll().execute()
-      const databases = [one, other].map(({ seen }) => seen().at(-1)!)
-      return databases.every(({ database }) => database !== undefined)
+      const second = other.seen().at(-1)!
+      return first.database !== undefined && first.database !== second.database
     },
     alsoRight: [],
   },

@@ -1,4 +1,4 @@
-import { createTiming, type QueryEvent } from '@keelson/timing'
+import { createTiming, type QueryEvent, type Timing } from '@keelson/timing'
 import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
 import { spanSink } from '@keelson/timing/opentelemetry'
@@ -37,6 +37,8 @@ interface WatcherOptions {
   readonly slowSink?: () => Promise<void>
   /** Another one that fails. */
   readonly brokenSink?: () => void
+  /** The same object for databases that are watched together. */
+  readonly beside?: { timing?: Timing }
   /** Spans instead of events. */
   readonly spans?: boolean
 }
@@ -97,17 +99,14 @@ function seenIn({ sql, executeMs, decodeMs = 0, dbMs, waitMs, rows, db, fp }: Qu
 
 const keelson: KyselyWatcher = {
   name: '@keelson/timing',
-  open(dialect, { slowSink, brokenSink, spans } = {}) {
+  open(dialect, { slowSink, brokenSink, spans, beside = {} } = {}) {
     const all: Seen[] = []
     const before = exporter.getFinishedSpans().length
     const tracer = tracerProvider.getTracer('peers')
-    const timing = createTiming({
-      sinks: [
-        ...[slowSink, brokenSink].flatMap((query) => (query === undefined ? [] : [{ query }])),
-        { query: (event) => void all.push(seenIn(event)) },
-        ...(spans === true ? [spanSink({ spans: 'all', tracer })] : []),
-      ],
-    })
+    const timing = (beside.timing ??= createTiming())
+    for (const query of [slowSink, brokenSink]) if (query !== undefined) timing.addSink({ query })
+    timing.addSink({ query: (event) => void all.push(seenIn(event)) })
+    if (spans === true) timing.addSink(spanSink({ spans: 'all', tracer }))
     return {
       db: closing(new Kysely({ dialect: withTiming(dialect, timing) })),
       seen: () => (spans === true ? spansSince(before) : all),
