@@ -235,6 +235,24 @@ describe.for(Object.keys(engines) as (keyof typeof engines)[])(
       })
     })
 
+    test('keeps what it has inserted of an upload whose client goes away', async () => {
+      await server.post('/schemas/cut', { properties: { no: { type: 'integer' } } })
+      const gone = new AbortController()
+      const uploading = fetch(`${server.url}/schemas/cut/records`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-ndjson' },
+        signal: gone.signal,
+        duplex: 'half',
+        body: ReadableStream.from(endless(gone.signal)),
+      } as RequestInit)
+      while ((await server.get('/schemas/cut/records?limit=1')).body.records.length === 0)
+        await sleep(20)
+      gone.abort()
+      await expect(uploading).rejects.toThrow('abort')
+      expect((await server.get('/schemas/cut/records?limit=1')).body.records).toHaveLength(1)
+      expect((await server.post('/schemas/cut/records', { no: 1 })).status).toBe(201)
+    })
+
     test('serves filters and sorts on each field by an index', async () => {
       const fields = {
         text: 'v',
@@ -621,6 +639,13 @@ describe.for(Object.keys(engines) as (keyof typeof engines)[])(
     })
   },
 )
+
+async function* endless(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  while (!signal.aborted) {
+    yield Buffer.from('{"no":1}\n'.repeat(1_000))
+    await sleep(5)
+  }
+}
 
 interface Answer {
   readonly status: number

@@ -75,7 +75,10 @@ export function createApp(database: Database): Hono {
       new Problem(404, 'NOT_FOUND', `There is no ${context.req.method} ${context.req.path}.`),
     ),
   )
-  app.onError((error) => problemResponse(error))
+  app.onError((error, { req }) =>
+    // Who has gone away hears nothing; of an upload what was inserted stays.
+    req.raw.signal.aborted ? new Response(null, { status: 499 }) : problemResponse(error),
+  )
   return app
 }
 
