@@ -121,6 +121,7 @@ export type {
   WorkloadSummary,
 } from './advisor/report/advice.ts'
 export { adviceAsDrizzleIndexes, adviceAsKyselyMigration } from './advisor/report/advice-code.ts'
+export { adviceLines } from './advisor/report/advice-lines.ts'
 export { adviceTable } from './advisor/report/advice-table.ts'
 export {
   type FullScan,
