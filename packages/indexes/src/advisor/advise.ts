@@ -1,4 +1,4 @@
-/** From a workload to advice. Some 350 lines, one subject: the order of the steps, and what each hands to the next. */
+/** From a workload to advice. Over 300 lines, one subject: the order of the steps, and what each hands to the next. */
 import { createHash } from 'node:crypto'
 import { quoteIdentifier, takeSteps, wait } from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'

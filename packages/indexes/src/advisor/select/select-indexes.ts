@@ -1,5 +1,5 @@
 /**
- * Which of the candidates to have. Some 330 lines, one subject: the search. It grows the set by the index with the most gain
+ * Which of the candidates to have. Over 300 lines, one subject: the search. It grows the set by the index with the most gain
  * for each MB, lets a longer index replace one that it begins with, then tries to exchange, add and remove single ones; no
  * step is taken that makes a query slower than is allowed.
  */
