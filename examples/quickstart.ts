@@ -1,7 +1,7 @@
 /**
  * Real data in two databases, each through Kysely and through Drizzle. In SQLite: load, relate, query, stream, and a
  * nested step that fails without taking the outer one along, and the same queries on threads. In DuckDB: 3,000,000 rows of a Parquet file to query and to
- * stream, and a transaction that no caught error saves. In the end a report of what every query took. The files are in a temporary folder and gone at the end.
+ * stream, and a transaction that no caught error saves. Then the indexes that are missing, measured, and a report of what every query took. The files are in a temporary folder and gone at the end.
  *
  * Run it with `npx -y pnpm@12 example`.
  */
@@ -11,6 +11,8 @@ import { join } from 'node:path'
 import { openDuckDB } from '@keelson/duckdb'
 import { drizzle as drizzleDuckDB } from '@keelson/duckdb/drizzle'
 import { DuckDBDialect } from '@keelson/duckdb/kysely'
+import { adviceLines, type IndexAdvice } from '@keelson/indexes'
+import { createAdvisor } from '@keelson/indexes/kysely'
 import { openSqlite } from '@keelson/sqlite'
 import { drizzle as drizzleSqlite } from '@keelson/sqlite/drizzle'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
@@ -25,6 +27,7 @@ import * as drizzleOnDuckDB from './quickstart/duckdb/drizzle-tour.ts'
 import * as kyselyOnDuckDB from './quickstart/duckdb/kysely-tour.ts'
 import { loadFlights } from './quickstart/duckdb/load.ts'
 import type { Database as FlightTables } from './quickstart/duckdb/schema.ts'
+import { adviseIndexes } from './quickstart/sqlite/advice.ts'
 import { checkFile, showSqliteSettings } from './quickstart/sqlite/checks.ts'
 import * as drizzleOnSqlite from './quickstart/sqlite/drizzle-tour.ts'
 import * as kyselyOnSqlite from './quickstart/sqlite/kysely-tour.ts'
@@ -40,12 +43,16 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 process.once('SIGINT', () => process.exit(130))
 
 /** Watches all four; none of the steps below knows of it. */
-const timing = createTiming()
+let advice: IndexAdvice | undefined
+const timing = createTiming({ advice: () => (advice === undefined ? [] : adviceLines(advice)) })
+/** Remembers what Kysely asks of SQLite, to say which indexes are missing. */
+const advisor = createAdvisor()
 
 const sqlite = openSqlite({ path: join(folder, 'airports.db') })
 const airports = {
   kysely: new Kysely<AirportTables>({
     dialect: withTiming(new SqliteDialect({ database: sqlite }), timing),
+    log: advisor.log,
   }),
   drizzle: withDrizzleTiming(drizzleSqlite({ client: sqlite, schema }), timing),
 }
@@ -112,6 +119,9 @@ try {
   await step('Stream 200,000 flights from DuckDB into SQLite', () =>
     copyFlights(flights.kysely, airports.kysely),
   )
+  await step('Ask for the indexes that are missing, and measure them', async () => {
+    advice = await adviseIndexes(airports.kysely, advisor)
+  })
   await step('What all of these queries took', () => showTiming(timing))
 } finally {
   // For Kysely and Drizzle too: they only borrowed both.
@@ -124,5 +134,6 @@ Done in ${seconds(0)}, start of Node included. Where to go next:
   packages/sqlite/README.md   every option, and what SQLite cannot do
   packages/duckdb/README.md   the same for DuckDB
   packages/bulk-insert/README.md   what the counts mean, on every engine
+  packages/indexes/README.md   tables from schemas, migrations, advice
   packages/timing/README.md   the page, metrics and tests behind the report
   npx -y pnpm@12 test         the same promises as tests`)

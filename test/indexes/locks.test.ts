@@ -11,7 +11,7 @@ import { postgres } from '../support/postgres.ts'
 import { temporaryFile } from '../support/temporary-directory.ts'
 import { rowsOf } from './rows-of.ts'
 import { databases } from './schema-databases.ts'
-import { index, unique, users } from './tables.ts'
+import { adding, index, unique, users } from './tables.ts'
 
 describe('on PostgreSQL', () => {
   async function connect(max = 3): Promise<{ readonly db: Kysely<any>; readonly pool: Pool }> {
@@ -31,10 +31,35 @@ describe('on PostgreSQL', () => {
     const plan = await diffSchema(db, [users()])
     await expect(applyPlan(db, plan, { lockTimeoutMs: 50 })).rejects.toMatchObject({
       code: 'SCHEMA_LOCK_TIMEOUT',
-      cause: { code: '55P03' },
     })
     await holder.query('select pg_advisory_unlock_all()')
     await applyPlan(db, plan, { lockTimeoutMs: 50 })
+    // The same for the lock on a table.
+    await holder.query('begin; lock table users in share mode')
+    const altered = await diffSchema(db, [
+      adding(users(), { name: 'note', type: { kind: 'string' }, nullable: true }),
+    ])
+    await expect(applyPlan(db, altered, { lockTimeoutMs: 50 })).rejects.toMatchObject({
+      code: 'SCHEMA_LOCK_TIMEOUT',
+      cause: { code: '55P03' },
+    })
+    await holder.query('rollback')
+  })
+
+  it('does not wait so that a concurrent build would wait for it', async () => {
+    const { db } = await connect(12)
+    await ensureTables(db, [users()])
+    await rowsOf(
+      db,
+      `insert into users (id, email, name, age) select i, 'a' || i, 'b' || i, i from generate_series(1, 20000) as n(i)`,
+    )
+    const tables = [users({ indexes: [index('age'), index('name'), index('email')] })]
+    const plan = await diffSchema(db, tables, { concurrently: true })
+    const reports = await Promise.all([
+      ...Array.from({ length: 4 }, () => applyPlan(db, plan)),
+      ensureTables(db, [{ ...users(), name: 'others' }]),
+    ])
+    expect(reports.reduce((sum, report) => sum + (report?.applied ?? 0), 0)).toBe(3)
   })
 
   it('waits for it with indexes that are created concurrently, too, and gives it back', async () => {

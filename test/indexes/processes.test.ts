@@ -89,7 +89,7 @@ describe.each(places)('processes on %s', (name, open) => {
         },
       )
     }
-    record('indexes-processes', { [`${name} killed ${how}`]: kills })
+    record('indexes-processes', { [`${name} killed ${how}`.trimEnd()]: kills })
   })
 })
 

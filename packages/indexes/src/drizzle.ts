@@ -1,4 +1,4 @@
-export { type AnyDatabase, DrizzleHost } from './drizzle/drizzle-host.ts'
+export type { AnyDatabase } from './drizzle/drizzle-host.ts'
 export { fromDrizzle, type FromDrizzleOptions } from './drizzle/from-drizzle.ts'
 export { introspect } from './drizzle/introspect.ts'
 export type { IntrospectOptions } from './introspect/introspect.ts'

@@ -33,7 +33,7 @@ export {
   UnsupportedByEngineError,
   UnsupportedChangeError,
 } from './errors.ts'
-export { introspectTables, type IntrospectOptions } from './introspect/introspect.ts'
+export type { IntrospectOptions } from './introspect/introspect.ts'
 export type { ColumnDefault, ColumnDefinition, GeneratedColumn } from './ir/column.ts'
 export type {
   ColumnReference,
@@ -61,20 +61,11 @@ export type {
   NotEnforced,
   TableDefinition,
 } from './ir/table-definition.ts'
-export { checkTable, checkTables, type CheckNamesOptions } from './names/check-tables.ts'
+export { checkTables, type CheckNamesOptions } from './names/check-tables.ts'
 export { checkName, foreignKeyName } from './names/constraint-name.ts'
 export { indexName, isManagedName } from './names/index-name.ts'
 export { canonicalTable } from './sql/canonical.ts'
-export {
-  columnSql,
-  columnTypeSql,
-  createIndexSql,
-  createTableSql,
-  dropIndexSql,
-  dropTableSql,
-  expressionSql,
-  predicateSql,
-} from './sql/print-table.ts'
+export { createIndexSql, createTableSql, dropIndexSql, dropTableSql } from './sql/print-table.ts'
 export { revertPlan } from './plan/revert-plan.ts'
 export type { PlanStep, Risk, SchemaPlan, StepCheck, StepEstimate } from './plan/schema-plan.ts'
 export { type ResolvedIndexes, resolveIndexes } from './rules/resolve-indexes.ts'
@@ -121,6 +112,7 @@ export type {
   WorkloadSummary,
 } from './advisor/report/advice.ts'
 export { adviceAsDrizzleIndexes, adviceAsKyselyMigration } from './advisor/report/advice-code.ts'
+export { adviceLines } from './advisor/report/advice-lines.ts'
 export { adviceTable } from './advisor/report/advice-table.ts'
 export {
   type FullScan,

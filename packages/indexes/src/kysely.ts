@@ -1,4 +1,3 @@
-export { KyselyHost } from './kysely/kysely-host.ts'
 export { introspect } from './kysely/introspect.ts'
 export type { IntrospectOptions } from './introspect/introspect.ts'
 export { applyPlan } from './kysely/apply-plan.ts'

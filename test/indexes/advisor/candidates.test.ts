@@ -12,12 +12,12 @@ test('puts equality before the sort, and the sort before a range', async () => {
       .limit(20),
   )
   await shop.ask(
-    shop.db.selectFrom('orders').selectAll().where('customer_id', '=', 7).where('total', '>', 900),
+    shop.db.selectFrom('orders').selectAll().where('status', '=', 'open').where('total', '>', 990),
   )
   const advice = await shop.advise()
   expect(keysOf(advice)).toEqual([
-    '"orders" ("customer_id", "total")',
     '"orders" ("shop_id", "created_at")',
+    '"orders" ("status", "total")',
   ])
   expect(advice.proposals.every(({ confidence }) => confidence === 'high')).toBe(true)
 })
@@ -25,12 +25,12 @@ test('puts equality before the sort, and the sort before a range', async () => {
 test('has one index begin for several queries', async () => {
   const shop = await ShopOnSqlite.open()
   const { db } = shop
-  await shop.ask(db.selectFrom('orders').selectAll().where('customer_id', '=', 7), 100)
+  await shop.ask(db.selectFrom('orders').selectAll().where('shop_id', '=', 7), 100)
   await shop.ask(
-    db.selectFrom('orders').selectAll().where('customer_id', '=', 7).orderBy('created_at').limit(3),
+    db.selectFrom('orders').selectAll().where('shop_id', '=', 7).orderBy('created_at').limit(3),
     100,
   )
-  expect(keysOf(await shop.advise())).toEqual(['"orders" ("customer_id", "created_at")'])
+  expect(keysOf(await shop.advise())).toEqual(['"orders" ("shop_id", "created_at")'])
 })
 
 test('keeps the directions of a sort that goes both ways, and no others', async () => {

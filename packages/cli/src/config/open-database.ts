@@ -46,8 +46,9 @@ export async function withDatabase<R>(
 async function databaseOf(db: any, config: LoadedConfig): Promise<OpenDatabase> {
   if (typeof db?.getExecutor === 'function') {
     const kysely = await import('@keelson/indexes/kysely')
+    const { engineNameOfAdapter } = await import('@keelson/core/kysely')
     return {
-      engine: new kysely.KyselyHost(db, 'keelson').engine,
+      engine: known(engineNameOfAdapter(db.getExecutor().adapter), config),
       diff: (tables, options) => kysely.diffSchema(db, tables, options),
       apply: (plan, options) => kysely.applyPlan(db, plan, options),
       ensure: (tables) => kysely.ensureTables(db, tables),
@@ -62,14 +63,23 @@ async function databaseOf(db: any, config: LoadedConfig): Promise<OpenDatabase> 
     )
   }
   const drizzle = await import('@keelson/indexes/drizzle')
+  const { engineNameOfDatabase } = await import('@keelson/core/drizzle')
   return {
-    engine: new drizzle.DrizzleHost(db, 'keelson').engine,
+    engine: known(engineNameOfDatabase(db), config),
     diff: (tables, options) => drizzle.diffSchema(db, tables, options),
     apply: (plan, options) => drizzle.applyPlan(db, plan, options),
     ensure: (tables) => drizzle.ensureTables(db, tables),
     introspect: (options) => drizzle.introspect(db, options),
     migrate: (options) => drizzle.migrateSafely(db, options),
   }
+}
+
+function known(engine: EngineName | undefined, config: LoadedConfig): EngineName {
+  if (engine !== undefined) return engine
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `\`db\` of ${config.path} is of an engine that keelson does not know. It works on SQLite, DuckDB, PostgreSQL and MySQL.`,
+  )
 }
 
 async function close(db: any, config: LoadedConfig): Promise<void> {

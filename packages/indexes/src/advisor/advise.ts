@@ -1,4 +1,4 @@
-/** From a workload to advice. Some 350 lines, one subject: the order of the steps, and what each hands to the next. */
+/** From a workload to advice. Over 300 lines, one subject: the order of the steps, and what each hands to the next. */
 import { createHash } from 'node:crypto'
 import { quoteIdentifier, takeSteps, wait } from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'
@@ -15,7 +15,7 @@ import { type AdviseOptions, type AdviseSettings, adviseSettings } from './optio
 import { adviceFrom } from './report/advice-from.ts'
 import type { AdviceRefusal, IndexAdvice } from './report/advice.ts'
 import { type SampledTable, sampledTable } from './sampled-table.ts'
-import { selectIndexes } from './select/select-indexes.ts'
+import { type CandidatePrice, selectIndexes } from './select/select-indexes.ts'
 import { type WeighedQuery, WorkloadCost } from './select/workload-cost.ts'
 import { columnOfKey, keyText, type QueryShape } from './shape/query-shape.ts'
 import { type FindTable, shapeOf } from './shape/shape-of.ts'
@@ -70,7 +70,11 @@ export async function advise(
   })
   return withPlanner(host, tables, candidates, settings, async (planner) => {
     const cost = new WorkloadCost(planner, read.queries)
-    const selection = await selectIndexes(candidates, cost, (each) => writes.nsFor(each), {
+    const price: CandidatePrice = {
+      writeNs: (candidate) => writes.nsFor(candidate),
+      sizeShare: ({ table, bytes }) => bytes / Math.max(1, tables.get(table)!.statistics.bytes),
+    }
+    const selection = await selectIndexes(candidates, cost, price, {
       budget: settings.budgetBytes,
       maxPerTable: settings.maxPerTable,
       maxRegression: settings.maxRegression,
@@ -91,6 +95,7 @@ export async function advise(
       writes,
       refused,
       unread: read.unread,
+      parser: read.parser,
       verified,
       minRows: settings.minRows,
     })
@@ -100,6 +105,7 @@ export async function advise(
 interface ReadQueries {
   readonly queries: readonly WeighedQuery[]
   readonly unread: { readonly queries: number; readonly calls: number }
+  readonly parser: IndexAdvice['workload']['parser']
 }
 
 async function readQueries(
@@ -113,7 +119,8 @@ async function readQueries(
     // So that the advice is the same whatever their order.
     .toSorted((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
   const needsParser = wanted.some(({ statement }) => statement === undefined)
-  const reader = new TextReader(needsParser ? await loadSqlParser() : undefined, host.engine)
+  const parser = needsParser ? await loadSqlParser() : undefined
+  const reader = new TextReader(parser, host.engine)
   const find = finder(definitions, host)
   const spell = speller(host)
   const queries = new Map<string, WeighedQuery>()
@@ -147,7 +154,8 @@ async function readQueries(
       instances: [...(same?.instances ?? []), ...all].slice(0, 10),
     })
   }
-  return { queries: [...queries.values()], unread }
+  const state = parser === undefined ? 'missing' : 'loaded'
+  return { queries: [...queries.values()], unread, parser: needsParser ? state : 'notNeeded' }
 }
 
 function samplesOf(query: AdvisorQuery): NonNullable<AdvisorQuery['samples']> {

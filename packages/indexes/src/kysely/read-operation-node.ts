@@ -1,4 +1,4 @@
-/** From Kysely's operation tree to a `Statement`. Some 330 lines, one subject: what each kind of node says of tables. */
+/** From Kysely's operation tree to a `Statement`. Over 300 lines, one subject: what each kind of node says of tables. */
 import type {
   BinaryOperationNode,
   DeleteQueryNode,

@@ -1,5 +1,5 @@
 /**
- * From shapes to the indexes that could serve them. Some 350 lines, one subject: the rules by which the keys of an index
+ * From shapes to the indexes that could serve them. Over 300 lines, one subject: the rules by which the keys of an index
  * follow from how a table is asked.
  */
 import type { EngineName } from '@keelson/core'

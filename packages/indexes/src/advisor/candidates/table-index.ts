@@ -66,8 +66,17 @@ export function indexId(table: string, index: IndexDefinition): string {
       .flat()
       .join(' '),
   )
-  const where = index.where === undefined ? '' : ` where ${JSON.stringify(index.where)}`
+  const where = index.where === undefined ? '' : ` where ${predicateText(index.where)}`
   return `${table} (${keys.join(', ')})${where}`
+}
+
+function predicateText(predicate: Predicate): string {
+  if (predicate.kind === 'isNotNull') return `${keyText(predicate.expression)} is not null`
+  if (predicate.kind === 'compare') {
+    const { expression, operator, value } = predicate
+    return `${keyText(expression)} ${operator} ${typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)}`
+  }
+  return JSON.stringify(predicate)
 }
 
 /**

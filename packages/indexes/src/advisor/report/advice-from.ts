@@ -29,6 +29,7 @@ export interface Findings {
   /** Before any planner was asked. */
   readonly refused: readonly AdviceRefusal[]
   readonly unread: { readonly queries: number; readonly calls: number }
+  readonly parser: IndexAdvice['workload']['parser']
   /** Whether a scan was seen to use it. */
   readonly verified: ReadonlyMap<Candidate, boolean>
   readonly minRows: number
@@ -36,7 +37,7 @@ export interface Findings {
 
 /** Puts the advice together. */
 export async function adviceFrom(findings: Findings): Promise<IndexAdvice> {
-  const { engine, planner, cost, selection, tables, unread, verified } = findings
+  const { engine, planner, cost, selection, tables, unread, parser, verified } = findings
   const { before, after } = selection
   const chosen = selection.chosen.filter((candidate) => verified.get(candidate) !== false)
   const names = namesOf(chosen, findings)
@@ -69,6 +70,7 @@ export async function adviceFrom(findings: Findings): Promise<IndexAdvice> {
       queries: cost.queries.length + unread.queries,
       calls: cost.queries.reduce((all, { calls }) => all + calls, 0) + unread.calls,
       unread,
+      parser,
       unplanned,
       beforeMs: totalOf(before, cost.queries) / 1e6,
       afterMs: totalOf(after, cost.queries) / 1e6,

@@ -3,14 +3,17 @@ import type { IndexAdvice } from './advice.ts'
 /** The advice as text, for people: what to create, what that does to each query, what was refused, what could go. */
 export function adviceTable(advice: IndexAdvice): string {
   const { proposals, refused, drops, queries, workload } = advice
-  const { beforeMs, afterMs, bytes, unread, unplanned } = workload
+  const { beforeMs, afterMs, bytes, unread, parser, unplanned } = workload
   const times = afterMs > 0 ? ` (${factor(beforeMs / afterMs)})` : ''
   const lines = [
     `${proposals.length} indexes for ${workload.queries} queries, ${workload.calls} calls: ` +
       `${ms(beforeMs)} -> ${ms(afterMs)}${times}, ${mb(bytes)}, by ${methods[advice.method]}`,
   ]
   if (unread.queries > 0)
-    lines.push(`${unread.queries} statements (${unread.calls} calls) were not understood.`)
+    lines.push(
+      `${unread.queries} statements (${unread.calls} calls) were not understood.` +
+        (parser === 'missing' ? ' Install @guanmingchiu/sqlparser-ts, which reads SQL.' : ''),
+    )
   if (unplanned > 0) lines.push(`${unplanned} queries could not be planned.`)
   if (proposals.length > 0)
     lines.push(

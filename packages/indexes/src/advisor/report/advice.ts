@@ -49,7 +49,7 @@ export interface IndexProposal {
 
 export interface AdviceRefusal {
   readonly table: string
-  /** The index as it would be created. */
+  /** Its table, keys and condition, for people to read. */
   readonly index: string
   readonly code: AdviceRefusalCode
   readonly why: string
@@ -93,6 +93,8 @@ export interface WorkloadSummary {
   readonly calls: number
   /** Statements, and calls of them, whose text was not understood. */
   readonly unread: { readonly queries: number; readonly calls: number }
+  /** Whether statements that are known by their text only were read: `missing` where `@guanmingchiu/sqlparser-ts` is not installed. */
+  readonly parser: 'loaded' | 'missing' | 'notNeeded'
   /** Statements that the engine could not plan on the copy. */
   readonly unplanned: number
   /** Milliseconds of all calls: estimates. */

@@ -1,5 +1,5 @@
 /**
- * Which of the candidates to have. Some 330 lines, one subject: the search. It grows the set by the index with the most gain
+ * Which of the candidates to have. Over 300 lines, one subject: the search. It grows the set by the index with the most gain
  * for each MB, lets a longer index replace one that it begins with, then tries to exchange, add and remove single ones; no
  * step is taken that makes a query slower than is allowed.
  */
@@ -29,21 +29,28 @@ export interface Selection {
   readonly notChosen: ReadonlyMap<Candidate, NotChosen>
 }
 
-/** @param writeNs nanoseconds that keeping a candidate takes, in the time of the workload */
+/** What a candidate takes. */
+export interface CandidatePrice {
+  /** Nanoseconds that keeping it takes, in the time of the workload. */
+  writeNs(candidate: Candidate): number
+  /** How large it is beside its table. */
+  sizeShare(candidate: Candidate): number
+}
+
 export async function selectIndexes(
   candidates: readonly Candidate[],
   workload: WorkloadCost,
-  writeNs: (candidate: Candidate) => number,
+  price: CandidatePrice,
   limits: SelectLimits,
 ): Promise<Selection> {
-  const search = new Search(candidates, workload, writeNs, limits)
+  const search = new Search(candidates, workload, price, limits)
   return search.run()
 }
 
 interface Step {
   readonly set: readonly Candidate[]
   readonly costs: readonly (QueryCost | undefined)[]
-  /** Nanoseconds, writes included. */
+  /** Nanoseconds, with what writes take, and what space is worth. */
   readonly total: number
 }
 
@@ -64,28 +71,35 @@ interface Move {
 /** What a tiny query may lose without anybody noticing, in nanoseconds. */
 const slackNs = 5_000
 
+/** An index as large as its table has to save so many times `minGain` of the present cost. */
+const spacePrice = 2
+
 class Search {
   readonly #candidates: readonly Candidate[]
   readonly #workload: WorkloadCost
-  readonly #writeNs: (candidate: Candidate) => number
+  readonly #price: CandidatePrice
   readonly #limits: SelectLimits
   readonly #notChosen = new Map<Candidate, NotChosen>()
   #before: readonly (QueryCost | undefined)[] = []
+  /** What an index as large as its table is worth. */
+  #spaceNs = 0
 
   constructor(
     candidates: readonly Candidate[],
     workload: WorkloadCost,
-    writeNs: (candidate: Candidate) => number,
+    price: CandidatePrice,
     limits: SelectLimits,
   ) {
     this.#candidates = candidates
     this.#workload = workload
-    this.#writeNs = writeNs
+    this.#price = price
     this.#limits = limits
   }
 
   async run(): Promise<Selection> {
     this.#before = await this.#workload.of([])
+    const present = totalOf(this.#before, this.#workload.queries)
+    this.#spaceNs = spacePrice * this.#limits.minGain * present
     const moves = await this.#findMoves()
     let now = await this.#step([])
     now = await this.#grow(now, moves)
@@ -241,8 +255,11 @@ class Search {
 
   async #step(set: readonly Candidate[]): Promise<Step> {
     const costs = await this.#workload.of(set)
-    const writes = set.reduce((all, candidate) => all + this.#writeNs(candidate), 0)
-    return { set, costs, total: totalOf(costs, this.#workload.queries) + writes }
+    const taken = set.reduce(
+      (all, each) => all + this.#price.writeNs(each) + this.#spaceNs * this.#price.sizeShare(each),
+      0,
+    )
+    return { set, costs, total: totalOf(costs, this.#workload.queries) + taken }
   }
 
   #isAllowed(step: Step): boolean {
@@ -281,7 +298,7 @@ class Search {
       const gain = now.total - step.total
       if (gain > this.#limits.minGain * now.total) {
         if (known === undefined) this.#notChosen.set(candidate, { why: 'gain' })
-      } else if (gain + this.#writeNs(candidate) > this.#limits.minGain * now.total)
+      } else if (gain + this.#price.writeNs(candidate) > this.#limits.minGain * now.total)
         this.#notChosen.set(candidate, { why: 'writes' })
       else this.#notChosen.set(candidate, { why: 'gain' })
     }

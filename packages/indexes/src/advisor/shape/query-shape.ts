@@ -52,7 +52,10 @@ export interface TableWrite {
 /** What identifies a key: two expressions with the same text are the same. */
 export function keyText(key: Expression): string {
   if (key.kind === 'column') return key.name
-  if (key.kind === 'json') return `${key.column} ${JSON.stringify(key.path)} ${key.as}`
+  if (key.kind === 'json') {
+    const path = key.path.map((step) => `->${JSON.stringify(step)}`).join('')
+    return `${key.column}${path}${key.as === 'string' ? '' : ` as ${key.as}`}`
+  }
   if (key.kind === 'call') return `${key.function}(${keyText(key.argument)})`
   return key.sql
 }

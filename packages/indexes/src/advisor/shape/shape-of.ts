@@ -1,4 +1,4 @@
-/** From a statement to its shape: finds each column's table. Some 350 lines, one subject: the scopes of names in a query. */
+/** From a statement to its shape: finds each column's table. Over 300 lines, one subject: the scopes of names in a query. */
 import type { Expression } from '../../ir/expression.ts'
 import type { QueryShape, SortKey, TableScan, TableWrite, Term } from './query-shape.ts'
 import type {

@@ -1,5 +1,3 @@
-import type { EngineName } from '@keelson/core'
-
 /**
  * A statement, as far as indexes are concerned: what Kysely's operation tree and the parser of SQL texts are both turned
  * into. Names are as they were written; which table a column belongs to is found out later, against the live tables.
@@ -89,9 +87,6 @@ export interface Sort {
   /** Whether NULLs come where the engine puts them by itself. */
   readonly isPlain: boolean
 }
-
-/** Reads a statement out of something; undefined where it is none that uses or costs indexes. */
-export type StatementReader = (sql: string, engine: EngineName) => Statement | undefined
 
 /** The statement without a value in it: what may leave the process. */
 export function withoutValues<T>(part: T): T {

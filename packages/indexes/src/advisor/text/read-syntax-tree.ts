@@ -1,5 +1,5 @@
 /**
- * From the syntax tree of sqlparser-ts to a `Statement`. Some 400 lines, one subject: what each node of that tree says of
+ * From the syntax tree of sqlparser-ts to a `Statement`. Over 300 lines, one subject: what each node of that tree says of
  * tables. Its published types are not those of the JSON that it returns, so that nothing is believed of a node before it
  * is found.
  */

@@ -1,7 +1,4 @@
-/**
- * A planner by rules, for engines that cannot be asked what they would do, and for those who do not want them to be. Some
- * 330 lines, one subject: which index serves one place at which a table is read, and what that takes.
- */
+/** A planner by rules, for engines that cannot be asked what they would do, and for those who do not want them to be. */
 import type { EngineName } from '@keelson/core'
 import type { Candidate, TableIndex } from '../candidates/table-index.ts'
 import type { SampledTable } from '../sampled-table.ts'

@@ -1,6 +1,6 @@
 /**
  * What a plan of SQLite costs. EXPLAIN QUERY PLAN has no costs: they are made of the loops it names and of what a sample says
- * of the tables. Some 350 lines, one subject: the lines of such a plan, https://www.sqlite.org/eqp.html.
+ * of the tables. Over 300 lines, one subject: the lines of such a plan, https://www.sqlite.org/eqp.html.
  */
 import type { Candidate, TableIndex } from '../candidates/table-index.ts'
 import type { SampledTable } from '../sampled-table.ts'

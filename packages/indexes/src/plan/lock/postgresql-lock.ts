@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { attachSuppressed, describeError, type Steps, takeSteps, wait } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
+import { lockTimeout } from './retry.ts'
 import type { Patience, SchemaLock } from './schema-lock.ts'
 
 /** "keelson" in ASCII. PostgreSQL keeps such locks by database, so that it can be the same in all of them. */
 const key = '30229308793646958'
+
+const maxDelayMs = 100
 
 /**
  * An advisory lock, since `CREATE ... IF NOT EXISTS` of several sessions fails in PostgreSQL's own catalogue. In a
@@ -14,12 +18,12 @@ export const postgresqlLock: SchemaLock = {
     // What was committed while it waited has to be seen, whatever the default of the database.
     if (isOutermost) yield* wait(session.run('set transaction isolation level read committed'))
     yield* waitAtMost(session, patience, 'set local')
-    yield* wait(session.query(`select pg_advisory_xact_lock(${key})`))
+    yield* acquire(session, patience, 'pg_try_advisory_xact_lock')
   },
 
   async hold(pinned, patience, fn) {
+    await takeSteps(acquire(pinned, patience, 'pg_try_advisory_lock'))
     await takeSteps(waitAtMost(pinned, patience, 'set'))
-    await pinned.query(`select pg_advisory_lock(${key})`)
     const release = async (): Promise<void> => {
       await pinned.query(`select pg_advisory_unlock(${key})`)
       await pinned.run('reset lock_timeout')
@@ -38,6 +42,28 @@ export const postgresqlLock: SchemaLock = {
   isInTheWay: (error) => describeError(error).retryable,
   // lock_not_available
   isTimeout: (error) => describeError(error).sqlState === '55P03',
+}
+
+/**
+ * Asks again and again. A statement that waits for the lock has a snapshot, and a concurrent build of whoever has the lock waits for
+ * all that are older than it: a deadlock.
+ */
+function* acquire(
+  session: HostSession,
+  { where, lockTimeoutMs, signal }: Patience,
+  by: 'pg_try_advisory_lock' | 'pg_try_advisory_xact_lock',
+): Steps<void> {
+  const start = performance.now()
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
+    const [row] = yield* wait(session.query(`select ${by}(${key}) as taken`))
+    if (row?.['taken'] === true) return
+    const leftMs = lockTimeoutMs - (performance.now() - start)
+    if (leftMs <= 0) throw lockTimeout(where, lockTimeoutMs)
+    // Full jitter: who has met once must not meet again.
+    const delayMs = Math.random() * Math.min(maxDelayMs, 2 ** attempt)
+    yield* wait(sleep(Math.min(delayMs, leftMs), undefined, { signal }))
+  }
 }
 
 /** It holds for the locks on tables, too: everybody queues behind a statement of DDL that waits for one. */
