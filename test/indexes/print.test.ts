@@ -164,7 +164,7 @@ describe('a table and its indexes as SQL', () => {
         "note" varchar default 'a\\b',
         "small" integer,
         "big" bigint,
-        "ratio" double default -1.5,
+        "ratio" double default -1.5e+0,
         "price" decimal(10, 2),
         "paid" boolean default false not null,
         "day" date default cast(timezone('UTC', now()) as date),

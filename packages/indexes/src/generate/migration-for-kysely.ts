@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: the text of one Kysely migration, from its imports to its `down`. */
 import { type EngineName, quoteIdentifier } from '@keelson/core'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'

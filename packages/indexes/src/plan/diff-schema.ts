@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: one plan, in the order of its steps: what is created, altered, indexed and dropped, each before what needs it gone or there. */
 import { type EngineName, type Steps, wait } from '@keelson/core'
 import { UnsupportedChangeError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'

@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: how a table of DuckDB changes: which of its own changes there are, and the rebuild that takes the place of the others. */
 import { quoteIdentifier } from '@keelson/core'
 import { UnsupportedChangeError } from '../../errors.ts'
 import type { ColumnDefinition } from '../../ir/column.ts'
