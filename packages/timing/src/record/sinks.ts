@@ -31,8 +31,15 @@ export class Sinks {
   }
 
   query(event: QueryEvent): void {
-    for (const sink of this.#sinks)
-      if (sink.query !== undefined) this.#call(() => sink.query!(event))
+    // Without the closure of #call(): this is done for every statement.
+    for (const sink of this.#sinks) {
+      if (sink.query === undefined) continue
+      try {
+        this.#watch(sink.query(event))
+      } catch (error) {
+        this.failed(error)
+      }
+    }
   }
 
   transaction(event: TransactionEvent): void {
@@ -57,11 +64,14 @@ export class Sinks {
 
   #call(tell: () => unknown): void {
     try {
-      const result = tell()
-      if (result instanceof Promise) result.catch(this.failed)
+      this.#watch(tell())
     } catch (error) {
       this.failed(error)
     }
+  }
+
+  #watch(result: unknown): void {
+    if (result instanceof Promise) result.catch(this.failed)
   }
 
   /** Counts a failure of what is not the caller's business, and warns of the first one. */
