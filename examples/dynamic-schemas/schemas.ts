@@ -182,11 +182,7 @@ function schemaOf(name: string, body: unknown, engine: Engine): Schema {
       fields: index.keys.map(nameOf),
     })),
     // Two ways to ask may want the same index.
-    refused: [
-      ...new Map(
-        refused.map(({ index, code, why, instead }) => [index, { index, code, why, instead }]),
-      ).values(),
-    ],
+    refused: refused.map(({ index, code, why, instead }) => ({ index, code, why, instead })),
     codecs,
     record: z.strictObject(Object.fromEntries(inputs)),
   }

@@ -288,6 +288,14 @@ describe('what an engine should not have', () => {
     expect(codes(result)).toEqual(['DUCKDB_MULTI_COLUMN', 'DUCKDB_ZONEMAP', 'DUCKDB_ZONEMAP'])
   })
 
+  test('an index that several patterns ask for is refused once', () => {
+    const queries = [
+      pattern({ equals: [], sort: ['price'] }),
+      pattern({ equals: [], sort: ['price'], limited: true }),
+    ]
+    expect(codes(resolve({ queries }))).toEqual(['TEXT_DECIMAL_RANGE'])
+  })
+
   test('a range or a sort over decimals is refused on SQLite, where they are text, and equality is not', () => {
     const queries = [
       pattern({ equals: ['tenant'], ranges: ['price'] }),

@@ -31,6 +31,8 @@ export function resolveIndexes(table: TableDefinition, engine: EngineName): Reso
   const refuse = (index: IndexDefinition, objection: Objection): void => {
     const { code, why, instead } = objection
     const name = refusedName(table, index, engine)
+    // Several patterns can ask for the same index.
+    if (refused.some((other) => other.index === name && other.code === code)) return
     refused.push({ engine, table: table.name, index: name, code, why, instead })
   }
 
