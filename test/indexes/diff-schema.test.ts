@@ -86,7 +86,7 @@ it('reads nothing but the texts of SQLite tables that are as they were created',
   const statements: string[] = []
   const db = new Kysely<any>({
     dialect: new SqliteDialect({ path: ':memory:' }),
-    log: ({ query }) => statements.push(query.sql),
+    log: ({ query }) => void statements.push(query.sql),
   })
   onTestFinished(() => db.destroy())
   const [one, other] = ['one', 'other'].map((name) =>
