@@ -1,4 +1,5 @@
 import {
+  createTableSql,
   defineTable,
   revertPlan,
   type TableDefinition,
@@ -105,6 +106,28 @@ it('reads nothing but the texts of SQLite tables that are as they were created',
   const { unmanaged, steps } = await diffSchema(db, [one, other])
   expect({ unmanaged, steps }).toEqual({ unmanaged: ['by_hand'], steps: [] })
   expect(statements.length).toBeGreaterThan(1)
+})
+
+it('reads SQLite tables with UNIQUE constraints, whose indexes have no text', async () => {
+  const db = new Kysely<any>({ dialect: new SqliteDialect({ path: ':memory:' }) })
+  onTestFinished(() => db.destroy())
+  const { indexes, ...rest } = defineTable(
+    'one',
+    z.object({ a: z.int() }),
+    ({ a }, { unique }) => ({
+      indexes: [unique(a)],
+    }),
+  )
+  const one = {
+    ...rest,
+    indexes: indexes.map((index) => ({ ...index, constraint: true as const })),
+  }
+  for (const text of createTableSql(one, 'sqlite')) await sql.raw(text).execute(db)
+  await sql`create index by_hand on one (a)`.execute(db)
+
+  const plan = await diffSchema(db, [one])
+  expect(plan).toMatchObject({ unmanaged: ['by_hand'], steps: [] })
+  expect((await applyPlan(db, plan, { dryRun: true })).fingerprint).toBe(plan.fingerprint)
 })
 
 /** Introspection with columns by name, since one that is dropped comes back at the end; on SQLite the text itself. */

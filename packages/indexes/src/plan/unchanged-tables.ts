@@ -1,5 +1,6 @@
 import { type EngineName, type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
+import type { Expression, Predicate } from '../ir/expression.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { createIndexSql, createTableSql } from '../sql/print-table.ts'
 
@@ -30,9 +31,44 @@ export function* unchangedTables(
   return new Set(comparable.filter(isUnchanged))
 }
 
-/** The name of the index behind a UNIQUE constraint stands in no text, and that of an attached database neither. */
-function hasWholeText({ schema, indexes }: TableDefinition): boolean {
-  return schema === undefined && !indexes.some(({ constraint }) => constraint === true)
+/**
+ * The name of the index behind a UNIQUE constraint stands in no text, and that of an attached database neither. SQL that was
+ * given as such may be read as an expression that could have been given in its place.
+ */
+function hasWholeText({ schema, indexes, checks }: TableDefinition): boolean {
+  return (
+    schema === undefined &&
+    !checks.some(({ predicate }) => isGivenAsSql(predicate)) &&
+    !indexes.some(
+      ({ constraint, keys, where }) =>
+        constraint === true ||
+        keys.some(({ expression }) => isGivenAsSql(expression)) ||
+        (where !== undefined && isGivenAsSql(where)),
+    )
+  )
+}
+
+/** All of it, or a part. */
+function isGivenAsSql(part: Expression | Predicate): boolean {
+  switch (part.kind) {
+    case 'unsafeSql':
+      return true
+    case 'and':
+    case 'or':
+      return part.operands.some(isGivenAsSql)
+    case 'not':
+      return isGivenAsSql(part.operand)
+    case 'compare':
+    case 'in':
+    case 'isNull':
+    case 'isNotNull':
+      return isGivenAsSql(part.expression)
+    case 'call':
+      return isGivenAsSql(part.argument)
+    case 'column':
+    case 'json':
+      return false
+  }
 }
 
 type ReadTexts = (
