@@ -4,7 +4,7 @@
 // `pnpm bench indexes --quick`. The figures are the CPU time of the calling thread, since a busy machine takes turns.
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { defineTable, type Emit, generateSchema, type TableDefinition } from '@keelson/indexes'
-import { applyPlan, diffSchema, ensureTables } from '@keelson/indexes/kysely'
+import { applyPlan, diffSchema, ensureTables, introspect } from '@keelson/indexes/kysely'
 import { Kysely, sql } from 'kysely'
 import { z } from 'zod'
 import { printStandings, writeResults } from './support/results.ts'
@@ -50,6 +50,7 @@ const db = new Kysely<any>({ dialect: new SqliteDialect({ path: ':memory:' }) })
 await applyPlan(db, await diffSchema(db, tables))
 await compare(`a plan for ${count} tables that are there`, 1, [
   { name: 'reading their text', run: readText },
+  { name: 'introspect()', run: async () => (await introspect(db)).length },
   { name: 'diffSchema()', run: async () => count + (await diffSchema(db, tables)).steps.length },
 ])
 

@@ -319,6 +319,25 @@ test('reads one schema of one database, of the tables that are asked for', async
   expect(await names()).toEqual([['ä 1', 'a', 'lower']])
 })
 
+test('fetches nothing of tables that are not asked for', async () => {
+  const { query } = await open(
+    'create table a (x int primary key); create index i on a (x); create table b (x int primary key); create index j on b (x)',
+  )
+  const fetched: (readonly Record<string, unknown>[])[] = []
+  const noting: CatalogueQuery = async (sql, parameters) => {
+    const rows = await query(sql, parameters)
+    fetched.push(rows)
+    return rows
+  }
+  await readDuckDBCatalogue(noting, { tables: ['B'] })
+  expect(fetched.map((rows) => rows.map(({ name, tbl }) => tbl ?? name))).toEqual([
+    ['b'],
+    ['b'],
+    ['b', 'b'],
+    ['b'],
+  ])
+})
+
 test('refuses a schema or database that is not there, and options it does not know', async () => {
   const { query } = await open('create schema empty')
   expect(await readDuckDBCatalogue(query, { schema: 'empty' })).toEqual({ tables: [] })

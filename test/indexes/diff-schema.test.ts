@@ -1,6 +1,17 @@
-import { revertPlan, UnsupportedByEngineError, UnsupportedChangeError } from '@keelson/indexes'
+import {
+  createTableSql,
+  defineTable,
+  revertPlan,
+  type TableDefinition,
+  UnsupportedByEngineError,
+  UnsupportedChangeError,
+} from '@keelson/indexes'
+import { applyPlan, diffSchema } from '@keelson/indexes/kysely'
+import { SqliteDialect } from '@keelson/sqlite/kysely'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { Kysely, sql } from 'kysely'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
 import { record, runs, seed } from '../support/runs.ts'
 import { arbitraryEvolution } from './arbitrary-evolution.ts'
 import { arbitraryTable } from './arbitrary-table.ts'
@@ -18,6 +29,9 @@ describe.each(engines)('on %s', (name, open) => {
         const second = await database.diffSchema([table])
         expect(second.steps).toEqual([])
         expect(second.fingerprint).toBe(fingerprint)
+        // It reads what there is, where the second look at SQLite only compared texts.
+        const { fingerprint: read } = await database.applyPlan(second, { dryRun: true })
+        expect(read).toBe(fingerprint)
         await database.applyPlan(revertPlan(plan), { allowDrop: true })
         expect(await database.introspect()).toEqual([])
       }),
@@ -67,6 +81,53 @@ describe.each(engines)('on %s', (name, open) => {
     console.info(`${name}: ${refused} of ${numRuns} changes refused`)
     record('indexes-diff', { [`${name} changed`]: numRuns, [`${name} refused`]: refused })
   })
+})
+
+it('reads nothing but the texts of SQLite tables that are as they were created', async () => {
+  const statements: string[] = []
+  const db = new Kysely<any>({
+    dialect: new SqliteDialect({ path: ':memory:' }),
+    log: ({ query }) => void statements.push(query.sql),
+  })
+  onTestFinished(() => db.destroy())
+  const [one, other] = ['one', 'other'].map((name) =>
+    defineTable(name, z.object({ id: z.int(), at: z.iso.datetime() }), ({ at }, { index }) => ({
+      indexes: [index(at)],
+    })),
+  ) as [TableDefinition, TableDefinition]
+  await applyPlan(db, await diffSchema(db, [one, other]))
+
+  statements.length = 0
+  expect((await diffSchema(db, [one, other])).steps).toEqual([])
+  expect(statements).toEqual([expect.stringContaining('sqlite_schema')])
+
+  await sql`create index by_hand on other (id)`.execute(db)
+  statements.length = 0
+  const { unmanaged, steps } = await diffSchema(db, [one, other])
+  expect({ unmanaged, steps }).toEqual({ unmanaged: ['by_hand'], steps: [] })
+  expect(statements.length).toBeGreaterThan(1)
+})
+
+it('reads SQLite tables with UNIQUE constraints, whose indexes have no text', async () => {
+  const db = new Kysely<any>({ dialect: new SqliteDialect({ path: ':memory:' }) })
+  onTestFinished(() => db.destroy())
+  const { indexes, ...rest } = defineTable(
+    'one',
+    z.object({ a: z.int() }),
+    ({ a }, { unique }) => ({
+      indexes: [unique(a)],
+    }),
+  )
+  const one = {
+    ...rest,
+    indexes: indexes.map((index) => ({ ...index, constraint: true as const })),
+  }
+  for (const text of createTableSql(one, 'sqlite')) await sql.raw(text).execute(db)
+  await sql`create index by_hand on one (a)`.execute(db)
+
+  const plan = await diffSchema(db, [one])
+  expect(plan).toMatchObject({ unmanaged: ['by_hand'], steps: [] })
+  expect((await applyPlan(db, plan, { dryRun: true })).fingerprint).toBe(plan.fingerprint)
 })
 
 /** Introspection with columns by name, since one that is dropped comes back at the end; on SQLite the text itself. */

@@ -51,22 +51,26 @@ export function* duckdbCatalogue(
 ): Steps<Catalogue> {
   checkOptionNames('readDuckDBCatalogue()', options, ['database', 'schema', 'tables'])
   const { where, parameters } = selection(options)
+  const wanted = wantedTables(options)
+  const given = [...parameters, ...wanted.parameters]
+  const isWanted = `${where}${wanted.where('table_name')}`
   const tables = yield* wait(
     query(
       `select table_name as name, schema_name as "schema", 'table' as kind, sql, table_oid as oid
-       from duckdb_tables() where ${where} and not internal
+       from duckdb_tables() where ${isWanted} and not internal
        union all
-       select view_name, schema_name, 'view', sql, view_oid from duckdb_views() where ${where} and not internal
+       select view_name, schema_name, 'view', sql, view_oid from duckdb_views()
+       where ${where}${wanted.where('view_name')} and not internal
        order by oid`,
-      [...parameters, ...parameters],
+      [...given, ...given],
     ),
   )
   if (tables.length === 0) yield* assertSchema(query, options)
   const columns = yield* wait(
     query(
       `select table_name as tbl, column_name as name, data_type as type, is_nullable as nullable, column_default as dflt
-       from duckdb_columns() where ${where} order by table_oid, column_index`,
-      parameters,
+       from duckdb_columns() where ${isWanted} order by table_oid, column_index`,
+      given,
     ),
   )
   const constraints = yield* wait(
@@ -74,15 +78,15 @@ export function* duckdbCatalogue(
       `select table_name as tbl, constraint_type as kind, constraint_name as name, expression,
          to_json(constraint_column_names)::varchar as cols,
          referenced_table as parent, to_json(referenced_column_names)::varchar as referenced
-       from duckdb_constraints() where ${where} order by table_oid, constraint_index`,
-      parameters,
+       from duckdb_constraints() where ${isWanted} order by table_oid, constraint_index`,
+      given,
     ),
   )
   const indexes = yield* wait(
     query(
       `select table_name as tbl, index_name as idx, is_unique as uniq, sql
-       from duckdb_indexes() where ${where} order by table_oid, index_oid`,
-      parameters,
+       from duckdb_indexes() where ${isWanted} order by table_oid, index_oid`,
+      given,
     ),
   )
   const rows = {
@@ -90,18 +94,15 @@ export function* duckdbCatalogue(
     constraints: groupRows(constraints, 'tbl'),
     indexes: groupRows(indexes, 'tbl'),
   }
-  const wanted = options.tables && new Set(options.tables.map(folded))
   return {
-    tables: tables
-      .filter((row) => wanted?.has(folded(textOf(row['name']))) ?? true)
-      .map((row) => {
-        const name = textOf(row['name'])
-        return readDuckDBTableRows(row, {
-          columns: rows.columns.get(name) ?? [],
-          constraints: rows.constraints.get(name) ?? [],
-          indexes: rows.indexes.get(name) ?? [],
-        })
-      }),
+    tables: tables.map((row) => {
+      const name = textOf(row['name'])
+      return readDuckDBTableRows(row, {
+        columns: rows.columns.get(name) ?? [],
+        constraints: rows.constraints.get(name) ?? [],
+        indexes: rows.indexes.get(name) ?? [],
+      })
+    }),
   }
 }
 
@@ -141,6 +142,19 @@ function selection({ database, schema }: DuckDBCatalogueOptions): Selection {
     `${inLowerCase('schema_name')} = ${named(schema ?? (database && 'main'), 'current_schema()')}`,
   ]
   return { where: isNamed.join(' and '), parameters }
+}
+
+/** Of one table among 1,000 the rows of all would be most of the time. */
+function wantedTables({ tables }: DuckDBCatalogueOptions): {
+  readonly where: (column: string) => string
+  readonly parameters: readonly string[]
+} {
+  if (tables === undefined) return { where: () => '', parameters: [] }
+  return {
+    where: (column) =>
+      ` and ${inLowerCase(column)} in (select unnest(from_json(?, '["VARCHAR"]')))`,
+    parameters: [JSON.stringify(tables.map(folded))],
+  }
 }
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'

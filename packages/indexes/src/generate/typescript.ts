@@ -2,6 +2,7 @@
 
 /** A string literal: between single quotes where there are none in it. */
 export function stringCode(text: string): string {
+  if (/^[ !#-&(-[\]-~]*$/.test(text)) return `'${text}'`
   const code = JSON.stringify(text)
   return text.includes("'") ? code : `'${code.slice(1, -1).replaceAll('\\"', '"')}'`
 }
@@ -19,12 +20,14 @@ export function memberCode(of: string, name: string): string {
 
 /** A template of Kysely's or Drizzle's `sql` with nothing in it but this text. */
 export function sqlCode(text: string, type?: string): string {
-  const inside = text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('`', '\\`')
-    .replaceAll('${', '\\${')
-    // A template makes one character of these two.
-    .replaceAll('\r', '\\r')
+  // A template makes one character of a carriage return and the line break after it.
+  const inside = /[\\`$\r]/.test(text)
+    ? text
+        .replaceAll('\\', '\\\\')
+        .replaceAll('`', '\\`')
+        .replaceAll('${', '\\${')
+        .replaceAll('\r', '\\r')
+    : text
   return `sql${type === undefined ? '' : `<${type}>`}\`${inside}\``
 }
 

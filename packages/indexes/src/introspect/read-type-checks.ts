@@ -4,7 +4,7 @@ import { typeCheckName } from '../names/constraint-name.ts'
 import { canonicalSql } from '../sql/canonical-sql.ts'
 import { dialects } from '../sql/dialects.ts'
 import { readTypeWords } from '../sql/type-words.ts'
-import type { LiveCheck, LiveTable } from './live-table.ts'
+import type { LiveCheck, LiveColumn, LiveTable } from './live-table.ts'
 import { parseSql } from './parse-sql.ts'
 import type { SqlNode } from './sql-node.ts'
 
@@ -20,14 +20,18 @@ export function readTypeChecks(
   readonly rest: readonly LiveCheck[]
 } {
   const types = new Map<string, PortableType>()
+  const columns = new Map(table.columns.map((column) => [column.name, column]))
   const rest = table.checks.filter((check) => {
-    const found = readTypeCheck(check, table, engine)
+    const found = readTypeCheck(check, columns, engine)
     if (found === undefined || types.has(found.column)) return true
     types.set(found.column, found.type)
     return false
   })
   return { types, rest }
 }
+
+/** By their names. */
+type LiveColumns = ReadonlyMap<string, LiveColumn>
 
 interface TypeCheck {
   readonly column: string
@@ -36,13 +40,13 @@ interface TypeCheck {
 
 function readTypeCheck(
   check: LiveCheck,
-  table: LiveTable,
+  columns: LiveColumns,
   engine: EngineName,
 ): TypeCheck | undefined {
   const dialect = dialects[engine]
   if (dialect.constraintNames && check.name === undefined) return undefined
-  return candidates(check, table, engine).find(({ column, type }) => {
-    const live = table.columns.find(({ name }) => name === column)
+  return candidates(check, columns, engine).find(({ column, type }) => {
+    const live = columns.get(column)
     const expected = dialect.typeCheck(column, type)
     return (
       live !== undefined &&
@@ -56,21 +60,24 @@ function readTypeCheck(
   })
 }
 
-function candidates(check: LiveCheck, table: LiveTable, engine: EngineName): readonly TypeCheck[] {
+function candidates(
+  check: LiveCheck,
+  columns: LiveColumns,
+  engine: EngineName,
+): readonly TypeCheck[] {
   const { name } = check
   if (name === undefined) return spelledType(parseSql(check.expression, engine))
-  if (!name.includes(': ')) return []
-  const { columns } = table
-  const whole = columns.filter(({ name: column }) => name.startsWith(`${column}: `))
-  const words = (column: string): string => name.slice(column.length + 2)
-  const read = whole.flatMap(({ name: column }) => {
-    const type = typeFromWords(words(column), check, engine)
-    return type === undefined ? [] : { column, type }
-  })
+  const read: TypeCheck[] = []
+  // A column's name may have a colon, too.
+  for (let at = name.indexOf(': '); at !== -1; at = name.indexOf(': ', at + 1)) {
+    const column = name.slice(0, at)
+    const type = columns.has(column) ? typeFromWords(name.slice(at + 2), check, engine) : undefined
+    if (type !== undefined) read.push({ column, type })
+  }
   // A name that was too long is cut before the colon, and a hash says so.
-  if (read.length > 0 || !name.includes('~')) return read
+  if (read.length > 0 || !/~[^]*: /.test(name)) return read
   const type = typeFromWords(name.slice(name.lastIndexOf(': ') + 2), check, engine)
-  return type === undefined ? [] : columns.map(({ name: column }) => ({ column, type }))
+  return type === undefined ? [] : Array.from(columns.keys(), (column) => ({ column, type }))
 }
 
 function typeFromWords(

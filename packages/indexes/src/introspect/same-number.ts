@@ -1,6 +1,6 @@
 /** Whether two texts of digits, with or without a point and an exponent, are one number. */
 export function sameNumber(one: string, other: string): boolean {
-  return normalForm(one) === normalForm(other)
+  return one === other || normalForm(one) === normalForm(other)
 }
 
 function normalForm(text: string): string | undefined {

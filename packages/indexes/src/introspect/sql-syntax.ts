@@ -5,8 +5,9 @@ export interface SqlLexeme {
   readonly text: string
 }
 
+/** Which of them a piece is, its first and last characters tell: a named group for each costs more than all the rest. */
 const lexeme =
-  /(?<blank>\s+|--[^\n]*|\/\*[^]*?\*\/)|(?<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`)|(?<bracketed>\[[^\]]*\])|(?<escaped>[eE]'(?:[^'\\]|''|\\[^])*')|(?<bytes>[xXbB]'[^']*')|(?<text>'(?:[^']|'')*')|(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<sign>->>|->|::|\|\||<=|>=|<>|!=|==|<<|>>|!~~\*?|~~\*?|<@|@>|[-+*/%<>=(),.[\]&|~!?])/y
+  /\s+|--[^\n]*|\/\*[^]*?\*\/|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[eE]'(?:[^'\\]|''|\\[^])*'|[xXbB]'[^']*'|'(?:[^']|'')*'|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|->>|->|::|\|\||<=|>=|<>|!=|==|<<|>>|!~~\*?|~~\*?|<@|@>|[-+*/%<>=(),.[\]&|~!?]/y
 
 /**
  * Cuts an expression into pieces; `undefined` where it has one that is not known here.
@@ -17,32 +18,55 @@ export function lexemesOf(sql: string, hasBrackets: boolean): readonly SqlLexeme
   const matcher = new RegExp(lexeme)
   const lexemes: SqlLexeme[] = []
   while (matcher.lastIndex < sql.length) {
-    const groups = matcher.exec(sql)?.groups
-    if (groups === undefined) return undefined
-    const { blank, name, bracketed, escaped, text, number, word, sign, bytes } = groups
-    if (bytes !== undefined) return undefined
-    if (blank !== undefined) continue
-    if (bracketed !== undefined && !hasBrackets) {
-      lexemes.push({ kind: 'sign', text: '[' })
-      matcher.lastIndex -= bracketed.length - 1
-    } else if (bracketed !== undefined) {
-      lexemes.push({ kind: 'name', text: bracketed.slice(1, -1) })
-    } else if (name !== undefined) lexemes.push({ kind: 'name', text: unquoted(name) })
-    else if (escaped !== undefined) {
-      const inside = unescaped(escaped.slice(2, -1))
-      if (inside === undefined) return undefined
-      lexemes.push({ kind: 'text', text: inside })
-    } else if (text !== undefined) lexemes.push({ kind: 'text', text: unquoted(text) })
-    else if (number !== undefined) lexemes.push({ kind: 'number', text: number })
-    else if (word !== undefined) lexemes.push({ kind: 'word', text: word })
-    else if (sign !== undefined) lexemes.push({ kind: 'sign', text: sign })
+    const start = matcher.lastIndex
+    if (!matcher.test(sql)) return undefined
+    const piece = sql.slice(start, matcher.lastIndex)
+    const kind = kindOf(piece)
+    switch (kind) {
+      case 'blank':
+        break
+      case 'bracketed':
+        if (hasBrackets) lexemes.push({ kind: 'name', text: piece.slice(1, -1) })
+        else {
+          lexemes.push({ kind: 'sign', text: '[' })
+          matcher.lastIndex = start + 1
+        }
+        break
+      case 'escaped': {
+        // Bytes in hexadecimal or binary digits look alike.
+        const inside = /^e/i.test(piece) ? unescaped(piece.slice(2, -1)) : undefined
+        if (inside === undefined) return undefined
+        lexemes.push({ kind: 'text', text: inside })
+        break
+      }
+      case 'name':
+      case 'text':
+        lexemes.push({ kind, text: unquoted(piece) })
+        break
+      default:
+        lexemes.push({ kind, text: piece })
+    }
   }
   return lexemes
 }
 
+function kindOf(piece: string): SqlLexeme['kind'] | 'blank' | 'bracketed' | 'escaped' {
+  const first = piece[0] ?? ''
+  if (first === '"' || first === '`') return 'name'
+  if (first === "'") return 'text'
+  if (/[A-Za-z_\u0080-\uffff]/.test(first)) return piece.endsWith("'") ? 'escaped' : 'word'
+  if (/\d/.test(first)) return 'number'
+  if (/\s/.test(first)) return 'blank'
+  if (piece.length === 1) return 'sign'
+  if (first === '[') return 'bracketed'
+  if (first === '.') return 'number'
+  return piece.startsWith('--') || first === '/' ? 'blank' : 'sign'
+}
+
 function unquoted(text: string): string {
   const quote = text[0] ?? ''
-  return text.slice(1, -1).replaceAll(quote + quote, quote)
+  const inside = text.slice(1, -1)
+  return inside.includes(quote) ? inside.replaceAll(quote + quote, quote) : inside
 }
 
 /** PostgreSQL shows a text with backslashes as `E'...'`, each of them doubled, and escapes nothing else. */

@@ -58,6 +58,7 @@ export function checkTable(
   options: CheckNamesOptions = {},
 ): void {
   const { strict = false } = options
+  if (!strict && passed.get(table) === engine) return
   const { foldedName, constraintNames } = dialects[engine]
   checkObjectName(table.name, engine, strict)
   if (table.schema !== undefined) checkIdentifier(table.schema, { engine, strict })
@@ -79,7 +80,15 @@ export function checkTable(
     if (index.constraint !== true) checkObjectName(indexName(table, index, engine), engine, false)
     if (strict && index.name !== undefined) checkIdentifier(index.name, { engine, strict })
   }
-  if (!constraintNames) return
+  if (constraintNames) checkConstraintNames(table, engine)
+  passed.set(table, engine)
+}
+
+/** Definitions do not change, and each is checked among its tables and again when it is printed. */
+const passed = new WeakMap<TableDefinition, EngineName>()
+
+function checkConstraintNames(table: TableDefinition, engine: EngineName): void {
+  const { foldedName } = dialects[engine]
   const constraints = new Set<string>()
   const names = [
     ...table.checks.map((check) => checkName(table, check, engine)),

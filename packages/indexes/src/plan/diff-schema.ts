@@ -24,13 +24,14 @@ import { needsColumn } from './change/columns-of.ts'
 import { duplicateCheck } from './change/prechecks.ts'
 import { concurrently } from './concurrently.ts'
 import { indexEstimate, lockingRisk } from './estimate.ts'
-import { partsOf, tableKey } from './fingerprint.ts'
+import { partsOf, tableKey, type TableModel } from './fingerprint.ts'
 import { readLiveTables } from './live-schema.ts'
 import { type LiveText, readLiveTexts } from './live-text.ts'
 import { parentsFirst } from './order-tables.ts'
 import { PlanBuilder } from './plan-builder.ts'
 import type { SchemaPlan } from './schema-plan.ts'
 import { differenceOf, isAltered, type TableDifference } from './table-difference.ts'
+import { unchangedTables } from './unchanged-tables.ts'
 
 export interface DiffOptions {
   /**
@@ -48,7 +49,7 @@ export function* planSchema(
   options: DiffOptions = {},
 ): Steps<SchemaPlan> {
   const { desired, refused } = definedTables(tables, engine)
-  const live = yield* readLiveTables(session, engine, desired)
+  const live = yield* liveTables(session, engine, desired)
   const plan = new PlanBuilder(engine, traits.supportsTransactionalDdl, live)
   const { fingerprint } = plan
   const missing: TableDefinition[] = []
@@ -56,7 +57,8 @@ export function* planSchema(
   for (const table of desired) {
     const found = live.get(tableKey(table))
     if (found === undefined) missing.push(table)
-    else if (partsOf(found) !== partsOf(table)) differences.push(differenceOf(found, table, engine))
+    else if (found !== table && partsOf(found) !== partsOf(table))
+      differences.push(differenceOf(found, table, engine))
   }
   const unmanaged = differences.flatMap(({ unmanagedIndexes }) =>
     unmanagedIndexes.flatMap(({ name }) => name ?? []),
@@ -105,6 +107,19 @@ export function* planSchema(
   return { v: 1, engine, fingerprint, tables: names, steps, refused, unmanaged }
 }
 
+/** What the database has of the tables; the definition itself where that is, word for word, what was created. */
+function* liveTables(
+  session: HostSession,
+  engine: EngineName,
+  desired: readonly TableDefinition[],
+): Steps<TableModel> {
+  const unchanged = yield* unchangedTables(session, engine, desired)
+  const others = desired.filter((table) => !unchanged.has(table))
+  const read = yield* readLiveTables(session, engine, others)
+  const known = Array.from(unchanged, (table) => [tableKey(table), table] as const)
+  return new Map([...known, ...read])
+}
+
 const noText: LiveText = { table: undefined, indexes: new Map(), triggers: [], rows: 0 }
 
 /** The tables as the engine keeps them, with the indexes that they get. */
@@ -113,13 +128,13 @@ function definedTables(
   engine: EngineName,
 ): { readonly desired: readonly TableDefinition[]; readonly refused: readonly Refusal[] } {
   const refused: Refusal[] = []
-  const resolved = tables.map((table) => {
+  const desired = tables.map((table) => {
     const { indexes, refused: ofTable } = resolveIndexes(table, engine)
     refused.push(...ofTable)
-    return { ...table, indexes, queries: [] }
+    return canonicalTable({ ...table, indexes, queries: [] }, engine)
   })
-  checkTables(resolved, engine)
-  return { desired: resolved.map((table) => canonicalTable(table, engine)), refused }
+  checkTables(desired, engine)
+  return { desired, refused }
 }
 
 function isDifferent(difference: TableDifference): boolean {

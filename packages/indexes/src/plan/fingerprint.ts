@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { canonicalText } from './canonical-text.ts'
 import { withoutWords } from './table-difference.ts'
@@ -37,8 +37,7 @@ export class Fingerprint {
 
 function hashOfTable(key: string, table: TableDefinition | undefined): bigint {
   const text = `${key}\0${table === undefined ? '' : partsOf(table)}`
-  const digest = createHash('sha256').update(text).digest()
-  return digest.readBigUInt64BE(0) * 2n ** 64n + digest.readBigUInt64BE(8)
+  return BigInt(`0x${hash('sha256', text).slice(0, 32)}`)
 }
 
 /** Definitions do not change, and each is asked for more than once. */
@@ -52,15 +51,16 @@ export function partsOf(table: TableDefinition): string {
 }
 
 function textOf({ columns, primaryKey, indexes, foreignKeys, checks }: TableDefinition): string {
-  return canonicalText({
-    columns: sorted(columns.map(withoutWords)),
-    primaryKey,
-    indexes: sorted(indexes),
-    foreignKeys: sorted(foreignKeys),
-    checks: sorted(checks),
-  })
+  return [
+    sorted(columns.map(withoutWords)),
+    canonicalText(primaryKey),
+    sorted(indexes),
+    sorted(foreignKeys),
+    sorted(checks),
+  ].join('\n')
 }
 
-function sorted(values: readonly unknown[]): readonly string[] {
-  return values.map(canonicalText).toSorted()
+/** A canonical text has no line breaks. */
+function sorted(values: readonly unknown[]): string {
+  return values.map(canonicalText).toSorted().join('\0')
 }

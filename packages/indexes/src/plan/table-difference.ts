@@ -85,6 +85,7 @@ export function isSameColumn(one: ColumnDefinition, other: ColumnDefinition): bo
 }
 
 export function withoutWords(column: ColumnDefinition): object {
+  if (column.description === undefined) return column
   const { description: _, ...rest } = column
   return rest
 }

@@ -1,4 +1,5 @@
 import type { EngineName } from '@keelson/core'
+import type { ColumnDefinition } from '../ir/column.ts'
 import type { Expression, JsonPath, Literal, Predicate } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
@@ -9,9 +10,14 @@ import { dialects } from './dialects.ts'
 /** What the columns of a table hold, by their names. */
 export type ColumnKinds = ReadonlyMap<string, PortableKind>
 
-export function columnKinds(table: TableDefinition): ColumnKinds {
-  return new Map(table.columns.map(({ name, type }) => [name, type.kind]))
+export function columnKinds({ columns }: Pick<TableDefinition, 'columns'>): ColumnKinds {
+  const kinds = known.get(columns) ?? new Map(columns.map(({ name, type }) => [name, type.kind]))
+  known.set(columns, kinds)
+  return kinds
 }
+
+/** Each index and check of a table asks again. */
+const known = new WeakMap<readonly ColumnDefinition[], ColumnKinds>()
 
 /** An index as the engine keeps it, but for its name. */
 export function canonicalIndex(

@@ -89,5 +89,6 @@ export interface SqlDialect {
 
 /** Letters of ASCII in lower case, which are the ones that SQLite and DuckDB take for the same. */
 export function foldedAscii(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
+  if (!/[A-Z]/.test(name)) return name
+  return name.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
