@@ -15,6 +15,7 @@ import { withColumn, withoutCheck, withoutColumn } from './changed-table.ts'
 import { copySql } from './copied-columns.ts'
 import { isOver } from './columns-of.ts'
 import { newColumnChecks, nullCheck, violationCheck } from './prechecks.ts'
+import { rebuilding } from './rebuild.ts'
 import { checkTypeChange } from './type-change.ts'
 
 const engine = 'sqlite'
@@ -249,8 +250,7 @@ function rebuildSql(
   const oldName = tableNameSql({ name: old, ...(schema !== undefined && { schema }) }, engine)
   const isNumbered = [from, to].every(({ columns }) => columns.some(({ identity }) => identity))
   const kept = to.indexes.flatMap((index) => text.indexes.get(index.name ?? '') ?? [])
-  return [
-    'pragma legacy_alter_table = on',
+  return rebuilding(
     `alter table ${tableNameSql(difference.live, engine)} rename to ${quoteIdentifier(old, engine)}`,
     ...create,
     ...copySql(from, old, to, engine),
@@ -258,8 +258,7 @@ function rebuildSql(
     `drop table ${oldName}`,
     ...kept,
     ...text.triggers,
-    'pragma legacy_alter_table = off',
-  ]
+  )
 }
 
 /** The highest number that was ever given, which may be of a row that is no more. */
