@@ -13,9 +13,8 @@ import { type ColumnChange, isSameColumn } from '../table-difference.ts'
 import type { Change } from './change.ts'
 import { withColumn, withoutCheck, withoutColumn } from './changed-table.ts'
 import { copySql } from './copied-columns.ts'
-import { isOver } from './columns-of.ts'
 import { newColumnChecks, nullCheck, violationCheck } from './prechecks.ts'
-import { rebuilding } from './rebuild.ts'
+import { rebuilding, rebuildStep } from './rebuild.ts'
 import { checkTypeChange } from './type-change.ts'
 
 const engine = 'sqlite'
@@ -204,33 +203,19 @@ function alter(
 
 function rebuild(change: Change, plan: PlanBuilder): void {
   const { difference, text } = change
-  const { live, desired, removedColumns, changedColumns, addedColumns, addedChecks } = difference
+  const { desired, live } = difference
   checkRebuildable(change)
   const before = current(change, plan)
   const next = { ...desired, indexes: before.indexes }
   const estimate = writeEstimate(live, text.rows, engine)
-  const prechecks = [
-    ...changedColumns
-      .filter(({ from, to }) => from.nullable && !to.nullable)
-      .map(({ from }) => nullCheck(live, from.name, engine)),
-    ...addedColumns.flatMap((column) => newColumnChecks(live, column, engine)),
-    ...addedChecks
-      .filter(({ predicate }) => isOver(predicate, live))
-      .map((check) => violationCheck(live, check, engine)),
-  ]
-  const removed = removedColumns.map(({ name }) => name)
   plan.add(
     live,
-    {
-      kind: 'rebuildTable',
-      ...(removed.length > 0 && { object: removed.join(', ') }),
-      risk: removed.length > 0 ? 'destructive' : lockingRisk(estimate),
+    rebuildStep(difference, engine, {
       why: whyRebuilt(change),
       sql: rebuildSql(change, before, next, createTableSql(next, engine)),
       down: rebuildSql(change, next, before, [textOf(change)]),
       estimate,
-      ...(prechecks.length > 0 && { prechecks }),
-    },
+    }),
     next,
   )
 }
