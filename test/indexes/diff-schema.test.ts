@@ -20,7 +20,7 @@ import { engines, type SchemaDatabase } from './schema-databases.ts'
 describe.each(engines)('on %s', (name, open) => {
   it('finds nothing to do after a plan was applied, and what was there before after it was undone', async () => {
     const database = await open()
-    const numRuns = runs(40, 500)
+    const numRuns = runs(10, 500)
     await fc.assert(
       fc.asyncProperty(arbitraryTable(database.engine), async (table) => {
         const plan = await database.diffSchema([table])
@@ -42,7 +42,7 @@ describe.each(engines)('on %s', (name, open) => {
 
   it('does so with any change of a table', async () => {
     const database = await open()
-    const numRuns = runs(60, 500)
+    const numRuns = runs(12, 500)
     let refused = 0
     await fc.assert(
       fc.asyncProperty(arbitraryEvolution(database.engine), async ({ before, after }) => {

@@ -1,5 +1,6 @@
+import { revertPlan } from '@keelson/indexes'
 import { ensureTables as ensureOnDrizzle } from '@keelson/indexes/drizzle'
-import { ensureTables } from '@keelson/indexes/kysely'
+import { ensureTables, migrateSafely } from '@keelson/indexes/kysely'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { transaction, withTransactions } from '@keelson/transactions/kysely'
 import BetterSqlite3 from 'better-sqlite3'
@@ -59,6 +60,29 @@ describe.each(engines)('on %s', (_, open) => {
     await database.ensureTables(tables)
     expect(await database.introspect()).toEqual([])
     await database.ensureTables(tables, { refresh: true })
+    expect(await database.introspect()).toHaveLength(1)
+  })
+
+  it('looks again after a plan or a migration, which may have dropped what was there', async () => {
+    const database = await open()
+    const plan = await database.diffSchema([users()])
+    await database.applyPlan(plan)
+    await database.ensureTables([users()])
+    await database.applyPlan(revertPlan(plan), { allowDrop: true })
+    await database.ensureTables([users()])
+    expect(await database.introspect()).toHaveLength(1)
+    const up = (db: Kysely<any>): Promise<void> => db.schema.dropTable('users').execute()
+    await migrateSafely(database.db, { migrations: { '0001_drop': { up } } })
+    await database.ensureTables([users()])
+    expect((await database.introspect()).map(({ name }) => name)).toContain('users')
+  })
+
+  it('is not ended by the signal of another call for the same tables', async () => {
+    const database = await open()
+    const stopped = database.ensureTables([users()], { signal: AbortSignal.abort('stopped') })
+    const other = database.ensureTables([users()])
+    await expect(stopped).rejects.toBe('stopped')
+    await other
     expect(await database.introspect()).toHaveLength(1)
   })
 

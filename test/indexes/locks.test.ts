@@ -46,6 +46,23 @@ describe('on PostgreSQL', () => {
     await holder.query('rollback')
   })
 
+  it('leaves the lock_timeout of a transaction that it joins, and of a connection', async () => {
+    const database = await databases['pg under Kysely']!()
+    const timeout = async (db: any): Promise<unknown> =>
+      (await rowsOf(db, 'show lock_timeout'))[0]?.['lock_timeout']
+    await database.db.transaction().execute(async (tx: any) => {
+      await rowsOf(tx, `set local lock_timeout = '1234ms'`)
+      await ensureTables(tx, [users()], { inTransaction: 'join' })
+      expect(await timeout(tx)).toBe('1234ms')
+    })
+    await database.db.connection().execute(async (db: any) => {
+      await rowsOf(db, `set lock_timeout = '1234ms'`)
+      const plan = await diffSchema(db, [users({ indexes: [index('age')] })])
+      await applyPlan(db, plan, { concurrently: true })
+      expect(await timeout(db)).toBe('1234ms')
+    })
+  })
+
   it('does not wait so that a concurrent build would wait for it', async () => {
     const { db } = await connect(12)
     await ensureTables(db, [users()])
@@ -77,7 +94,10 @@ describe('on PostgreSQL', () => {
     await holder.query('select pg_advisory_unlock_all()')
     await applyPlan(db, plan)
     expect(
-      await rowsOf(db, `select count(*)::int as n from pg_locks where locktype = 'advisory'`),
+      await rowsOf(
+        db,
+        `select count(*)::int as n from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+      ),
     ).toEqual([{ n: 0 }])
     const settings = await Promise.all(
       Array.from({ length: 2 }, () => pool.query('show lock_timeout')),

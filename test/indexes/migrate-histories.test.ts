@@ -1,6 +1,6 @@
 // Databases that the ORMs' own migrators have migrated, and what those get wrong: each of M1 to M4 here is a result of theirs
 // that was reproduced, with the right one in its place.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as onDrizzle from '@keelson/indexes/drizzle'
@@ -102,6 +102,35 @@ test('M1: a migration that fails on SQLite leaves nothing, under a dialect that 
   const mended = { a: step('create table a (id integer)', 'insert into a values (1)') }
   await migrateSafely(db, { migrations: mended })
   expect(await db.selectFrom('a').selectAll().execute()).toEqual([{ id: 1 }])
+})
+
+test('a connection on which foreign keys cannot be suspended is refused, and nothing is migrated', async () => {
+  const database = new BetterSqlite3(temporaryFile())
+  database.pragma('foreign_keys = on')
+  const db = new Kysely<any>({ dialect: new KyselySqliteDialect({ database }) })
+  onTestFinished(() => db.destroy())
+  // SQLite ignores the pragma in a transaction, of which the ORM here knows nothing.
+  database.exec('begin')
+  const migrations = { '0001_a': step('create table a (id integer)') }
+  const error = await rejection(migrateSafely(db, { migrations }))
+  expect(error).toMatchObject({ code: 'SETTING_NOT_APPLIED', option: 'foreign_keys' })
+  database.exec('rollback')
+  expect(database.prepare('select count(*) from sqlite_schema').pluck().get()).toBe(0)
+  expect((await migrateSafely(db, { migrations })).applied).toHaveLength(1)
+})
+
+test('a backup that is not sound is removed, and nothing is migrated', async () => {
+  const db = sqliteKysely()
+  await sql`create table damaged (n integer check (n > 0))`.execute(db)
+  await sql`pragma ignore_check_constraints = on`.execute(db)
+  await sql`insert into damaged values (-1)`.execute(db)
+  await sql`pragma ignore_check_constraints = off`.execute(db)
+  const backup = temporaryFile('unsound.db')
+  const migrations = { '0001_a': step('create table a (id integer)') }
+  const error = await rejection(migrateSafely(db, { migrations, backup }))
+  expect(error).toMatchObject({ code: 'BACKUP' })
+  expect(error.message).toContain('integrity_check says CHECK constraint failed')
+  expect([existsSync(backup), await names(db)]).toEqual([false, []])
 })
 
 test('M2: of two that migrate one SQLite file a change of data is made once', async () => {
@@ -296,6 +325,20 @@ describe.for(kinds.filter(({ engine }) => engine === 'postgresql'))(
         expect(await count(target, 'posts')).toBe(2)
       },
     )
+
+    test('it sees what others have committed, whatever the isolation that the database begins with', async () => {
+      const target = await kind.open()
+      const [row] = await target.rows('select current_database() as name')
+      const stricter = `alter database "${row!['name']}" set default_transaction_isolation = 'serializable'`
+      await target.exec(stricter)
+      const other = await kind.open(target.place)
+      const noted = {
+        name: '0001_noted',
+        up: [`create table noted as select current_setting('transaction_isolation') as level`],
+      }
+      await other.migrate([noted])
+      expect(await other.rows('select level from noted')).toEqual([{ level: 'read committed' }])
+    })
 
     test('rows that others delete meanwhile are not taken for a loss', async () => {
       const target = await kind.open()

@@ -9,7 +9,7 @@ import { statementsOf, stepCount } from './programs/steps.ts'
 /** What several processes can have open at once; a process takes a second to start, so that the soak has the others. */
 const shared = kinds.filter(
   ({ name }) =>
-    /Kysely, Keelson's SQLite$|Drizzle, better-sqlite3|Drizzle, PostgreSQL/.test(name) ||
+    /Kysely, Keelson's SQLite$|Drizzle, PostgreSQL/.test(name) ||
     (runs(0, 1) === 1 && !/DuckDB|Drizzle, Keelson's SQLite on threads/.test(name)),
 )
 
@@ -89,7 +89,7 @@ describe.for(shared)('$name', (kind) => {
     for (let round = 0; round < runs(1, 20); round++) {
       const target = await prepared(kind)
       const folder = folderFor(kind, false)
-      for (let kill = 0; kill < runs(2, 5); kill++) {
+      for (let kill = 0; kill < runs(1, 5); kill++) {
         const program = start(kind, target, folder, 'transactional')
         await program.line()
         program.say('go')

@@ -217,8 +217,8 @@ describe.for(kinds)('$name', (kind) => {
     const path = join(temporaryDirectory(), 'backup.db')
     if (kind.engine === 'postgresql') {
       const error = await rejection(target.migrate([users, posts], { backup: path }))
-      expect(error).toMatchObject({ code: 'MIGRATION_BACKUP' })
-      expect(error.message).toContain('Run pg_dump before you migrate')
+      expect(error).toMatchObject({ code: 'BACKUP' })
+      expect(error.message).toContain('Run pg_dump before')
       expect(await has(target, 'posts')).toBe(false)
       return
     }

@@ -12,7 +12,7 @@ export async function rowsOf(db: any, ...statements: readonly string[]): Promise
 
 async function send(db: any, text: string): Promise<Rows> {
   if (db instanceof Kysely) return (await db.executeQuery(CompiledQuery.raw(text))).rows as Rows
-  const returnsRows = /^\s*(?:select|with|pragma|show|explain)/i.test(text)
+  const returnsRows = /^\s*(?:select|with|show|explain|pragma (?!.*=))/i.test(text)
   // Of SQLite; the others have one method for all.
   if (db.run !== undefined)
     return returnsRows ? db.all(sql.raw(text)) : [await db.run(sql.raw(text))]

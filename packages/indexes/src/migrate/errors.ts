@@ -15,7 +15,6 @@ export class MigrationRefusedError extends KeelsonError {
     | 'MIGRATION_DATA_LOSS'
     | 'MIGRATION_FOREIGN_KEYS'
     | 'MIGRATION_NO_DOWN'
-    | 'MIGRATION_BACKUP'
   /** The migrations that it is about. */
   readonly migrations: readonly string[]
   /** What was done before, where anything may have been. */

@@ -8,6 +8,8 @@ import {
   type Steps,
   takeSteps,
 } from '@keelson/core'
+import { backUp } from '../backup/back-up.ts'
+import { ensuredTablesOf } from '../plan/ensure/ensured-tables.ts'
 import { engines } from './engine/engines.ts'
 import { added, type Violations } from './engine/sqlite-settings.ts'
 import { MigrationFailedError, MigrationLockError, MigrationRefusedError } from './errors.ts'
@@ -63,7 +65,12 @@ export async function withLine<R>(
   return inTurn(host.identity, holder, options, async () => {
     const file = await fileOf(host)
     const run = (): Promise<R> => host.connected(fn)
-    return file === undefined ? run() : inTurn(file, holder, options, run)
+    try {
+      return await (file === undefined ? run() : inTurn(file, holder, options, run))
+    } finally {
+      // Tables may be gone that were known to be there.
+      ensuredTablesOf(host.identity).forget()
+    }
   })
 }
 
@@ -218,7 +225,8 @@ class MigrationCall {
 
   async #backUp(path: string): Promise<void> {
     const start = performance.now()
-    await engines[this.#job.host.engine].backup(this.#line, path)
+    const { host, where } = this.#job
+    await takeSteps(backUp(this.#line, host.engine, path, where))
     const durationMs = performance.now() - start
     this.#backup = { path, bytes: statSync(path).size, durationMs }
     this.#tell({ kind: 'backedUp', backup: this.#backup })

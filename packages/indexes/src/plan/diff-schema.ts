@@ -16,6 +16,7 @@ import {
   dropTableSql,
   foreignKeySql,
 } from '../sql/print-table.ts'
+import { dialects } from '../sql/dialects.ts'
 import { tableNameSql } from '../sql/table-name.ts'
 import { quoteIdentifier } from '@keelson/core'
 import { alterTable } from './change/change.ts'
@@ -66,6 +67,7 @@ export function* planSchema(
   const altered = differences.filter(isDifferent)
   if (missing.length > 0 || altered.length > 0) {
     checkIndexNames(altered)
+    checkSpelling(altered, engine)
     const texts = yield* readLiveTexts(
       session,
       engine,
@@ -152,6 +154,24 @@ function checkIndexNames(differences: readonly TableDifference[]): void {
         name,
         `Table ${JSON.stringify(live.name)} has an index ${JSON.stringify(name)} already, which is another one than the one defined ` +
           'under that name. Drop or rename it yourself, or leave out the `name` of the definition. Nothing was changed.',
+      )
+    }
+  }
+}
+
+/** To drop a column and add it under the same name in other letters would lose what is in it. */
+function checkSpelling(differences: readonly TableDifference[], engine: EngineName): void {
+  const { foldedName } = dialects[engine]
+  for (const { live, addedColumns, removedColumns } of differences) {
+    const removed = new Map(removedColumns.map(({ name }) => [foldedName(name), name]))
+    for (const { name } of addedColumns) {
+      const before = removed.get(foldedName(name))
+      if (before === undefined) continue
+      throw new UnsupportedChangeError(
+        live.name,
+        name,
+        `Table ${JSON.stringify(live.name)} has the column ${JSON.stringify(before)}, and the definition has ${JSON.stringify(name)}, which ` +
+          `is the same name to ${engine}. Write it alike, or rename the column yourself. Nothing was changed.`,
       )
     }
   }

@@ -141,10 +141,18 @@ function* sqliteRows(session: HostSession, schema: string, table: string): Steps
   if (kind === undefined) return 0
   const taken = (kind['taken'] as string | null)?.split(',') ?? []
   const rowid = ['rowid', 'oid', '_rowid_'].find((alias) => !taken.includes(alias))
-  const sql =
-    Number(kind['wr']) === 0 && rowid !== undefined
-      ? `select coalesce(max(${rowid}), 0) as n from ${name}`
-      : `select count(*) as n from (select 1 from ${name} limit 1000000)`
+  const count = `select count(*) as n from (select 1 from ${name} limit 1000000)`
+  if (Number(kind['wr']) !== 0 || rowid === undefined) return yield* numberIn(session, count)
+  // As a text: a driver may refuse to give a number that it could only round.
+  const greatest = yield* numberIn(
+    session,
+    `select cast((select max(${rowid}) from ${name}) as text) as n`,
+  )
+  // Numbers that are no count, such as those that have a time in them.
+  return greatest > 2 ** 32 ? yield* numberIn(session, count) : greatest
+}
+
+function* numberIn(session: HostSession, sql: string): Steps<number> {
   const [row] = yield* wait(session.query(sql))
   return Number(row?.['n'] ?? 0)
 }

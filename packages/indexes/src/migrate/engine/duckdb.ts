@@ -1,7 +1,5 @@
 import { quoteIdentifier, type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
-import type { MigrationLine } from '../migration-host.ts'
-import { backupError, intoNewFile, literal } from './backup-file.ts'
 import type { MigrationEngine, TableState } from './engine.ts'
 
 /** One process at a time has a database open for writing, so that one at a time in this process is enough. */
@@ -27,9 +25,6 @@ export const duckdbMigrations: MigrationEngine = {
   sessionLock: undefined,
   holder: () => wait(undefined),
   tableStates,
-  async backup(line, path) {
-    await intoNewFile(path, () => copyDatabase(line, path))
-  },
 }
 
 function* tableStates(session: HostSession): Steps<readonly TableState[]> {
@@ -45,50 +40,4 @@ function* tableStates(session: HostSession): Steps<readonly TableState[]> {
     states.push({ id, name, parents: [], rows: Number(row!['n']) })
   }
   return states
-}
-
-/** As one transaction sees it: a copy of the file could be taken in the middle of a checkpoint. */
-async function copyDatabase(line: MigrationLine, path: string): Promise<void> {
-  const [current] = await line.query('select current_database() as name')
-  const name = String(current!['name'])
-  await line.run(`attach ${literal(path)} as keelson_backup`)
-  try {
-    const before = await contents(line, name)
-    await line.run(`copy from database ${quoteIdentifier(name, 'duckdb')} to keelson_backup`)
-    const copied = await contents(line, 'keelson_backup')
-    const after = await contents(line, name)
-    if (copied !== before && copied !== after) {
-      throw backupError(
-        `The backup to ${path} is not like the database: it has ${copied}, the database has ${before}. Nothing was ` +
-          'migrated. Copy the file while no process has it open.',
-      )
-    }
-  } finally {
-    await line.run('detach keelson_backup')
-  }
-}
-
-/** Everything by its kind and name, tables with the number of their rows. */
-async function contents(line: MigrationLine, database: string): Promise<string> {
-  const of = literal(database)
-  const objects = await line.query(
-    `select 'table' as kind, schema_name as schema, table_name as name from duckdb_tables() where database_name = ${of} and not temporary
-union all select 'view', schema_name, view_name from duckdb_views() where database_name = ${of} and not internal and not temporary
-union all select 'index', schema_name, index_name from duckdb_indexes() where database_name = ${of}
-union all select 'sequence', schema_name, sequence_name from duckdb_sequences() where database_name = ${of} and not temporary
-order by all`,
-  )
-  const parts: string[] = []
-  for (const { kind, schema, name } of objects as readonly Record<string, string>[]) {
-    const path = [schema!, name!].map((part) => quoteIdentifier(part, 'duckdb')).join('.')
-    if (kind !== 'table') {
-      parts.push(`${kind} ${path}`)
-      continue
-    }
-    const [row] = await line.query(
-      `select count(*)::varchar as n from ${quoteIdentifier(database, 'duckdb')}.${path}`,
-    )
-    parts.push(`table ${path} of ${String(row!['n'])} rows`)
-  }
-  return parts.join(', ')
 }

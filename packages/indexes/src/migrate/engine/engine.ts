@@ -52,8 +52,6 @@ export interface MigrationEngine {
   holder(session: HostSession, lock: LockNames): Steps<string | undefined>
   /** What `lostRows` compares with. */
   tableStates(session: HostSession): Steps<readonly TableState[]>
-  /** @throws {MigrationRefusedError} `MIGRATION_BACKUP` */
-  backup(line: MigrationLine, path: string): Promise<void>
 }
 
 /** What is known of a table's rows at a moment of a transaction. */

@@ -1,7 +1,6 @@
 import { type Steps, wait } from '@keelson/core'
 import { sha256 } from '../checksum.ts'
 import type { HostSession } from '../../host/host.ts'
-import { refuseBackup } from './backup-file.ts'
 import type { LockNames, MigrationEngine } from './engine.ts'
 
 /** A named lock of the session, since MySQL commits before each `CREATE` and `ALTER`. */
@@ -35,7 +34,6 @@ export const mysqlMigrations: MigrationEngine = {
   holder,
   // Nothing could be undone if something was lost.
   tableStates: () => wait([]),
-  backup: () => refuseBackup('MySQL', 'mysqldump --single-transaction'),
 }
 
 function* holder(session: HostSession, lock: LockNames): Steps<string | undefined> {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
-import { refuseBackup } from './backup-file.ts'
 import type { LockNames, MigrationEngine, TableState } from './engine.ts'
 
 /** An advisory lock, which PostgreSQL keeps by database. */
@@ -46,7 +45,6 @@ export const postgresqlMigrations: MigrationEngine = {
     return undefined
   },
   tableStates,
-  backup: () => refuseBackup('PostgreSQL', 'pg_dump'),
 }
 
 const holderSql = `select 'backend ' || a.pid || case when a.application_name = '' then '' else ' (' || a.application_name || ')' end ||

@@ -1,7 +1,5 @@
-import { quoteIdentifier, type Steps, takeSteps, wait } from '@keelson/core'
+import { quoteIdentifier, type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
-import type { MigrationLine } from '../migration-host.ts'
-import { backupError, intoNewFile, literal } from './backup-file.ts'
 import type { MigrationEngine, TableState } from './engine.ts'
 import { SqliteSettings } from './sqlite-settings.ts'
 
@@ -28,9 +26,6 @@ export const sqliteMigrations: MigrationEngine = {
   sessionLock: undefined,
   holder: () => wait(undefined),
   tableStates,
-  async backup(line, path) {
-    await intoNewFile(path, () => vacuumInto(line, path))
-  },
 }
 
 function* tableStates(session: HostSession): Steps<readonly TableState[]> {
@@ -48,25 +43,4 @@ function* tableStates(session: HostSession): Steps<readonly TableState[]> {
     states.push({ id: name, name, parents: [], rows: Number(row!['n']) })
   }
   return states
-}
-
-async function vacuumInto(line: MigrationLine, path: string): Promise<void> {
-  await line.run(`vacuum into ${literal(path)}`)
-  await line.run(`attach database ${literal(path)} as keelson_backup`)
-  let answer: unknown
-  try {
-    answer = await takeSteps(integrity(line))
-  } finally {
-    await line.run('detach database keelson_backup')
-  }
-  if (answer === 'ok') return
-  throw backupError(
-    `The backup to ${path} is not sound: integrity_check says ${String(answer)}. Nothing was migrated. ` +
-      'Check the disk, and the database itself.',
-  )
-}
-
-function* integrity(session: HostSession): Steps<unknown> {
-  const rows = yield* wait(session.query('pragma keelson_backup.integrity_check'))
-  return rows.map((row) => Object.values(row)[0]).join('; ')
 }

@@ -5,8 +5,8 @@ export interface ApplyOptions {
   /** Take steps that lose data: columns and tables that are dropped. @default false */
   readonly allowDrop?: boolean | undefined
   /**
-   * Make a copy of the database in this file first, and check that it is whole. The file must not exist. SQLite; for the others the
-   * error says what to use.
+   * Make a copy of the database in this file first, and check that it is whole. The file must not exist; where nothing is left to do,
+   * none is made. SQLite and DuckDB; for the others the error says what to use.
    */
   readonly backup?: string | undefined
   /** How long to wait for the lock on the schema, and on PostgreSQL for those on tables, in milliseconds. @default 30_000 */
@@ -40,7 +40,7 @@ export interface ApplyReport {
   /** How many had been taken before, by a run that was interrupted or another process. */
   readonly skipped: number
   readonly dryRun: boolean
-  /** The file of the backup. */
+  /** The file of the backup, where one was made. */
   readonly backup?: string
   /** Of each step that was taken. */
   readonly steps: readonly { readonly step: PlanStep; readonly elapsedMs: number }[]

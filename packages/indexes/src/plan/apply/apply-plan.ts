@@ -1,8 +1,11 @@
 import { type EngineName, invalidOption, KeelsonError, type Steps, takeSteps } from '@keelson/core'
 import { DestructiveStepError, OpenTransactionError, SchemaDriftError } from '../../errors.ts'
 import type { Host, HostSession } from '../../host/host.ts'
+import { backUp } from '../../backup/back-up.ts'
 import { concurrently as concurrent } from '../concurrently.ts'
+import { ensuredTablesOf } from '../ensure/ensured-tables.ts'
 import { Fingerprint } from '../fingerprint.ts'
+import { isRebuild } from '../change/rebuild.ts'
 import { readLiveTables } from '../live-schema.ts'
 import { inLockedTransaction, onLockedConnection, type Patience } from '../lock/schema-lock.ts'
 import type { PlanStep, SchemaPlan } from '../schema-plan.ts'
@@ -12,7 +15,6 @@ import {
   type NormalisedOptions,
   normaliseApplyOptions,
 } from './apply-options.ts'
-import { backUp } from './backup.ts'
 import { checkOrphans, orphans } from './orphans.ts'
 import { analyseNewIndexes } from './statistics.ts'
 import { checkRows, takeStep } from './take-step.ts'
@@ -45,16 +47,25 @@ export async function runPlan(
   const start = performance.now()
   const patience: Patience = { where, lockTimeoutMs, signal }
   const run = new PlanRun(host, plan, steps, normalised)
+  let isBackedUp = false
   if (dryRun) await takeSteps(run.look(host))
   else {
-    if (backup !== undefined) await takeSteps(backUp(host, backup))
-    await run.apply(patience)
+    if (backup !== undefined && (await takeSteps(run.isNeeded(host)))) {
+      await takeSteps(backUp(host, host.engine, backup, where))
+      isBackedUp = true
+    }
+    try {
+      await run.apply(patience)
+    } finally {
+      // Tables may be gone that were known to be there.
+      ensuredTablesOf(host.identity).forget()
+    }
   }
   return {
     applied: dryRun ? steps.length - run.skipped : run.taken.length,
     skipped: run.skipped,
     dryRun,
-    ...(backup !== undefined && !dryRun && { backup }),
+    ...(backup !== undefined && isBackedUp && { backup }),
     steps: run.taken,
     elapsedMs: performance.now() - start,
     fingerprint: dryRun ? run.found : (steps.at(-1)?.after ?? plan.fingerprint),
@@ -107,6 +118,11 @@ class PlanRun {
       if (!made.has(step.table)) yield* checkRows(session, step)
       if (step.kind === 'addColumn' || step.kind === 'createTable') made.add(step.table)
     }
+  }
+
+  /** Whether there is a step to take. @throws {SchemaDriftError} */
+  *isNeeded(session: HostSession): Steps<boolean> {
+    return (yield* this.#firstStep(session)) < this.#steps.length
   }
 
   *#takeAll(session: HostSession): Steps<void> {
@@ -177,11 +193,6 @@ class PlanRun {
     if (done === -1) throw new SchemaDriftError(fingerprint, found)
     return done + 1
   }
-}
-
-/** Of SQLite, whatever the kind: what undoes a column that was dropped is a rebuild, too. */
-function isRebuild(sql: readonly string[]): boolean {
-  return sql[0]?.startsWith('pragma legacy_alter_table') === true
 }
 
 function checkPlan(plan: SchemaPlan, engine: EngineName): void {

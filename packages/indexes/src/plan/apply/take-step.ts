@@ -1,7 +1,15 @@
-import { type EngineName, quoteIdentifier, type Steps, wait } from '@keelson/core'
+import {
+  attachSuppressed,
+  describeError,
+  type EngineName,
+  quoteIdentifier,
+  type Steps,
+  wait,
+} from '@keelson/core'
 import { RebuildError, RowsInTheWayError } from '../../errors.ts'
 import type { HostSession, Row } from '../../host/host.ts'
 import { duplicateCount } from '../change/prechecks.ts'
+import { isRebuild } from '../change/rebuild.ts'
 import { tableNameSql } from '../../sql/table-name.ts'
 import type { PlanStep, StepCheck } from '../schema-plan.ts'
 
@@ -10,7 +18,12 @@ export function* takeStep(session: HostSession, step: PlanStep, engine: EngineNa
   yield* checkRows(session, step)
   if (step.kind === 'createIndex') yield* dropUnfinished(session, step, engine)
   const before = yield* countForRebuild(session, step, engine)
-  for (const sql of step.sql) yield* wait(session.run(sql))
+  try {
+    for (const sql of step.sql) yield* wait(session.run(sql))
+  } catch (error) {
+    yield* endRebuild(session, step, error)
+    throw error
+  }
   const after = yield* countForRebuild(session, step, engine)
   if (before !== after) {
     throw new RebuildError(
@@ -21,10 +34,31 @@ export function* takeStep(session: HostSession, step: PlanStep, engine: EngineNa
   }
 }
 
+/** The setting belongs to the connection, and outlasts the transaction that is undone. */
+function* endRebuild(session: HostSession, { sql }: PlanStep, error: unknown): Steps<void> {
+  if (!isRebuild(sql)) return
+  try {
+    yield* wait(session.run(sql.at(-1)!))
+  } catch (later) {
+    attachSuppressed(error, later)
+  }
+}
+
 export function* checkRows(session: HostSession, step: PlanStep): Steps<void> {
   for (const check of step.prechecks ?? []) {
-    const [row] = yield* wait(session.query(check.sql))
+    const row = yield* firstRow(session, check.sql)
     if (row !== undefined) throw new RowsInTheWayError(step, row, messageOf(step, check, row))
+  }
+}
+
+/** Empty for one that is there and has a number that the driver refuses to give, since it could only round it. */
+function* firstRow(session: HostSession, sql: string): Steps<Row | undefined> {
+  try {
+    const [row] = yield* wait(session.query(sql))
+    return row
+  } catch (error) {
+    if (describeError(error).code === 'INT64_RANGE') return {}
+    throw error
   }
 }
 
@@ -51,6 +85,7 @@ function messageOf(step: PlanStep, { finds, of }: StepCheck, row: Row): string {
 }
 
 function text(row: Row): string {
+  if (Object.keys(row).length === 0) return 'a row with a number that this driver does not give'
   const all = JSON.stringify(row, (_, value: unknown) =>
     typeof value === 'bigint' ? `${value}` : value,
   )

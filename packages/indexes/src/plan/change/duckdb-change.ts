@@ -14,10 +14,11 @@ import type { PlanBuilder } from '../plan-builder.ts'
 import type { ColumnChange } from '../table-difference.ts'
 import type { Change } from './change.ts'
 import { withColumn, withoutColumn } from './changed-table.ts'
-import { isOver, needsColumn } from './columns-of.ts'
+import { needsColumn } from './columns-of.ts'
 import { copySql } from './copied-columns.ts'
 import { whatChanges } from './postgresql-change.ts'
-import { newColumnChecks, nullCheck, violationCheck } from './prechecks.ts'
+import { newColumnChecks, nullCheck } from './prechecks.ts'
+import { rebuildStep } from './rebuild.ts'
 import { checkTypeChange } from './type-change.ts'
 
 const engine = 'duckdb'
@@ -294,32 +295,18 @@ function changeSql(at: string, from: ColumnDefinition, to: ColumnDefinition): re
 
 function rebuild(change: Change, plan: PlanBuilder): void {
   const { difference, text } = change
-  const { addedChecks, addedColumns, changedColumns, desired, live, removedColumns } = difference
+  const { desired, live } = difference
   const before = current(change, plan)
   const next = { ...desired, indexes: before.indexes }
   const estimate = writeEstimate({ ...live, indexes: [] }, text.rows, engine)
-  const prechecks = [
-    ...changedColumns
-      .filter(({ from, to }) => from.nullable && !to.nullable)
-      .map(({ from }) => nullCheck(live, from.name, engine)),
-    ...addedColumns.flatMap((column) => newColumnChecks(live, column, engine)),
-    ...addedChecks
-      .filter(({ predicate }) => isOver(predicate, live))
-      .map((check) => violationCheck(live, check, engine)),
-  ]
-  const removed = removedColumns.map(({ name }) => name)
   plan.add(
     live,
-    {
-      kind: 'rebuildTable',
-      ...(removed.length > 0 && { object: removed.join(', ') }),
-      risk: removed.length > 0 ? 'destructive' : lockingRisk(estimate),
+    rebuildStep(difference, engine, {
       why: 'DuckDB cannot alter this in place.',
       sql: rebuildSql(before, next),
       down: rebuildSql(next, before),
       estimate,
-      ...(prechecks.length > 0 && { prechecks }),
-    },
+    }),
     next,
   )
 }

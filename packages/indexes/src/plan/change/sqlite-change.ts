@@ -13,8 +13,8 @@ import { type ColumnChange, isSameColumn } from '../table-difference.ts'
 import type { Change } from './change.ts'
 import { withColumn, withoutCheck, withoutColumn } from './changed-table.ts'
 import { copySql } from './copied-columns.ts'
-import { isOver } from './columns-of.ts'
 import { newColumnChecks, nullCheck, violationCheck } from './prechecks.ts'
+import { rebuilding, rebuildStep } from './rebuild.ts'
 import { checkTypeChange } from './type-change.ts'
 
 const engine = 'sqlite'
@@ -203,33 +203,19 @@ function alter(
 
 function rebuild(change: Change, plan: PlanBuilder): void {
   const { difference, text } = change
-  const { live, desired, removedColumns, changedColumns, addedColumns, addedChecks } = difference
+  const { desired, live } = difference
   checkRebuildable(change)
   const before = current(change, plan)
   const next = { ...desired, indexes: before.indexes }
   const estimate = writeEstimate(live, text.rows, engine)
-  const prechecks = [
-    ...changedColumns
-      .filter(({ from, to }) => from.nullable && !to.nullable)
-      .map(({ from }) => nullCheck(live, from.name, engine)),
-    ...addedColumns.flatMap((column) => newColumnChecks(live, column, engine)),
-    ...addedChecks
-      .filter(({ predicate }) => isOver(predicate, live))
-      .map((check) => violationCheck(live, check, engine)),
-  ]
-  const removed = removedColumns.map(({ name }) => name)
   plan.add(
     live,
-    {
-      kind: 'rebuildTable',
-      ...(removed.length > 0 && { object: removed.join(', ') }),
-      risk: removed.length > 0 ? 'destructive' : lockingRisk(estimate),
+    rebuildStep(difference, engine, {
       why: whyRebuilt(change),
       sql: rebuildSql(change, before, next, createTableSql(next, engine)),
       down: rebuildSql(change, next, before, [textOf(change)]),
       estimate,
-      ...(prechecks.length > 0 && { prechecks }),
-    },
+    }),
     next,
   )
 }
@@ -249,8 +235,7 @@ function rebuildSql(
   const oldName = tableNameSql({ name: old, ...(schema !== undefined && { schema }) }, engine)
   const isNumbered = [from, to].every(({ columns }) => columns.some(({ identity }) => identity))
   const kept = to.indexes.flatMap((index) => text.indexes.get(index.name ?? '') ?? [])
-  return [
-    'pragma legacy_alter_table = on',
+  return rebuilding(
     `alter table ${tableNameSql(difference.live, engine)} rename to ${quoteIdentifier(old, engine)}`,
     ...create,
     ...copySql(from, old, to, engine),
@@ -258,8 +243,7 @@ function rebuildSql(
     `drop table ${oldName}`,
     ...kept,
     ...text.triggers,
-    'pragma legacy_alter_table = off',
-  ]
+  )
 }
 
 /** The highest number that was ever given, which may be of a row that is no more. */

@@ -6,8 +6,9 @@ const maxHashes = 10_000
 
 /** Which tables a database is known to have. */
 export class EnsuredTables {
-  readonly #objects = new WeakSet<TableDefinition>()
+  #objects = new WeakSet<TableDefinition>()
   readonly #hashes = new Set<string>()
+  #age = 0
   /** What is being done now, by what is asked for. */
   readonly running: Map<string, Promise<void>> = new Map()
 
@@ -30,6 +31,18 @@ export class EnsuredTables {
       if (this.#hashes.size <= maxHashes) break
       this.#hashes.delete(oldest)
     }
+  }
+
+  /** Changes whenever something is forgotten: what was found out before then is not to be added. */
+  get age(): number {
+    return this.#age
+  }
+
+  forget(): void {
+    this.#age++
+    this.#objects = new WeakSet()
+    this.#hashes.clear()
+    this.running.clear()
   }
 
   #hasAlike(table: TableDefinition): boolean {

@@ -50,14 +50,37 @@ export async function runEnsure(
   }
   // Many ask for the same at once: when a program starts, and when a client has posted a schema.
   const asked = tables.map(hashOf).join()
-  const running = known.running.get(asked)
-  if (running !== undefined) return running
+  for (let running; (running = known.running.get(asked)) !== undefined;)
+    if (await hasSucceeded(running, signal)) return
   const run = ensureOutside(host, known, tables, patience)
   known.running.set(asked, run)
   try {
     await run
   } finally {
-    known.running.delete(asked)
+    if (known.running.get(asked) === run) known.running.delete(asked)
+  }
+}
+
+/** Waits for what another call does. One that fails, as by its own signal, says nothing of this call. */
+async function hasSucceeded(
+  running: Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  signal?.throwIfAborted()
+  const done = running.then(
+    () => true,
+    () => false,
+  )
+  if (signal === undefined) return done
+  let stop!: () => void
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([done, stopped])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 
@@ -67,9 +90,10 @@ async function ensureOutside(
   tables: readonly TableDefinition[],
   patience: Patience,
 ): Promise<void> {
+  const { age } = known
   if (!(await isComplete(host, tables)))
     await inLockedTransaction(host, patience, (session) => createMissing(session, host, tables))
-  known.add(tables)
+  if (known.age === age) known.add(tables)
 }
 
 /** Without the lock, which nearly nobody needs: most programs start on a database that has its tables. */

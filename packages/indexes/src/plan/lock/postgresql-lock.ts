@@ -17,19 +17,20 @@ export const postgresqlLock: SchemaLock = {
   *take(session, patience, isOutermost) {
     // What was committed while it waited has to be seen, whatever the default of the database.
     if (isOutermost) yield* wait(session.run('set transaction isolation level read committed'))
-    yield* waitAtMost(session, patience, 'set local')
     yield* acquire(session, patience, 'pg_try_advisory_xact_lock')
+    return yield* waitAtMost(session, patience, true)
   },
 
   async hold(pinned, patience, fn) {
     await takeSteps(acquire(pinned, patience, 'pg_try_advisory_lock'))
-    await takeSteps(waitAtMost(pinned, patience, 'set'))
+    let restore: (() => Steps<void>) | undefined
     const release = async (): Promise<void> => {
       await pinned.query(`select pg_advisory_unlock(${key})`)
-      await pinned.run('reset lock_timeout')
+      if (restore !== undefined) await takeSteps(restore())
     }
     let result
     try {
+      restore = await takeSteps(waitAtMost(pinned, patience, false))
       result = await fn()
     } catch (error) {
       await release().catch((later: unknown) => attachSuppressed(error, later))
@@ -66,12 +67,22 @@ function* acquire(
   }
 }
 
-/** It holds for the locks on tables, too: everybody queues behind a statement of DDL that waits for one. */
+/**
+ * It holds for the locks on tables, too: everybody queues behind a statement of DDL that waits for one.
+ *
+ * @returns what sets it back to what it was
+ */
 function* waitAtMost(
   session: HostSession,
   { lockTimeoutMs }: Patience,
-  set: 'set' | 'set local',
-): Steps<void> {
+  isLocal: boolean,
+): Steps<() => Steps<void>> {
   // 0 would be for ever.
-  yield* wait(session.run(`${set} lock_timeout = ${Math.max(1, Math.ceil(lockTimeoutMs))}`))
+  const timeout = String(Math.max(1, Math.ceil(lockTimeoutMs)))
+  const [row] = yield* wait(session.query(`select current_setting('lock_timeout') as before`))
+  const set = function* (to: string): Steps<void> {
+    yield* wait(session.query('select set_config($1, $2, $3)', ['lock_timeout', to, isLocal]))
+  }
+  yield* set(timeout)
+  return () => set(String(row?.['before']))
 }

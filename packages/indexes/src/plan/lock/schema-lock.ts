@@ -8,8 +8,16 @@ import { sqliteLock } from './sqlite-lock.ts'
 
 /** What an engine offers for one at a time to change its schema, among all processes that use this package. */
 export interface SchemaLock {
-  /** The first statements of a transaction that is to have the lock until its end. Absent where DDL is in no transaction. */
-  readonly take?: (session: HostSession, patience: Patience, isOutermost: boolean) => Steps<void>
+  /**
+   * The first statements of a transaction that is to have the lock until its end. Absent where DDL is in no transaction.
+   *
+   * @returns what puts settings back, for what comes after it in somebody else's transaction
+   */
+  readonly take?: (
+    session: HostSession,
+    patience: Patience,
+    isOutermost: boolean,
+  ) => Steps<(() => Steps<void>) | void>
   /** Runs `fn` while it has the lock, in no transaction. Absent where DDL always is in one. */
   readonly hold?: <R>(pinned: Host, patience: Patience, fn: () => Promise<R>) => Promise<R>
   /** Runs `fn` in its turn among those of this process, for an engine that lets no other process in. */
@@ -54,8 +62,11 @@ export async function inLockedTransaction<R>(
   if (take === undefined) return onLockedConnection(host, patience, (on) => takeSteps(fn(on)))
   const isOutermost = !host.isInTransaction
   const locked = function* (session: HostSession): Steps<R> {
-    yield* take(session, patience, isOutermost)
-    return yield* fn(session)
+    const restore = yield* take(session, patience, isOutermost)
+    const result = yield* fn(session)
+    // What fails is undone, and its settings with it.
+    if (!isOutermost && restore !== undefined) yield* restore()
+    return result
   }
   const attempt = (): Promise<R> =>
     telling(host, patience, () =>
