@@ -95,7 +95,9 @@ export function* planSchema(
     for (const { table, key } of [...later, ...laterKeys(altered, engine)])
       addForeignKey(table, key, plan)
     for (const table of missing)
-      for (const index of table.indexes) createIndex(table, index, 0, plan)
+      for (const index of table.indexes)
+        // One behind a UNIQUE constraint comes with its table.
+        if (index.constraint !== true) createIndex(table, index, 0, plan)
     for (const { desired: table, addedIndexes, live: before } of altered)
       for (const index of addedIndexes)
         createIndex(table, index, texts.get(tableKey(before))?.rows ?? 0, plan)
