@@ -18,7 +18,7 @@ const open = (name: string): Database.Database =>
   new Database(files.file(name.replaceAll(/\W+/g, '-')))
 const results: Record<string, Standing[]> = {}
 
-await compare('Kysely, a driver that does nothing', nullContenders(), 20_000)
+await compare('Kysely, a driver that does nothing', nullContenders(), 100_000)
 await compare('Kysely on SQLite, a query built each time', sqliteContenders(open), 2_000)
 await compare('Drizzle on SQLite, a prepared query', drizzleContenders(open, 'prepared'), 5_000)
 await compare('Drizzle on SQLite, a query built each time', drizzleContenders(open, 'built'), 2_000)

@@ -73,6 +73,12 @@ const steps: readonly { title: string; wayOut: string; work: () => Promise<unkno
     wayOut: 'It is scripts/release-check/program.ts; start it again in the folder below.',
     work: () => run(process.execPath, ['program.ts'], project),
   },
+  {
+    title: 'the command runs',
+    wayOut:
+      'Start `npx keelson --help` in the folder below; `bin` in its package.json leads to what is run.',
+    work: () => run(join(project, 'node_modules/.bin/keelson'), ['--help'], project),
+  },
 ]
 
 for (const { title, wayOut, work } of steps) {
@@ -143,7 +149,9 @@ async function install(): Promise<void> {
   await run('npm', ['install', '--no-audit', '--no-fund'], project)
 
   const { packages } = JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8'))
-  const installed = Object.keys(packages).filter((path) => path.includes('node_modules/@keelson/'))
+  const installed = Object.keys(packages).filter((path) =>
+    /node_modules\/(@keelson\/|keelson$)/.test(path),
+  )
   if (installed.length !== packed.length) {
     throw new Error(
       `A package is installed twice, once from the registry:\n${installed.join('\n')}`,

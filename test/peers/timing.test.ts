@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
 import { SqliteDialect, sql as kyselySql } from 'kysely'
 import { describe, expect, test } from 'vitest'
+import { rejection } from '../support/rejection.ts'
 import { item } from '../transactions/drizzle/drivers.ts'
 import {
   type DrizzleWatcher,
@@ -25,6 +26,9 @@ interface Task<W> {
   /** Peers that get it right; Keelson does. */
   readonly alsoRight: readonly string[]
 }
+
+/** Nobody can write on it. */
+const thrown = Object.freeze(new Error('the very one'))
 
 async function open(watcher: KyselyWatcher, options?: Parameters<KyselyWatcher['open']>[1]) {
   const opened = watcher.open<Tables>(
@@ -89,6 +93,118 @@ const kyselyTasks: readonly Task<KyselyWatcher>[] = [
       return seen().at(-1)!.rows === 3
     },
     alsoRight: ['kysely-opentelemetry'],
+  },
+  {
+    name: 'lets no query fail, or go unseen, for a sink that throws',
+    async run(watcher) {
+      let isBroken = false
+      const brokenSink = (): void => {
+        if (isBroken) throw new Error('a sink is broken')
+      }
+      const { db, seen } = await open(watcher, { brokenSink })
+      isBroken = true
+      const rows = await db
+        .selectFrom('item')
+        .selectAll()
+        .execute()
+        .catch(() => undefined)
+      return rows?.length === 3 && seen().at(-1)?.what.startsWith('select') === true
+    },
+    alsoRight: [],
+  },
+  {
+    name: 'gives the caller the very error of the driver',
+    async run(watcher) {
+      const database = new Database(':memory:')
+      database.function('fail', () => {
+        throw thrown
+      })
+      const { db } = watcher.open<Tables>(new SqliteDialect({ database }))
+      const error = await rejection(kyselySql`select fail()`.execute(db))
+      return error === thrown && Object.keys(error).length === 0
+    },
+    alsoRight: ["Kysely's log", 'kysely-opentelemetry'],
+  },
+  {
+    name: 'tells two pools of one engine apart',
+    async run(watcher) {
+      const beside = {}
+      const one = await open(watcher, { beside })
+      const other = await open(watcher, { beside })
+      await one.db.selectFrom('item').selectAll().execute()
+      const first = one.seen().at(-1)!
+      await other.db.selectFrom('item').selectAll().execute()
+      const second = other.seen().at(-1)!
+      return first.database !== undefined && first.database !== second.database
+    },
+    alsoRight: [],
+  },
+  {
+    name: 'tells inserts of one row and of three by one fingerprint',
+    async run(watcher) {
+      const { db, seen } = await open(watcher)
+      const rows = (from: number, count: number): Tables['item'][] =>
+        Array.from({ length: count }, (_, at) => ({ id: from + at, name: 'x' }))
+      await db.insertInto('item').values(rows(10, 1)).execute()
+      await db.insertInto('item').values(rows(20, 3)).execute()
+      const [one, three] = seen().slice(-2)
+      return one!.fingerprint !== undefined && one!.fingerprint === three!.fingerprint
+    },
+    alsoRight: [],
+  },
+  {
+    name: 'puts the text of a query on its span as it was sent, under the stable names',
+    async run(watcher) {
+      const { db, seen } = await open(watcher, { spans: true })
+      await db.selectFrom('item').selectAll().where('id', '=', 1).execute()
+      const { attributes = {} } = seen().at(-1)!
+      return (
+        attributes['db.query.text'] === 'select * from "item" where "id" = ?' &&
+        attributes['db.system.name'] === 'sqlite' &&
+        attributes['db.query.summary'] === 'SELECT item' &&
+        attributes['db.operation.name'] === 'SELECT' &&
+        !('db.statement' in attributes)
+      )
+    },
+    alsoRight: ['kysely-opentelemetry'],
+  },
+  {
+    name: 'calls no insert of several rows a batch',
+    async run(watcher) {
+      const { db, seen } = await open(watcher, { spans: true })
+      const values = [4, 5].map((id) => ({ id, name: 'x' }))
+      await db.insertInto('item').values(values).execute()
+      const { attributes } = seen().at(-1)!
+      return attributes !== undefined && !('db.operation.batch.size' in attributes)
+    },
+    alsoRight: ['kysely-opentelemetry'],
+  },
+  {
+    name: 'names no collection where a query has two',
+    async run(watcher) {
+      const { db, seen } = await open(watcher, { spans: true })
+      await db
+        .selectFrom('item as one')
+        .innerJoin('item as other', 'one.id', 'other.id')
+        .select('one.id')
+        .execute()
+      const { attributes } = seen().at(-1)!
+      return attributes !== undefined && !('db.collection.name' in attributes)
+    },
+    alsoRight: [],
+  },
+  {
+    name: 'names an error by the code of the engine',
+    async run(watcher) {
+      const { db, seen } = await open(watcher, { spans: true })
+      await rejection(db.insertInto('item').values({ id: 1, name: 'again' }).execute())
+      const { attributes = {} } = seen().at(-1)!
+      return (
+        attributes['error.type'] === 'SQLITE_CONSTRAINT_PRIMARYKEY' &&
+        attributes['db.response.status_code'] === 'SQLITE_CONSTRAINT_PRIMARYKEY'
+      )
+    },
+    alsoRight: [],
   },
 ]
 

@@ -1,6 +1,7 @@
-import { createTiming, type QueryEvent } from '@keelson/timing'
+import { createTiming, type QueryEvent, type Timing } from '@keelson/timing'
 import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
+import { spanSink } from '@keelson/timing/opentelemetry'
 import { instrumentDrizzleClient } from '@kubiks/otel-drizzle'
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
@@ -23,20 +24,35 @@ export interface Seen {
   readonly ms: number | undefined
   readonly waitMs: number | undefined
   readonly rows: number | undefined
+  /** Under which database it is counted. */
+  readonly database?: string | undefined
+  /** By what statements are told to be the same. */
+  readonly fingerprint?: string | undefined
+  /** What is on the span of OpenTelemetry. */
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+interface WatcherOptions {
+  /** Another one that hears of each query, and takes its time. */
+  readonly slowSink?: () => Promise<void>
+  /** Another one that fails. */
+  readonly brokenSink?: () => void
+  /** The same object for databases that are watched together. */
+  readonly beside?: { timing?: Timing }
+  /** Spans instead of events. */
+  readonly spans?: boolean
 }
 
 export interface KyselyWatcher {
   readonly name: string
-  open<DB>(
-    dialect: Dialect,
-    options?: { readonly slowSink?: () => Promise<void> },
-  ): { db: Kysely<DB>; seen: () => Seen[] }
+  open<DB>(dialect: Dialect, options?: WatcherOptions): { db: Kysely<DB>; seen: () => Seen[] }
 }
 
 const exporter = new InMemorySpanExporter()
 const tracerProvider = new BasicTracerProvider({
   spanProcessors: [new SimpleSpanProcessor(exporter)],
 })
+const nothing = { forceFlush: async () => {}, shutdown: async () => {} }
 trace.setGlobalTracerProvider(tracerProvider)
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 
@@ -50,7 +66,15 @@ function spansSince(count: number): Seen[] {
       ms: seconds * 1e3 + nanoseconds / 1e6,
       waitMs: numeric(Object.entries(attributes).find(([name]) => /acquire/.test(name))?.[1]),
       rows: numeric(attributes['db.response.returned_rows']),
+      fingerprint: fingerprintIn(attributes),
+      attributes,
     }))
+}
+
+/** What a published package puts on a span to tell statements by, if anything. */
+function fingerprintIn(attributes: Readonly<Record<string, unknown>>): string | undefined {
+  const found = Object.entries(attributes).find(([name]) => /fingerprint|hash/i.test(name))
+  return found === undefined ? undefined : String(found[1])
 }
 
 function numeric(value: unknown): number | undefined {
@@ -62,31 +86,42 @@ function closing<DB>(db: Kysely<DB>): Kysely<DB> {
   return db
 }
 
-function seenIn({ sql, executeMs, decodeMs = 0, dbMs, waitMs, rows }: QueryEvent): Seen {
-  return { what: sql, ms: dbMs ?? executeMs + decodeMs, waitMs, rows }
+function seenIn({ sql, executeMs, decodeMs = 0, dbMs, waitMs, rows, db, fp }: QueryEvent): Seen {
+  return {
+    what: sql,
+    ms: dbMs ?? executeMs + decodeMs,
+    waitMs,
+    rows,
+    database: db,
+    fingerprint: fp!.id,
+  }
 }
 
 const keelson: KyselyWatcher = {
   name: '@keelson/timing',
-  open(dialect, { slowSink } = {}) {
+  open(dialect, { slowSink, brokenSink, spans, beside = {} } = {}) {
     const all: Seen[] = []
-    const timing = createTiming({
-      sinks: [
-        { query: (event) => void all.push(seenIn(event)) },
-        ...(slowSink ? [{ query: slowSink }] : []),
-      ],
-    })
-    return { db: closing(new Kysely({ dialect: withTiming(dialect, timing) })), seen: () => all }
+    const before = exporter.getFinishedSpans().length
+    const tracer = tracerProvider.getTracer('peers')
+    const timing = (beside.timing ??= createTiming())
+    for (const query of [slowSink, brokenSink]) if (query !== undefined) timing.addSink({ query })
+    timing.addSink({ query: (event) => void all.push(seenIn(event)) })
+    if (spans === true) timing.addSink(spanSink({ spans: 'all', tracer }))
+    return {
+      db: closing(new Kysely({ dialect: withTiming(dialect, timing) })),
+      seen: () => (spans === true ? spansSince(before) : all),
+    }
   },
 }
 
 const kyselyLog: KyselyWatcher = {
   name: "Kysely's log",
-  open(dialect, { slowSink } = {}) {
+  open(dialect, { slowSink, brokenSink } = {}) {
     const all: Seen[] = []
     const log = async ({ query, queryDurationMillis }: LogEvent): Promise<void> => {
       if (!/^(begin|commit|rollback)/.test(query.sql))
         all.push({ what: query.sql, ms: queryDurationMillis, waitMs: undefined, rows: undefined })
+      brokenSink?.()
       await slowSink?.()
     }
     return { db: closing(new Kysely({ dialect, log })), seen: () => all }
@@ -95,10 +130,15 @@ const kyselyLog: KyselyWatcher = {
 
 const kyselyOpenTelemetry: KyselyWatcher = {
   name: 'kysely-opentelemetry',
-  open(dialect) {
+  open(dialect, { brokenSink } = {}) {
     const before = exporter.getFinishedSpans().length
+    const broken = { onStart: brokenSink ?? (() => {}), onEnd() {}, ...nothing }
+    const provider =
+      brokenSink === undefined
+        ? tracerProvider
+        : new BasicTracerProvider({ spanProcessors: [broken, new SimpleSpanProcessor(exporter)] })
     return {
-      db: closing(new Kysely({ dialect: observeDialect(dialect, { tracerProvider }) })),
+      db: closing(new Kysely({ dialect: observeDialect(dialect, { tracerProvider: provider }) })),
       seen: () => spansSince(before),
     }
   },

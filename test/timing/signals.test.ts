@@ -362,4 +362,75 @@ describe('a pool', () => {
     expect(acquired).toHaveLength(3)
     expect(Math.max(...acquired.map(Number))).toBeGreaterThan(4_000)
   })
+
+  test('that is stuck is told of while no query comes back, until the timing is closed', async () => {
+    const { createDatabase } = await postgres()
+    const pool = new Pool({ connectionString: await createDatabase(), max: 1 })
+    const signals: Signal[] = []
+    const timing = createTiming({
+      sinks: [{ signal: (signal) => signals.push(signal) }],
+      cooldownMs: 0,
+    })
+    const db = new Kysely<unknown>({
+      dialect: withTiming(new PostgresDialect({ pool }), timing, { pool }),
+    })
+    onTestFinished(() => db.destroy())
+    let looks = 0
+    Object.defineProperty(pool, 'totalCount', {
+      get: () => {
+        looks++
+        return Reflect.get(Object.getPrototypeOf(pool) as Pool, 'totalCount', pool) as number
+      },
+    })
+    const stuck = new AbortController()
+    onTestFinished(() => stuck.abort())
+    const holding = db.connection().execute(() => once(stuck.signal, 'abort'))
+    const waiting = sql`select 1`.execute(db)
+    for (let waited = 0; signals.length === 0 && waited < 100; waited++) await delay(100)
+    expect(signals).toMatchObject([
+      { type: 'pool_saturated', level: 'critical', evidence: { share: 1, max: 1, pending: 1 } },
+    ])
+    timing.close()
+    expect(timing.isEnabled).toBe(false)
+    const looked = looks
+    await delay(1_300)
+    expect(looks).toBe(looked)
+    stuck.abort()
+    await Promise.all([holding, waiting])
+  })
+})
+
+describe('the size of a file', () => {
+  test('is looked at now and then after a query, and not inside a transaction', async () => {
+    const signals: Signal[] = []
+    const timing = createTiming({
+      sizes: { everyMs: 10, warnBytes: 1, walBytes: 1 },
+      sinks: [{ signal: (signal) => signals.push(signal) }],
+    })
+    const db = new Kysely<Tables>({
+      dialect: withTiming(await sqliteOurs.dialect(), timing),
+    })
+    onTestFinished(() => db.destroy())
+    await sql`create table item (id integer primary key, name text)`.execute(db)
+    await delay(1_100)
+    await timing.settled()
+    // A program that runs no query is asked nothing.
+    expect(signals).toEqual([])
+    await byId(db, 1)
+    await timing.settled()
+    expect(signals).toMatchObject([
+      { type: 'db_size', level: 'warn', evidence: { database: 'sqlite' } },
+      { type: 'wal_size', level: 'warn' },
+    ])
+    expect(timing.report().totals.calls).toBe(2)
+    expect(timing.report().findings.join()).toContain('Delete or archive what is old')
+  })
+
+  test('is looked at never where the rule is off', async () => {
+    const { db, timing, signals } = await open(sqliteOurs, { sizes: false })
+    await delay(1_100)
+    await byId(db, 1)
+    await timing.settled()
+    expect(signals).toEqual([])
+  })
 })

@@ -8,6 +8,8 @@ import {
   prettySink,
   type QueryEvent,
   type TimingOptions,
+  type Workload,
+  type WorkloadQuery,
 } from '@keelson/timing'
 import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
@@ -337,19 +339,71 @@ describe('the report', () => {
     expect(text).not.toContain('\u0007')
   })
 
-  test('serialises as JSON, and gives the workload for the advisor of indexes', async () => {
-    const { db, timing } = await open({})
-    await db.insertInto('item').values({ id: 1, name: 'a' }).execute()
+  test('serialises as JSON, with the advice of others', async () => {
+    const { db, timing } = await open({ advice: () => ['create index item_name on item (name)'] })
     await db.selectFrom('item').selectAll().execute()
     const json = JSON.parse(JSON.stringify(timing.report()))
-    expect(json.queries).toHaveLength(3)
+    expect(json.queries).toHaveLength(2)
     expect(json.queries[0].histogram[0]).toEqual([expect.any(Number), 1])
-    expect(timing.workload()).toMatchObject({ v: 1, writes: { item: 1 } })
-    expect(timing.workload().queries.map(({ tables }) => tables)).toEqual([
-      ['item'],
-      ['item'],
-      ['item'],
-    ])
+    expect(json.findings).toEqual(['→ create index item_name on item (name)'])
+    expect(String(timing.report())).toContain('→ create index item_name on item (name)')
+  })
+})
+
+describe('the workload for an advisor of indexes', () => {
+  async function work(options: TimingOptions) {
+    const { db, timing } = await open(options)
+    timing.reset()
+    await db.insertInto('item').values({ id: 1, name: 'secret' }).execute()
+    for (const name of ['secret', 'b', 'c'])
+      await db.selectFrom('item').select('id').where('name', '=', name).execute()
+    await sql`delete from item where name = 'secret'`.execute(db)
+    return JSON.parse(JSON.stringify(timing.workload())) as Workload
+  }
+  const byOperation = ({ queries }: Workload, operation: string): WorkloadQuery =>
+    queries.find((query) => query.operation === operation)!
+
+  test('has each statement as it was printed, what it cost, and no value', async () => {
+    const workload = await work({})
+    expect(workload).toMatchObject({ v: 1, writes: { item: 2 } })
+    expect(JSON.stringify(workload)).not.toContain('secret')
+    const select = byOperation(workload, 'SELECT')
+    expect(select).toMatchObject({
+      database: 'sqlite',
+      system: 'sqlite',
+      text: 'select "id" from "item" where "name" = ?',
+      sql: 'select "id" from "item" where "name" = ?',
+      isWrite: false,
+      tables: ['item'],
+      calls: 3,
+      rows: 1,
+      affectedRows: 0,
+    })
+    expect(select.samples).toBeUndefined()
+    expect(select.totalMs).toBeGreaterThan(0)
+    expect(select.executeMs).toBe(select.totalMs)
+    expect(byOperation(workload, 'INSERT')).toMatchObject({
+      text: 'insert into "item" ("id", "name") values (?+)',
+      sql: 'insert into "item" ("id", "name") values (?, ?)',
+      isWrite: true,
+      affectedRows: 1,
+    })
+    // A value stands in its text.
+    expect(byOperation(workload, 'DELETE')).toMatchObject({
+      text: 'delete from item where name = ?',
+      isWrite: true,
+    })
+    expect(byOperation(workload, 'DELETE').sql).toBeUndefined()
+  })
+
+  test('has values of some calls where that is asked for', async () => {
+    const workload = await work({ sampleParams: 2 })
+    const { samples } = byOperation(workload, 'SELECT')
+    expect(samples).toHaveLength(2)
+    for (const { parameters } of samples!)
+      expect([['secret'], ['b'], ['c']]).toContainEqual(parameters)
+    expect(byOperation(workload, 'INSERT').samples).toEqual([{ parameters: [1, 'secret'] }])
+    expect(byOperation(workload, 'DELETE').samples).toBeUndefined()
   })
 })
 

@@ -94,7 +94,12 @@ export {
 } from './events/channels.ts'
 export { nextEventId } from './events/event-id.ts'
 export type { PoolEvent } from './events/pool-event.ts'
-export type { QueryEvent, QueryFingerprint, QueryOutcome } from './events/query-event.ts'
+export type {
+  BatchedStatement,
+  QueryEvent,
+  QueryFingerprint,
+  QueryOutcome,
+} from './events/query-event.ts'
 export {
   newQueryEvent,
   type QueryStart,
@@ -104,12 +109,18 @@ export {
 } from './events/query-trace.ts'
 export type { Signal } from './events/signal.ts'
 export type { TransactionEvent, TransactionOutcome } from './events/transaction-event.ts'
-export { callStatement, statementCall, type StatementCall } from './events/statement-call.ts'
+export {
+  callStatement,
+  callStatementWith,
+  statementCall,
+  type StatementCall,
+} from './events/statement-call.ts'
 export { TransactionTrace, type TransactionStart } from './events/transaction-trace.ts'
 export { excerpt } from './excerpt.ts'
 export { Holder } from './holder.ts'
 export { checkIdentifier, type IdentifierOptions, quoteIdentifier } from './identifier.ts'
 export { isThenable } from './is-thenable.ts'
+export { milliseconds } from './milliseconds.ts'
 export { objectFrom } from './object-from.ts'
 export { checkOptionNames, describeValue, invalidOption } from './options.ts'
 export type { LeakReport } from './pool/leak-watch.ts'
@@ -123,6 +134,7 @@ export type {
 export type { PoolStats } from './pool/pool-stats.ts'
 export { Pool } from './pool/pool.ts'
 export type { PoolCloseOptions, PoolCloseReport } from './pool/shutdown.ts'
+export { printable } from './printable.ts'
 export { settlesWithin } from './settles-within.ts'
 export { type Later, type Steps, takeSteps, takeStepsNow, wait } from './steps.ts'
 export { valuesByRow } from './values-by-row.ts'

@@ -17,7 +17,7 @@ export type {
   TransactionsReport,
   WaitReport,
 } from './output/report.ts'
-export type { Workload, WorkloadQuery } from './output/workload.ts'
+export type { Workload, WorkloadQuery, WorkloadSample } from './output/workload.ts'
 export type { PoolGauges } from './record/pool-reader.ts'
 export { type QueryContext, queryContext } from './record/query-context.ts'
 export type { ScopeOptions } from './record/scopes.ts'
@@ -25,8 +25,10 @@ export type { WatchedDatabaseOptions } from './record/watched-database.ts'
 export type { Sink } from './sink.ts'
 export { Histogram } from './stats/histogram.ts'
 export type { QueryPlan } from './stats/query-stats.ts'
+export type { SampledValue } from './stats/sampled-values.ts'
 export { createTiming, type Timing } from './timing.ts'
 export type {
+  BatchedStatement,
   PoolEvent,
   QueryEvent,
   QueryFingerprint,

@@ -1,4 +1,5 @@
 import { checkOptionNames, invalidOption, OptionError } from '@keelson/core'
+import { defaultBytes, defaultWalBytes } from './health/size-checks.ts'
 import type { Sink } from './sink.ts'
 
 /** What `createTiming()` may be told. Times are in milliseconds. */
@@ -30,7 +31,10 @@ export interface TimingOptions {
   readonly repeats?: number | false | undefined
   /** A transaction that is open for so long raises `long_tx`, while it is open. `false` for never. @default 5000 */
   readonly longTransactionMs?: number | false | undefined
-  /** The share of a pool in use that raises `pool_saturated` once it has lasted for three seconds. @default 0.8 */
+  /**
+   * The share of a pool in use that raises `pool_saturated` once it has lasted for three seconds. It is looked at every second
+   * as long as a database with a known pool is open, also when no query comes back. @default 0.8
+   */
   readonly poolSaturation?: number | false | undefined
   /**
    * The share of failed calls within a minute that raises `error_rate`, of at least 20 calls. Broken constraints are not
@@ -53,6 +57,21 @@ export interface TimingOptions {
         readonly scanMs?: number | undefined
       }
     | undefined
+  /**
+   * How large the files of SQLite or DuckDB may become: beyond `warnBytes` and `criticalBytes` (500 MB and 1000 MB) a `db_size`,
+   * beyond `walBytes` (64 MB) of write-ahead log a `wal_size` is raised. They are looked at after a query, every `everyMs` at
+   * most: a file that nobody queries does not grow. Never inside a transaction. `false` for never.
+   * @default { everyMs: 60000, warnBytes: 524288000, criticalBytes: 1048576000, walBytes: 67108864 }
+   */
+  readonly sizes?:
+    | false
+    | {
+        readonly everyMs?: number | undefined
+        readonly warnBytes?: number | undefined
+        readonly criticalBytes?: number | undefined
+        readonly walBytes?: number | undefined
+      }
+    | undefined
   /** A rule is silent about the same thing for so long after it has spoken. @default 60000 */
   readonly cooldownMs?: number | undefined
   /** Fingerprints that are counted apart; what has no place is counted in `<other>`. @default 500 */
@@ -61,6 +80,11 @@ export interface TimingOptions {
   readonly callSites?: boolean | undefined
   /** Have events hold the values of parameters. They may be secrets. @default false */
   readonly captureParams?: boolean | undefined
+  /**
+   * Keep the values of so many calls of each fingerprint, drawn at random, for `workload()`: an index advisor judges by them how
+   * many rows a condition leaves. They may be secrets, and are in what `workload()` gives. @default 0
+   */
+  readonly sampleParams?: number | undefined
   /** Who hears of queries, transactions, pools and signals, in this order. @default [] */
   readonly sinks?: readonly Sink[] | undefined
   /** Findings of others, asked for with each report: `advise()` of an index advisor, for example. One line each. */
@@ -81,10 +105,19 @@ export interface TimingSettings {
   readonly plans:
     | { readonly minCalls: number; readonly minTotalMs: number; readonly scanMs: number }
     | undefined
+  readonly sizes:
+    | {
+        readonly everyMs: number
+        readonly warnBytes: number
+        readonly criticalBytes: number
+        readonly walBytes: number
+      }
+    | undefined
   readonly cooldownMs: number
   readonly maxFingerprints: number
   readonly callSites: boolean
   readonly captureParams: boolean
+  readonly sampleParams: number
   readonly sinks: readonly Sink[]
   readonly advice: (() => readonly string[]) | undefined
 }
@@ -100,10 +133,12 @@ const names: readonly (keyof TimingOptions)[] = [
   'poolSaturation',
   'errorRate',
   'plans',
+  'sizes',
   'cooldownMs',
   'maxFingerprints',
   'callSites',
   'captureParams',
+  'sampleParams',
   'sinks',
   'advice',
 ]
@@ -135,10 +170,17 @@ export function settingsFrom(options: TimingOptions): TimingSettings {
     poolSaturation: share('poolSaturation', options.poolSaturation ?? 0.8),
     errorRate: share('errorRate', options.errorRate ?? 0.05),
     plans: group('plans', options.plans, { minCalls: 20, minTotalMs: 100, scanMs: 5 }),
+    sizes: group('sizes', options.sizes, {
+      everyMs: 60_000,
+      warnBytes: defaultBytes.warn,
+      criticalBytes: defaultBytes.critical,
+      walBytes: defaultWalBytes,
+    }),
     cooldownMs: notNegative('cooldownMs', options.cooldownMs ?? 60_000),
     maxFingerprints: whole('maxFingerprints', options.maxFingerprints ?? 500),
     callSites: boolean('callSites', options.callSites ?? false),
     captureParams: boolean('captureParams', options.captureParams ?? false),
+    sampleParams: count('sampleParams', options.sampleParams ?? 0),
     sinks: sinks(options.sinks ?? []),
     advice: options.advice,
   }
@@ -174,6 +216,12 @@ function share(option: string, value: unknown): number {
 function whole(option: string, value: unknown): number {
   if (!Number.isSafeInteger(value) || (value as number) < 1)
     invalidOption(where, option, value, 'a whole number of at least 1')
+  return value as number
+}
+
+function count(option: string, value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > 100)
+    invalidOption(where, option, value, 'a whole number from 0 to 100')
   return value as number
 }
 

@@ -45,8 +45,7 @@ export class Timing {
 
   /** What the queries were, for the advisor of `@keelson/indexes`: `JSON.stringify` it into `workload.json`. */
   workload(): Workload {
-    const { takenAt, queries } = this.report()
-    return workloadOf(takenAt, queries)
+    return workloadOf(this.#recorder.databases)
   }
 
   /**
@@ -81,9 +80,18 @@ export class Timing {
     return this.#recorder.sinks.failures
   }
 
-  /** Resolves once all plans that were asked for are there: for tests, and before a last report. */
+  /** Resolves once all plans and sizes that were asked for are there: for tests, and before a last report. */
   async settled(): Promise<void> {
-    await this.#recorder.rules.plans?.settled()
+    const { plans, sizes } = this.#recorder.rules
+    await Promise.all([plans?.settled(), sizes?.settled()])
+  }
+
+  /**
+   * Measures nothing any more, and ends its timers: that of open transactions, and that of pools. Without it they end with the
+   * transactions and databases that they are for, and never keep a process alive. What was counted can still be reported.
+   */
+  close(): void {
+    this.#recorder.close()
   }
 
   /** Forgets the counts of all fingerprints, and the signals. Databases, open transactions and exported series stay. */

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { auditSink, createTiming, queryContext, type QueryEvent } from '@keelson/timing'
+import {
+  type AuditEntry,
+  auditSink,
+  createTiming,
+  queryContext,
+  type QueryEvent,
+} from '@keelson/timing'
 import { withTiming } from '@keelson/timing/drizzle'
 import { failOnScan } from '@keelson/timing/testing'
 import { transaction } from '@keelson/transactions/drizzle'
@@ -156,6 +162,45 @@ for (const driver of drivers) {
         expect(batch!.fp!.text).toMatch(/^insert .*; select .*$/)
         await db.batch([db.select().from(table)])
         expect(queries()[0]!.batchSize).toBeUndefined()
+      })
+
+      test.for(all)('audits each write of a batch: %s', async (arrangement) => {
+        const entries: AuditEntry[] = []
+        const sinks = [auditSink((told) => entries.push(...told))]
+        const { db, table, execute, timing } = await openTimed(driver, arrangement, { sinks })
+        await execute('create table other (name text)')
+        entries.length = 0
+        const batch = (name: string): Promise<unknown> =>
+          timing.scope('job', { actor: 'ada' }, () =>
+            db.batch([
+              db.insert(table).values([{ name }, { name: `${name} too` }]),
+              db.select().from(table),
+              db.run(sql`insert into other values ('x')`),
+              db.update(table).set({ name: 'c' }).where(eq(table.name, name)),
+              db.delete(table).where(eq(table.name, 'nobody')).returning(),
+            ] as never),
+          )
+        await batch('a')
+        // The callback of sqlite-proxy is the user's, and says nothing of what has changed.
+        const counted = (count: number): number | undefined =>
+          driver.name === 'sqlite-proxy' ? undefined : count
+        expect(
+          entries.map(({ operation, tables, affectedRows, isKept, actor }) => [
+            operation,
+            ...tables,
+            affectedRows,
+            isKept,
+            actor,
+          ]),
+        ).toEqual([
+          ['INSERT', 'item', counted(2), true, 'ada'],
+          ['INSERT', 'other', counted(1), true, 'ada'],
+          ['UPDATE', 'item', counted(1), true, 'ada'],
+          ['DELETE', 'item', undefined, true, 'ada'],
+        ])
+        entries.length = 0
+        await rejection(batch('c'))
+        expect(entries.map(({ isKept }) => isKept)).toEqual([false, false, false, false])
       })
     }
   })
@@ -386,3 +431,30 @@ test('refuses what is no Drizzle database, and one that another timing measures'
     'INVALID_OPTION',
   )
 })
+
+test.for([sqliteProxy, pglite])(
+  'a transaction that a text has begun is over when a text has ended it, also while everything is switched off: $name',
+  async (driver) => {
+    const { db, table, execute, timing } = await openTimed(driver, 'timing', {
+      plans: { minCalls: 1, minTotalMs: 0, scanMs: 0 },
+    })
+    const plansOf = async (): Promise<number> => {
+      await db.select().from(table)
+      await timing.settled()
+      return timing.report().queries.filter(({ plan }) => plan !== undefined).length
+    }
+    await execute('begin')
+    expect(await plansOf()).toBe(0)
+    timing.isEnabled = false
+    await execute('select 1')
+    timing.isEnabled = true
+    // It is open still.
+    expect(await plansOf()).toBe(0)
+    timing.isEnabled = false
+    await execute('commit')
+    timing.isEnabled = true
+    expect(await plansOf()).toBe(1)
+    const counted = timing.report().queries.map(({ text }) => text)
+    expect(counted.filter((text) => /^(begin|commit|select \?)/.test(text))).toEqual([])
+  },
+)

@@ -237,7 +237,17 @@ test('a transaction whose connection is given back open is told of as that', asy
     await sql`begin`.execute(held)
     await sql`select 1`.execute(held)
   })
-  expect(transactions()).toMatchObject([{ outcome: 'released_unfinished', queries: 1 }])
+  await db.connection().execute(async (held) => {
+    await sql`select 1`.execute(held)
+    await sql`begin`.execute(held)
+    await sql`select 1`.execute(held)
+    await delay(5)
+    await sql`select 2`.execute(held)
+  })
+  expect(transactions()).toMatchObject([
+    { outcome: 'released_unfinished', queries: 1 },
+    { outcome: 'released_unfinished', queries: 2 },
+  ])
 })
 
 test('statements that wait for each other on one handle are told how long', async () => {

@@ -16,6 +16,15 @@ export interface QueryFingerprint {
   readonly single?: string | undefined
 }
 
+/** One statement of a batch. */
+export interface BatchedStatement {
+  readonly sql: string
+  readonly fp: QueryFingerprint
+  readonly rows: number
+  /** Rows that the engine says were changed; `undefined` where it does not say. */
+  readonly affectedRows: number | undefined
+}
+
 /**
  * One statement, stream or batch. A single object is published when it starts and, with its results filled in, when
  * it ends; read what you need during the call and keep no reference. It never holds result rows.
@@ -60,6 +69,8 @@ export interface QueryEvent {
   affectedRows?: number | undefined
   /** Statements or parameter sets in a batch. A multi-row `INSERT ... VALUES` is not a batch. */
   batchSize?: number | undefined
+  /** Filled in by the timing package: the statements of a batch, in their order, with what the driver has told of each. */
+  batch?: readonly BatchedStatement[] | undefined
   /** Rows that a bulk operation sent. */
   bulkRows?: number | undefined
   /** Whether the prepared statement was found in the cache. */

@@ -30,6 +30,22 @@ export function callStatement<R>(call: StatementCall | undefined, send: () => R)
   }
 }
 
+/** The same for a call with two parameters: for those who make one for every query, and would make a function for each. */
+export function callStatementWith<A, B, R>(
+  call: StatementCall,
+  send: (first: A, second: B) => R,
+  first: A,
+  second: B,
+): R {
+  const outer = current
+  current = call
+  try {
+    return send(first, second)
+  } finally {
+    current = outer
+  }
+}
+
 /** The call that is being made, if somebody above measures it. */
 export function statementCall(): StatementCall | undefined {
   return current

@@ -1,4 +1,5 @@
 import {
+  type AbortableOperationOptions,
   type ConnectionProvider,
   type DatabaseConnection,
   DefaultQueryExecutor,
@@ -90,19 +91,21 @@ export function routeExecutors(routeOf: (adapter: object) => ConnectionRoute | u
   prototype.provideConnection = function <T>(
     this: DefaultQueryExecutor,
     asking: Consumer<T>,
-    ...rest: []
+    options?: AbortableOperationOptions,
   ): Promise<T> {
+    // A query passes options on, if only `undefined`; `db.transaction()` does not.
+    const isQuery = arguments.length > 1
     const watch = (this.adapter as Watched)[watchKey]
     const consumer =
       watch === undefined
         ? asking
         : watch.asked(asking, (this as Tagged)[bound] === true ? undefined : this)
     const route = routeOf(this.adapter)
-    // A query passes options on, if only `undefined`; `db.transaction()` does not. Nearly every query is a plain one.
-    if (route === undefined || (rest.length > 0 && route.isPlain((this as Tagged)[tag])))
-      return provideConnection.call(this, consumer, ...rest) as Promise<T>
+    // Nearly every query is a plain one.
+    if (route === undefined || (isQuery && route.isPlain((this as Tagged)[tag])))
+      return provideConnection.call(this, consumer, options) as Promise<T>
     const original = (own: Consumer<T>): Promise<T> =>
-      provideConnection.call(this, own, ...rest) as Promise<T>
+      provideConnection.call(this, own, options) as Promise<T>
     return route.provide((this as Tagged)[tag], consumer, original)
   }
 

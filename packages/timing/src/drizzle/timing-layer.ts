@@ -7,12 +7,12 @@ import {
 import { kindOf, type NextLayer, type SessionLayer, watchPrepared } from '@keelson/core/drizzle'
 // `node:util` itself would open standard output.
 import { isProxy } from 'node:util/types'
-import { Observation } from '../record/observation.ts'
+import { type BatchedOutcome, Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
 import { settled } from '../record/settled.ts'
 import { TransactionTracker } from '../record/transaction-tracker.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
-import { batchOf } from './batch.ts'
+import { batchOf, outcomesOf } from './batch.ts'
 import type { DrizzlePrepared, DrizzleSession, PreparedSql } from './internals.ts'
 import { TimedQuery } from './timed-query.ts'
 
@@ -89,19 +89,16 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
     // Inside an open transaction its statements are sent, and measured, one by one.
     const isOpen = session.dialect[ambientTransactions]?.isOpen === true
     if (isOpen || !this.recorder.isEnabled) return next(session, args)
-    const { sql, size } = batchOf(args[0] as readonly unknown[])
+    const { sql, statements } = batchOf(args[0] as readonly unknown[])
     const observation = new Observation(this.database, 'batch', sql, [], performance.now())
     // Of one statement it is none: https://opentelemetry.io/docs/specs/semconv/database/database-spans/
-    if (size !== 1) observation.batchSize = size
+    if (statements.length !== 1) observation.batchSize = statements.length
     this.recorder.begin(observation)
-    return settled(next(session, args) as Promise<unknown[]>, (_, failure) =>
-      this.recorder.end(
-        observation,
-        performance.now(),
-        failure === undefined ? 'ok' : 'error',
-        failure?.error,
-      ),
-    )
+    return settled(next(session, args) as Promise<unknown[]>, (results, failure) => {
+      const endMs = performance.now()
+      tellBatch(observation, outcomesOf(statements, results))
+      this.recorder.end(observation, endMs, failure === undefined ? 'ok' : 'error', failure?.error)
+    })
   }
 
   begins(event: TransactionEvent): void {
@@ -116,6 +113,15 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
   #forget(run: DrizzleTransaction, known: TransactionTracker | undefined): void {
     if (run.session !== undefined && known === undefined) this.#trackers.delete(run.session)
   }
+}
+
+/** The rows of all statements; those that were changed, where the driver tells it of any. */
+function tellBatch(observation: Observation, batch: readonly BatchedOutcome[]): void {
+  observation.batch = batch
+  observation.rows = batch.reduce((sum, { rows }) => sum + rows, 0)
+  for (const { affectedRows } of batch)
+    if (affectedRows !== undefined)
+      observation.affectedRows = (observation.affectedRows ?? 0) + affectedRows
 }
 
 /** One call of `db.transaction()`, seen from around it and from inside. */

@@ -4,18 +4,14 @@ import type { RunStatement, WatchedDatabase } from '../record/watched-database.t
 import { messageOf } from '../record/message-of.ts'
 import { shareInUse } from '../record/pool-reader.ts'
 import { errorRate } from '../stats/window.ts'
-import { defaultBytes, fileChecks } from './file-checks.ts'
+import { raiseSizes } from '../signals/size-rule.ts'
+import { fileChecks } from './file-checks.ts'
 import type { HealthCheck, HealthOptions, HealthReport, HealthStatus } from './health-report.ts'
 
 const where = 'health()'
 /** What of a pool may be in use, and of the queries fail, before it is a warning. */
 const mostOfPool = 0.8
 const mostErrors = 0.05
-
-const sizeSignals: ReadonlyMap<string, 'db_size' | 'wal_size'> = new Map([
-  ['database size', 'db_size'],
-  ['wal size', 'wal_size'],
-])
 
 /** The report of a database, or the one that is being made, or was made a moment ago. */
 export function checkHealth(
@@ -54,7 +50,7 @@ async function look(
   // Of a database that does not answer there is nothing more to be asked.
   if (probed.status === 'pass' && run !== undefined)
     checks.push(...(await filesWithin(Math.max(0, timeoutMs - probeMs), system, run, options)))
-  for (const check of checks) raise(recorder, name, check, options)
+  raiseSizes(recorder.rules.raised, name, checks, options)
   return {
     status: worst(checks),
     live: true,
@@ -155,24 +151,6 @@ function gaugeCheck(
   return warning === undefined
     ? { name, status: 'pass', value, unit }
     : { name, status: 'warn', value, unit, message: warning }
-}
-
-function raise(
-  { rules }: Recorder,
-  database: string,
-  { name, status, value, message }: HealthCheck,
-  { databaseBytes = defaultBytes }: HealthOptions,
-): void {
-  const type = sizeSignals.get(name)
-  if (type === undefined || status === 'pass') return
-  const isCritical =
-    type === 'db_size' && databaseBytes !== false && Number(value) > databaseBytes.critical
-  rules.raised.raise(database, {
-    type,
-    level: isCritical ? 'critical' : 'warn',
-    evidence: { database, bytes: value, megabytes: Math.round(Number(value) / (1024 * 1024)) },
-    ...(message !== undefined && { fix: message }),
-  })
 }
 
 function worst(checks: readonly HealthCheck[]): HealthStatus {

@@ -1,5 +1,6 @@
 import { type ConnectionWatch, type Consumer, interceptConnection } from '@keelson/core/kysely'
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
+import { now } from '../record/clock.ts'
 import type { Recorder } from '../record/recorder.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
 import { TimedConnection } from './timed-connection.ts'
@@ -11,11 +12,14 @@ export const timingRank = 20
 const key: unique symbol = Symbol.for('keelson.kysely.timedConnection')
 type Known = DatabaseConnection & { [key]?: TimedConnection }
 
+/** On a statement of the timing's own. */
+const own: unique symbol = Symbol('own')
+type OwnQuery = CompiledQuery & { readonly [own]?: true }
+
 /** Sees the connections of one `Kysely`, and what is sent on them. */
 export class KyselyWatch implements ConnectionWatch {
   readonly recorder: Recorder
   readonly database: WatchedDatabase
-  readonly #own = new WeakSet<CompiledQuery>()
   readonly #hasOneConnection: boolean
   #connections = 0
   #isClosed = false
@@ -33,16 +37,25 @@ export class KyselyWatch implements ConnectionWatch {
   asked<T>(consumer: Consumer<T>, executor: QueryExecutor | undefined): Consumer<T> {
     if (!this.recorder.isEnabled) return consumer
     if (this.#executor === undefined && executor !== undefined) this.use(executor)
-    const askedMs = performance.now()
+    const askedMs = now()
     return (connection) => {
       const timed = this.timedOf(connection)
       // Of a connection that is held (`db.connection()`), the first statement tells how long that was waited for, and not
       // what was done since.
       const isHeld = executor === undefined && timed.askedMs !== 0
       timed.askedMs = isHeld ? askedMs - timed.waitedMs : askedMs
-      timed.waitedMs = performance.now() - timed.askedMs
+      const gotMs = now()
+      timed.waitedMs = gotMs - timed.askedMs
+      // A query is sent at once: it needs no other look at the clock, which is what measuring costs most.
+      timed.gotMs = gotMs
+      timed.hasSent = false
+      if (executor !== undefined) timed.isHeld = false
       const lease = consumer(connection)
-      timed.lease = lease
+      timed.gotMs = 0
+      if (executor === undefined) timed.isHeld = true
+      // Whoever sends one query gives the connection back with its answer, and nobody asks when.
+      const isQuery = timed.hasSent && (executor === undefined || !timed.isHeld)
+      if (!isQuery) timed.lease = lease
       return lease
     }
   }
@@ -53,8 +66,7 @@ export class KyselyWatch implements ConnectionWatch {
     this.database.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
     this.database.run = (sql, params) =>
       executor.provideConnection(async (connection) => {
-        const query = CompiledQuery.raw(sql, [...params])
-        this.#own.add(query)
+        const query: OwnQuery = { ...CompiledQuery.raw(sql, [...params]), [own]: true }
         const { rows } = await connection.executeQuery<Record<string, unknown>>(query)
         return rows
         // Said explicitly, it is a query and no transaction.
@@ -70,7 +82,7 @@ export class KyselyWatch implements ConnectionWatch {
 
   /** Whether a statement is one of the timing's own, which nobody is told of. */
   isOwn(query: CompiledQuery): boolean {
-    return this.#own.has(query)
+    return (query as OwnQuery)[own] === true
   }
 
   timedOf(connection: DatabaseConnection): TimedConnection {

@@ -1,7 +1,8 @@
-import { callStatement } from '@keelson/core'
+import { callStatementWith } from '@keelson/core'
 import type { ConnectionInterceptor } from '@keelson/core/kysely'
 import type { AbortableOperationOptions, CompiledQuery, QueryResult } from 'kysely'
 import { type ControlStatement, controlStatement } from '../record/control-statement.ts'
+import { now } from '../record/clock.ts'
 import { Observation } from '../record/observation.ts'
 import { TimedStream } from '../record/timed-stream.ts'
 import { TransactionTracker } from '../record/transaction-tracker.ts'
@@ -14,9 +15,15 @@ export class TimedConnection implements ConnectionInterceptor {
   readonly transactions: TransactionTracker
   /** When the connection was asked for, until the first statement that it was asked for is sent; else 0. */
   askedMs = 0
+  /** When it was there, as long as who asked for it has not returned; else 0. */
+  gotMs = 0
   /** How long it was waited for then. */
   waitedMs = 0
-  /** Settles when its present user gives it back. */
+  /** Whoever has asked for it has sent a statement before returning. */
+  hasSent = false
+  /** It is kept for longer than one query: a transaction was begun on it, or whoever has it was asked for it. */
+  isHeld = false
+  /** Settles when whoever holds it gives it back. */
   lease: Promise<unknown> | undefined
 
   constructor(watch: KyselyWatch, conn: number) {
@@ -39,7 +46,7 @@ export class TimedConnection implements ConnectionInterceptor {
     const observation = this.#observe('query', query, askedMs)
     let result: Promise<QueryResult<any>>
     try {
-      result = callStatement(observation, () => next(query, options))
+      result = callStatementWith(observation, next, query, options)
     } catch (error) {
       this.#failed(observation, error, options)
       throw error
@@ -63,7 +70,7 @@ export class TimedConnection implements ConnectionInterceptor {
       options?.signal,
       (outcome, error) => {
         this.transactions.ran(observation.dbMs!)
-        this.#watch.recorder.end(observation, performance.now(), outcome, error)
+        this.#watch.recorder.end(observation, now(), outcome, error)
       },
     )
     // Given back with the stream open, the connection is read from no more.
@@ -74,19 +81,23 @@ export class TimedConnection implements ConnectionInterceptor {
 
   /** Runs what begins, ends or divides a transaction. */
   control<R>(control: ControlStatement, askedMs: number, run: () => Promise<R>): Promise<R> {
-    const sentMs = performance.now()
+    this.hasSent = true
+    const sentMs = now()
     const startMs = askedMs === 0 ? sentMs : askedMs
-    if (control.kind === 'begin') this.#watch.database.waited(sentMs - startMs)
+    if (control.kind === 'begin') {
+      this.isHeld = true
+      this.#watch.database.waited(sentMs - startMs)
+    }
     const ended = this.transactions.sent(control, startMs, sentMs)
     const result = run()
     result.then(
       (given) => {
-        ended(performance.now(), undefined, saysRollback(given))
+        ended(now(), undefined, saysRollback(given))
         if (control.kind === 'begin') this.#watchRelease()
         else if (control.kind === 'commit' || control.kind === 'rollback')
           this.#watch.isLeftOpen = false
       },
-      (error: unknown) => ended(performance.now(), { error }, false),
+      (error: unknown) => ended(now(), { error }, false),
     )
     return result
   }
@@ -103,10 +114,12 @@ export class TimedConnection implements ConnectionInterceptor {
     askedMs: number,
   ): Observation {
     const { recorder, database } = this.#watch
-    const now = performance.now()
-    const startMs = askedMs === 0 ? now : askedMs
+    const sentMs = this.gotMs === 0 ? now() : this.gotMs
+    this.gotMs = 0
+    this.hasSent = true
+    const startMs = askedMs === 0 ? sentMs : askedMs
     const observation = new Observation(database, kind, sql, parameters, startMs)
-    observation.waitMs = now - startMs
+    observation.waitMs = sentMs - startMs
     observation.conn = this.#conn
     observation.tx = this.transactions.current
     recorder.begin(observation)
@@ -114,7 +127,7 @@ export class TimedConnection implements ConnectionInterceptor {
   }
 
   #succeeded(observation: Observation, { rows, numAffectedRows }: QueryResult<any>): void {
-    const endMs = performance.now()
+    const endMs = now()
     observation.rows = rows.length
     if (numAffectedRows !== undefined) observation.affectedRows = Number(numAffectedRows)
     if (observation.tx !== undefined)
@@ -127,7 +140,7 @@ export class TimedConnection implements ConnectionInterceptor {
     error: unknown,
     options: AbortableOperationOptions | undefined,
   ): void {
-    const endMs = performance.now()
+    const endMs = now()
     if (observation.tx !== undefined)
       this.transactions.ran(endMs - observation.startMs - observation.waitMs)
     this.transactions.failed(error)
@@ -140,7 +153,7 @@ export class TimedConnection implements ConnectionInterceptor {
     const { root } = this.transactions
     const released = (): void => {
       if (root === undefined || this.transactions.root !== root) return
-      this.transactions.released(performance.now())
+      this.transactions.released(now())
       this.#watch.isLeftOpen = true
     }
     void this.lease?.then(released, released)

@@ -1,6 +1,6 @@
 import { checkOptionNames, invalidOption, type QueryEvent } from '@keelson/core'
 import { type Attributes, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api'
-import { hasMysqlStrings, tokensOf } from '../fingerprint/tokens.ts'
+import { longestJudged, mayHoldValue } from '../fingerprint/may-hold-value.ts'
 import type { Sink } from '../sink.ts'
 
 /** Which queries become spans, and what is on them. */
@@ -18,9 +18,8 @@ export interface SpanSinkOptions {
   readonly returnedRows?: boolean | undefined
 }
 
-/** Statements whose attributes are kept: how many, the longest of them, and how many characters they may have together. */
+/** Statements whose attributes are kept: how many, and how many characters they may have together. */
 const most = 2_000
-const longestText = 4_096
 const mostCharacters = 1_000_000
 
 /**
@@ -48,7 +47,7 @@ export function spanSink(options: SpanSinkOptions = {}): Sink {
     const found = known.get(sql)
     if (found !== undefined && found['db.system.name'] === system) return found
     const attributes = attributesOf(event)
-    if (sql.length > longestText) return attributes
+    if (sql.length > longestJudged) return attributes
     if (known.size >= most || characters + sql.length > mostCharacters) {
       known.clear()
       characters = 0
@@ -100,13 +99,4 @@ function attributesOf({ system, sql, fp }: QueryEvent): Attributes {
     'db.query.summary': fp!.summary,
     'db.operation.name': fp!.operation,
   }
-}
-
-/**
- * Whether a value stands in the text, and not only placeholders. Where it is not sure it is taken to: in comments, by the
- * backslash, whose meaning depends on settings, and in what is long.
- */
-function mayHoldValue(sql: string, system: string): boolean {
-  if (sql.length > longestText || /['\\#]|--|\/\*/.test(sql)) return true
-  return tokensOf(sql, hasMysqlStrings(system), true).some(({ isLiteral }) => isLiteral)
 }

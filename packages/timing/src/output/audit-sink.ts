@@ -32,7 +32,7 @@ type Pending = Omit<AuditEntry, 'isKept'> & { isKept: boolean }
 
 /**
  * Tells of every write, with the transaction it was in and on whose behalf it was made. What is written inside a transaction
- * is told when that has ended, with whether it was kept. A batch is one entry, by its first write.
+ * is told when that has ended, with whether it was kept. Each write of a batch has its own entry, and they are told together.
  *
  * Where entries are stored is yours: `store` may write to a file, a queue, or to another database (in the same one it would
  * tell of itself, without end). Nothing waits for it; when it fails, that is counted as a failure of the sink.
@@ -57,6 +57,15 @@ export function auditSink(store: (entries: readonly AuditEntry[]) => unknown): S
   }
   return {
     query(event) {
+      if (event.batch !== undefined) {
+        const entries = event.batch.flatMap((statement) => {
+          const write = writeOf(statement.fp)
+          return write === undefined ? [] : [entryOf({ ...event, ...statement }, write)]
+        })
+        return entries.length === 0
+          ? undefined
+          : store(entries.map((entry) => Object.freeze(entry)))
+      }
       const operation = writeOf(event.fp!)
       if (operation === undefined) return undefined
       const entry = entryOf(event, operation)

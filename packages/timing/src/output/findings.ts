@@ -1,6 +1,5 @@
-import type { Signal } from '@keelson/core'
+import { milliseconds, type Signal } from '@keelson/core'
 import { messageOf } from '../record/message-of.ts'
-import { milliseconds } from './milliseconds.ts'
 import type { DatabaseReport, QueryReport } from './report.ts'
 
 const weight: Readonly<Record<Signal['type'], number>> = {

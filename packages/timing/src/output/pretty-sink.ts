@@ -8,8 +8,7 @@ import { relative } from 'node:path'
 import { messageOf } from '../record/message-of.ts'
 import type { Sink } from '../sink.ts'
 import { signalLine } from './findings.ts'
-import { milliseconds } from './milliseconds.ts'
-import { printable } from './report-table.ts'
+import { milliseconds, printable } from '@keelson/core'
 
 /** How lines for the terminal look. */
 export interface PrettySinkOptions {

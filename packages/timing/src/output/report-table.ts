@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import { milliseconds } from './milliseconds.ts'
+import { milliseconds, printable } from '@keelson/core'
 import type { DatabaseReport, QueryReport, TimingReport } from './report.ts'
 
 /** Queries that are shown. */
@@ -115,9 +115,4 @@ function databaseLine({ name, system, pool, transactions, wait, running }: Datab
 function shortened(text: string, room: number): string {
   const line = printable(text)
   return line.length > room ? `${line.slice(0, room - 1)}…` : line
-}
-
-/** SQL may hold whatever somebody has sent: it must not move the cursor of a terminal, or colour it. */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ')
 }

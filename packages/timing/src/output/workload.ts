@@ -1,12 +1,20 @@
-import type { QueryPlan } from '../stats/query-stats.ts'
-import type { QueryReport } from './report.ts'
+import { mayHoldValue } from '../fingerprint/may-hold-value.ts'
+import { writeIn } from '../fingerprint/write-in.ts'
+import type { WatchedDatabase } from '../record/watched-database.ts'
+import type { QueryPlan, QueryStats } from '../stats/query-stats.ts'
+import { otherText } from '../stats/registry.ts'
+import type { SampledValue } from '../stats/sampled-values.ts'
 
-/** What an index advisor needs to know of the queries that ran: `workload.json`. All times are in milliseconds. */
+/**
+ * What an index advisor needs to know of the queries that ran: `workload.json`. All times are in milliseconds. No value of a
+ * parameter is in it, and none that stands in a statement, unless `sampleParams` asks for them.
+ */
 export interface Workload {
   /** Version of this shape. */
   readonly v: 1
   /** Wall-clock time, ISO 8601. */
   readonly takenAt: string
+  /** The one with the most time first. */
   readonly queries: readonly WorkloadQuery[]
   /** By table, how often rows of it were written: what another index would cost. */
   readonly writes: Readonly<Record<string, number>>
@@ -16,44 +24,76 @@ export interface WorkloadQuery {
   /** Id of the fingerprint. */
   readonly id: string
   readonly database: string
-  /** The statement without its values. */
+  /** The engine: OpenTelemetry's `db.system.name`. */
+  readonly system: string
+  /** The statement without its values: the fingerprint. */
   readonly text: string
+  /** A statement of that fingerprint as the ORM has printed it; absent where a value may stand in it, and of very long ones. */
+  readonly sql: string | undefined
   readonly operation: string
+  /** Whether anything in it changes what is stored. */
+  readonly isWrite: boolean
   readonly tables: readonly string[]
   readonly calls: number
+  /** Executing and decoding. */
   readonly totalMs: number
+  readonly executeMs: number
   readonly p95Ms: number
+  /** Rows that were returned. */
   readonly rows: number
+  readonly affectedRows: number
   readonly plan: QueryPlan | undefined
+  /** The values of some calls of `sql`; only with `sampleParams`. */
+  readonly samples: readonly WorkloadSample[] | undefined
+}
+
+/** One call. */
+export interface WorkloadSample {
+  /** In the order of the placeholders. Dates are ISO 8601, 64-bit integers text. */
+  readonly parameters: readonly SampledValue[]
 }
 
 const writes: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'REPLACE'])
 
-/** @param queries of a report */
-export function workloadOf(takenAt: string, queries: readonly QueryReport[]): Workload {
+/** @param databases all that were measured */
+export function workloadOf(databases: Iterable<WatchedDatabase>): Workload {
+  const queries = Array.from(databases, (database) =>
+    Array.from(database.registry)
+      .filter(({ fp }) => fp.text !== otherText)
+      .map((stats) => queryOf(database, stats)),
+  )
+    .flat()
+    .toSorted((one, other) => other.totalMs - one.totalMs)
+  return { v: 1, takenAt: new Date().toISOString(), queries, writes: writesIn(queries) }
+}
+
+function queryOf({ name, system }: WatchedDatabase, stats: QueryStats): WorkloadQuery {
+  const { fp, sql, calls, totalMs, decodeMs, rows, affectedRows, plan, samples } = stats
+  return {
+    id: fp.id,
+    database: name,
+    system,
+    text: fp.text,
+    sql: sql === undefined || mayHoldValue(sql, system) ? undefined : sql,
+    operation: fp.operation,
+    isWrite: writeIn(fp.text) !== undefined,
+    tables: fp.tables,
+    calls,
+    totalMs,
+    executeMs: totalMs - decodeMs,
+    p95Ms: stats.quantile(0.95),
+    rows,
+    affectedRows,
+    plan,
+    samples: samples?.map((parameters) => ({ parameters })),
+  }
+}
+
+function writesIn(queries: readonly WorkloadQuery[]): Readonly<Record<string, number>> {
   const written: Record<string, number> = Object.create(null) as Record<string, number>
-  const known = queries.filter(({ operation }) => operation !== '')
-  for (const { operation, tables, calls } of known) {
+  for (const { operation, tables, calls } of queries) {
     const [table] = tables
     if (table !== undefined && writes.has(operation)) written[table] = (written[table] ?? 0) + calls
   }
-  return {
-    v: 1,
-    takenAt,
-    queries: known.map(
-      ({ id, database, text, operation, tables, calls, totalMs, p95Ms, rows, plan }) => ({
-        id,
-        database,
-        text,
-        operation,
-        tables,
-        calls,
-        totalMs,
-        p95Ms,
-        rows,
-        plan,
-      }),
-    ),
-    writes: written,
-  }
+  return written
 }

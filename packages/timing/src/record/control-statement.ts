@@ -16,8 +16,9 @@ const firstLetters: ReadonlySet<number> = new Set(
 /** What a statement does to the transaction, told by its text, which is what reaches a connection from every driver. */
 export function controlStatement(sql: string): ControlStatement | undefined {
   // Nearly every statement is none, and the first letters tell.
+  if (sql.startsWith('select')) return undefined
   const first = sql.charCodeAt(0)
-  if (first > 32 && (!firstLetters.has(first | 32) || sql.startsWith('select'))) return undefined
+  if (first > 32 && !firstLetters.has(first | 32)) return undefined
   const match = control.exec(sql)
   if (match === null) return undefined
   const [all, begin, commit, savepoint, rollback, release] = match

@@ -10,9 +10,12 @@ export class DatabaseList implements Iterable<WatchedDatabase> {
   readonly #all = new Set<WatchedDatabase>()
   #others: WatchedDatabase | undefined
   readonly #maxFingerprints: number
+  readonly #opened: (database: WatchedDatabase) => void
 
-  constructor(maxFingerprints: number) {
+  /** @param opened is told of each that is added */
+  constructor(maxFingerprints: number, opened: (database: WatchedDatabase) => void) {
     this.#maxFingerprints = maxFingerprints
+    this.#opened = opened
   }
 
   *[Symbol.iterator](): Generator<WatchedDatabase> {
@@ -23,6 +26,7 @@ export class DatabaseList implements Iterable<WatchedDatabase> {
   add(database: WatchedDatabase): void {
     database.isListed = true
     this.#all.add(database)
+    this.#opened(database)
     this.#bound()
   }
 

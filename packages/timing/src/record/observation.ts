@@ -1,6 +1,9 @@
-import type { QueryEvent, StatementCall } from '@keelson/core'
+import type { BatchedStatement, QueryEvent, StatementCall } from '@keelson/core'
 import type { QueryStats } from '../stats/query-stats.ts'
 import type { WatchedDatabase } from './watched-database.ts'
+
+/** What one statement of a batch has done. */
+export type BatchedOutcome = Omit<BatchedStatement, 'fp'>
 
 /** One statement, from the moment that it was asked for. Layers below tell it how long they have let it wait. */
 export class Observation implements StatementCall {
@@ -19,6 +22,7 @@ export class Observation implements StatementCall {
   rows = 0
   affectedRows: number | undefined = undefined
   batchSize: number | undefined = undefined
+  batch: readonly BatchedOutcome[] | undefined = undefined
   /** Of a stream. */
   firstRowMs: number | undefined = undefined
   dbMs: number | undefined = undefined

@@ -1,19 +1,23 @@
 import {
+  type BatchedStatement,
   captureCallSite,
   describeError,
   type ErrorCategory,
   nextEventId,
   type QueryEvent,
+  type QueryFingerprint,
   type QueryOutcome,
   type TransactionEvent,
   callSite,
 } from '@keelson/core'
 import type { TimingSettings } from '../options.ts'
 import { Raised } from '../signals/raised.ts'
-import { Rules } from '../signals/rules.ts'
+import { PoolWatch } from '../signals/pool-watch.ts'
+import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
+import { sample } from '../stats/sampled-values.ts'
 import { DatabaseList } from './database-list.ts'
-import type { Observation } from './observation.ts'
+import type { BatchedOutcome, Observation } from './observation.ts'
 import { attachQueryContext } from './query-context.ts'
 import { Scopes } from './scopes.ts'
 import { Sinks } from './sinks.ts'
@@ -41,23 +45,43 @@ export class Recorder {
   /** Whether anything is measured at all. */
   isEnabled: boolean
   readonly #relative: TimingSettings['relativeSlow']
+  readonly #pools: PoolWatch | undefined
 
   constructor(settings: TimingSettings, isEnabled: boolean) {
     this.settings = settings
     this.isEnabled = isEnabled
-    this.databases = new DatabaseList(settings.maxFingerprints)
+    this.databases = new DatabaseList(settings.maxFingerprints, (database) =>
+      this.#pools?.opened(database),
+    )
     this.sinks = new Sinks(settings.sinks)
     this.rules = new Rules(
       settings,
       new Raised(settings.cooldownMs, (signal) => this.sinks.signal(signal)),
     )
     this.#relative = settings.relativeSlow
+    if (settings.poolSaturation !== Infinity)
+      // A little later than the rules look again, which they may do after a query.
+      this.#pools = new PoolWatch(this.databases, lookMs + 50, (database, nowMs) => {
+        if (this.isEnabled) this.#guarded(() => this.rules.lookAtGauges(database, nowMs))
+      })
+  }
+
+  /** Ends what looks at something by itself. */
+  close(): void {
+    this.isEnabled = false
+    this.#pools?.close()
+    this.rules.close()
   }
 
   /** A statement is about to be sent. */
   begin(observation: Observation): void {
     observation.database.running++
-    this.#guarded(() => this.#begin(observation))
+    // Without the closure that #guarded() takes: this is done for every statement.
+    try {
+      this.#begin(observation)
+    } catch (error) {
+      this.sinks.failed(error)
+    }
   }
 
   #begin(observation: Observation): void {
@@ -79,7 +103,11 @@ export class Recorder {
    */
   end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
     observation.database.running--
-    this.#guarded(() => this.#end(observation, endMs, outcome, error))
+    try {
+      this.#end(observation, endMs, outcome, error)
+    } catch (failure) {
+      this.sinks.failed(failure)
+    }
   }
 
   #end(observation: Observation, endMs: number, outcome: QueryOutcome, error: unknown): void {
@@ -91,6 +119,8 @@ export class Recorder {
     const stats = known?.isEvicted === false ? known : database.registry.statsOf(sql)
     stats.add(ms, waitMs, decodeMs, observation.rows, observation.affectedRows ?? 0, endMs)
     database.waited(waitMs)
+    const { sampleParams } = this.settings
+    if (sampleParams > 0) sample(stats, sql, observation.params, sampleParams)
     let category: ErrorCategory | undefined
     if (outcome === 'error' || outcome === 'aborted') {
       category = outcome === 'aborted' ? 'cancelled' : describeError(error).category
@@ -206,6 +236,7 @@ export class Recorder {
       outcome,
       scope: this.scopes.current?.told,
     }
+    if (observation.batch !== undefined) event.batch = batched(database, observation.batch)
     if (this.settings.captureParams) event.params = params
     if (site !== undefined) event.site = callSite(site)
     if (category !== undefined) {
@@ -215,6 +246,19 @@ export class Recorder {
     }
     return event
   }
+}
+
+/** What each statement of a batch is: often it is the same one again and again. */
+function batched(
+  { registry }: WatchedDatabase,
+  batch: readonly BatchedOutcome[],
+): readonly BatchedStatement[] {
+  const known = new Map<string, QueryFingerprint>()
+  return batch.map(({ sql, ...outcome }) => {
+    let fp = known.get(sql)
+    if (fp === undefined) known.set(sql, (fp = registry.fingerprintOf(sql)))
+    return { sql, fp, ...outcome }
+  })
 }
 
 /** Looked up anew after as many calls as it takes to change. */

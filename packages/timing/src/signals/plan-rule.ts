@@ -7,8 +7,8 @@ import type { TimingSettings } from '../options.ts'
 import { mayExplain, type PlanReader, planReaders } from './read-plan.ts'
 import type { Raised } from './raised.ts'
 
-/** It would keep others waiting. */
-function isUsedUp(gauges: PoolGauges | undefined): boolean {
+/** Whether one more statement would keep others waiting. */
+export function isUsedUp(gauges: PoolGauges | undefined): boolean {
   return gauges !== undefined && gauges.size - gauges.idle >= gauges.max
 }
 

@@ -10,9 +10,10 @@ import { Hysteresis } from './hysteresis.ts'
 import { PlanRule } from './plan-rule.ts'
 import type { Raised } from './raised.ts'
 import { RepetitionRule } from './repetition-rule.ts'
+import { SizeRule } from './size-rule.ts'
 
 /** How often the rules look at what is not about one query, in milliseconds. */
-const lookMs = 1_000
+export const lookMs = 1_000
 /** Looks in a row at which a pool has to be in use. */
 const lastingLooks = 3
 
@@ -27,6 +28,7 @@ export class Rules {
   readonly raised: Raised
   readonly repetition: RepetitionRule | undefined
   readonly plans: PlanRule | undefined
+  readonly sizes: SizeRule | undefined
   readonly #settings: TimingSettings
   readonly #watched = new WeakMap<WatchedDatabase, Watched>()
   readonly #open = new Map<TransactionEvent, WatchedDatabase>()
@@ -38,6 +40,7 @@ export class Rules {
     if (settings.repeats !== Infinity)
       this.repetition = new RepetitionRule(settings.repeats, raised)
     if (settings.plans !== undefined) this.plans = new PlanRule(settings.plans, raised)
+    if (settings.sizes !== undefined) this.sizes = new SizeRule(settings.sizes, raised)
   }
 
   /**
@@ -74,8 +77,15 @@ export class Rules {
     })
   }
 
-  /** Looks at the database's pool and error rate, once a second at most. */
+  /** A query has ended: looks at the database's pool, error rate and size, once a second at most. */
   look(database: WatchedDatabase, nowMs: number): void {
+    if (nowMs < database.nextLookMs) return
+    this.lookAtGauges(database, nowMs)
+    this.sizes?.look(database, nowMs)
+  }
+
+  /** Looks at what can be seen without asking the database. */
+  lookAtGauges(database: WatchedDatabase, nowMs: number): void {
     if (nowMs < database.nextLookMs) return
     database.nextLookMs = nowMs + lookMs
     const watched = this.#watchedOf(database)
@@ -108,6 +118,13 @@ export class Rules {
     if (event.depth > 0 || this.#settings.longTransactionMs === Infinity) return
     this.#open.set(event, database)
     this.#timer ??= this.#wait(this.#settings.longTransactionMs)
+  }
+
+  /** Ends what looks at something by itself. */
+  close(): void {
+    this.#open.clear()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   transactionEnded(event: TransactionEvent): void {

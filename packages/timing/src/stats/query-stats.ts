@@ -1,10 +1,15 @@
 import type { ErrorCategory, QueryFingerprint } from '@keelson/core'
+import type { SampledValue } from './sampled-values.ts'
 import { Histogram } from './histogram.ts'
 import { Recent } from './recent.ts'
 
 /** All that is known of the calls of one fingerprint, in about 3 kB however many there are. */
 export class QueryStats {
   readonly fp: QueryFingerprint
+  /** A statement that it is the fingerprint of, as the ORM has printed it; none of one that is very long. */
+  readonly sql: string | undefined
+  /** The values of some calls of just that statement, where somebody wants them. */
+  samples: (readonly SampledValue[])[] | undefined
   calls = 0
   /** Calls that failed, also those that were aborted. */
   errors = 0
@@ -22,7 +27,10 @@ export class QueryStats {
   maxMs = 0
   /** The longest that a call has waited for a connection. */
   maxWaitMs = 0
-  /** Sum of squared differences from the mean: Welford, https://doi.org/10.1080/00401706.1962.10490022 */
+  /**
+   * Sum of the squares. Welford's sum of squared differences takes two divisions for each call, to be exact where this is off
+   * by 1e-7 of the mean.
+   */
   #squares = 0
   readonly histogram: Histogram = new Histogram()
   readonly recent: Recent = new Recent()
@@ -37,8 +45,9 @@ export class QueryStats {
   /** Its place was given to another one: what held it has to look it up again. */
   isEvicted = false
 
-  constructor(fp: QueryFingerprint) {
+  constructor(fp: QueryFingerprint, sql?: string) {
     this.fp = fp
+    this.sql = sql
   }
 
   /**
@@ -56,10 +65,9 @@ export class QueryStats {
     affectedRows: number,
     endMs: number,
   ): void {
-    const before = this.calls === 0 ? 0 : this.totalMs / this.calls
     this.calls++
     this.totalMs += ms
-    this.#squares += (ms - before) * (ms - this.totalMs / this.calls)
+    this.#squares += ms * ms
     this.waitMs += waitMs
     this.decodeMs += decodeMs
     this.rows += rows
@@ -83,7 +91,9 @@ export class QueryStats {
 
   /** Standard deviation of the calls, in milliseconds. */
   get deviationMs(): number {
-    return this.calls < 2 ? 0 : Math.sqrt(Math.max(0, this.#squares) / (this.calls - 1))
+    const { calls, totalMs } = this
+    const squares = this.#squares - (totalMs * totalMs) / calls
+    return calls < 2 ? 0 : Math.sqrt(Math.max(0, squares) / (calls - 1))
   }
 
   /** A quantile of the calls in milliseconds, never outside of what was really seen. */
@@ -95,10 +105,8 @@ export class QueryStats {
   /** Takes over the calls of another one, so that none is lost with it. */
   absorb(other: QueryStats): void {
     if (other.calls === 0) return
-    const calls = this.calls + other.calls
-    const difference = other.meanMs - this.meanMs
-    this.#squares += other.#squares + (difference * difference * this.calls * other.calls) / calls
-    this.calls = calls
+    this.calls += other.calls
+    this.#squares += other.#squares
     this.errors += other.errors
     for (const [category, count] of other.errorCategories)
       this.errorCategories.set(category, (this.errorCategories.get(category) ?? 0) + count)

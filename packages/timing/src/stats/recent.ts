@@ -7,10 +7,13 @@ export class Recent {
   readonly #calls = new Uint32Array(slots)
   readonly #totalMs = new Float32Array(slots)
   #last = 0
+  /** Of the interval that is counted in, and `performance.now()` at its end. */
+  #slot = 0
+  #endMs = 0
 
   /** @param nowMs `performance.now()` when the query ended */
   add(ms: number, nowMs: number): void {
-    const slot = this.#roll(nowMs)
+    const slot = nowMs < this.#endMs ? this.#slot : this.#roll(nowMs)
     this.#calls[slot] = this.#calls[slot]! + 1
     this.#totalMs[slot] = this.#totalMs[slot]! + ms
   }
@@ -38,6 +41,8 @@ export class Recent {
       // After more intervals than there are slots, all of them are empty wherever the count goes on.
       this.#last = interval
     }
-    return this.#last % slots
+    this.#slot = this.#last % slots
+    this.#endMs = (this.#last + 1) * recentSlotMs
+    return this.#slot
   }
 }

@@ -96,7 +96,7 @@ export class Registry {
       if (own === undefined)
         own =
           this.#all.length < this.#places
-            ? this.#put(new QueryStats(stats.fp), this.#all.length)
+            ? this.#put(new QueryStats(stats.fp, stats.sql), this.#all.length)
             : this.#unplaced
       own.absorb(stats)
     }
@@ -126,7 +126,9 @@ export class Registry {
     const known = this.#byText.get(text)
     if (known !== undefined) return known
     const fp = fingerprintFrom(tokens, text)
-    if (this.#all.length < this.#places) return this.#put(new QueryStats(fp), this.#all.length)
+    const kept = sql.length > longestText ? undefined : sql
+    if (this.#all.length < this.#places)
+      return this.#put(new QueryStats(fp, kept), this.#all.length)
     if (!this.#seenOnce.delete(fp.id)) {
       if (this.#seenOnce.size >= this.#places * 4) this.#seenOnce.clear()
       this.#seenOnce.add(fp.id)
@@ -139,7 +141,7 @@ export class Registry {
     this.#evicted.absorb(evicted)
     this.#series.lose(evicted, emptyLike)
     this.#evictions++
-    return this.#put(new QueryStats(fp), place)
+    return this.#put(new QueryStats(fp, kept), place)
   }
 
   #put(stats: QueryStats, place: number): QueryStats {

@@ -23,15 +23,17 @@ export class Window {
   readonly #errors = new Uint32Array(slots)
   readonly #slow = new Uint32Array(slots)
   #last = 0
+  /** Of the interval that is counted in, and `performance.now()` at its end. */
+  #slot = 0
+  #endMs = 0
 
   /** The length in milliseconds. */
   static readonly lengthMs: number = slots * slotMs
 
   /** @param nowMs `performance.now()` when the call ended */
   add(nowMs: number, isError: boolean, isSlow: boolean): void {
-    const interval = Math.floor(nowMs / slotMs)
-    if (interval !== this.#last) this.#roll(interval)
-    const slot = this.#last % slots
+    if (nowMs >= this.#endMs) this.#roll(Math.floor(nowMs / slotMs))
+    const slot = this.#slot
     this.#calls[slot] = this.#calls[slot]! + 1
     if (isError) this.#errors[slot] = this.#errors[slot]! + 1
     if (isSlow) this.#slow[slot] = this.#slow[slot]! + 1
@@ -51,6 +53,8 @@ export class Window {
       this.#slow[slot] = 0
     }
     if (interval > this.#last) this.#last = interval
+    this.#slot = this.#last % slots
+    this.#endMs = (this.#last + 1) * slotMs
   }
 }
 

@@ -1,0 +1,9 @@
+import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+import { topCommand } from './commands/top.ts'
+import type { ExitCode } from './exit-codes.ts'
+
+/** Makes a command. What it does ends with a call of `end`; where it throws, the process ends with `exitCodes.error`. */
+export type CommandMaker = (end: (code: ExitCode) => void) => CommandUnknownOpts
+
+/** Every command, in the order in which `--help` lists them: one file of `commands/` each, registered here and nowhere else. */
+export const commands: readonly CommandMaker[] = [topCommand]

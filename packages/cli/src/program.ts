@@ -1,0 +1,50 @@
+import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
+import { KeelsonError } from '@keelson/core'
+import { readFileSync } from 'node:fs'
+import { styleText } from 'node:util'
+import { commands } from './commands.ts'
+import { type ExitCode, exitCodes } from './exit-codes.ts'
+
+/** The program with its commands, none of which ends the process. */
+export function programOf(end: (code: ExitCode) => void): CommandUnknownOpts {
+  const program = new Command('keelson')
+    .description(
+      'Looks at what Keelson knows of your databases. Each command explains itself: keelson help top',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this')
+    .addHelpText(
+      'after',
+      `
+The process ends with 0 when all is well, 1 after an error, 2 when there are changes, 3 when something would be unsafe.`,
+    )
+  for (const make of commands) program.addCommand(make(end))
+  // Settings are copied into a command when Commander makes it, and these were made without the program.
+  for (const each of [program, ...program.commands])
+    each
+      .exitOverride()
+      .showHelpAfterError(`(keelson ${each === program ? '' : `${each.name()} `}--help tells more)`)
+  return program
+}
+
+/**
+ * What Commander has ended the program with: it has said already what is wrong, or has printed what was asked for.
+ *
+ * @returns `undefined` for any other error
+ */
+export function endedWith(error: unknown): ExitCode | undefined {
+  if (!(error instanceof CommanderError)) return undefined
+  return error.exitCode === 0 ? exitCodes.clean : exitCodes.error
+}
+
+/** What is refused says what to do, and needs no stack; what nobody expected does. */
+export function messageOf(error: unknown): string {
+  const label = styleText('red', 'error', { stream: process.stderr })
+  if (error instanceof KeelsonError) return `${label} ${error.code}: ${error.message}`
+  return `${label} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}
