@@ -45,7 +45,7 @@ describe.each(withPrograms)('%s', (readme) => {
       const directory = `${file}.run`
       mkdirSync(directory)
       const output = execFileSync(process.execPath, [file], { cwd: directory, encoding: 'utf8' })
-      expect(output.trimEnd().split('\n')).toEqual(prints)
+      expect(output.trimEnd()).toBe(prints.join('\n'))
     },
   )
 })

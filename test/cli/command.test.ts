@@ -6,6 +6,8 @@ describe('keelson', () => {
     const { code, stdout } = await keelson('--help')
     expect(code).toBe(0)
     expect(stdout).toContain('top [options] <url>')
+    for (const command of ['diff', 'apply', 'ensure', 'generate', 'introspect', 'lint', 'migrate'])
+      expect(stdout).toContain(`${command} [options]`)
     expect(stdout).toMatch(/0 when all is well, 1 after an error, 2 when there are changes, 3 when/)
     expect((await keelson('help', 'top')).stdout).toContain('--interval <seconds>')
     expect((await keelson('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)

@@ -20,8 +20,13 @@ export interface Ended {
 }
 
 /** Runs the real command in a process of its own, whose output is no terminal. */
-export async function keelson(...args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+export function keelson(...args: readonly string[]): Promise<Ended> {
+  return keelsonIn(process.cwd(), ...args)
+}
+
+/** The same in a folder. */
+export async function keelsonIn(cwd: string, ...args: readonly string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   const [stdout, stderr] = [collect(child, 'stdout'), collect(child, 'stderr')]
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
   return { code, signal, stdout: stdout(), stderr: stderr() }

@@ -1,4 +1,11 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+import { applyCommand } from './commands/apply.ts'
+import { diffCommand } from './commands/diff.ts'
+import { ensureCommand } from './commands/ensure.ts'
+import { generateCommand } from './commands/generate.ts'
+import { introspectCommand } from './commands/introspect.ts'
+import { lintCommand } from './commands/lint.ts'
+import { migrateCommand } from './commands/migrate.ts'
 import { topCommand } from './commands/top.ts'
 import type { ExitCode } from './exit-codes.ts'
 
@@ -6,4 +13,13 @@ import type { ExitCode } from './exit-codes.ts'
 export type CommandMaker = (end: (code: ExitCode) => void) => CommandUnknownOpts
 
 /** Every command, in the order in which `--help` lists them: one file of `commands/` each, registered here and nowhere else. */
-export const commands: readonly CommandMaker[] = [topCommand]
+export const commands: readonly CommandMaker[] = [
+  diffCommand,
+  applyCommand,
+  ensureCommand,
+  generateCommand,
+  introspectCommand,
+  lintCommand,
+  migrateCommand,
+  topCommand,
+]

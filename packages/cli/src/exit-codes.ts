@@ -7,7 +7,7 @@ export const exitCodes = {
   clean: 0,
   /** It did not work: the reason is on standard error. */
   error: 1,
-  /** There are changes to be made, or some were made. */
+  /** There is something to do that was not done. */
   changes: 2,
   /** Something would be unsafe, and was not done. */
   unsafe: 3,

@@ -9,7 +9,7 @@ import { type ExitCode, exitCodes } from './exit-codes.ts'
 export function programOf(end: (code: ExitCode) => void): CommandUnknownOpts {
   const program = new Command('keelson')
     .description(
-      'Looks at what Keelson knows of your databases. Each command explains itself: keelson help top',
+      'Makes and keeps the tables of your databases, and shows what their queries do. Each command explains itself: keelson help diff',
     )
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this')
@@ -41,7 +41,10 @@ export function endedWith(error: unknown): ExitCode | undefined {
 export function messageOf(error: unknown): string {
   const label = styleText('red', 'error', { stream: process.stderr })
   if (error instanceof KeelsonError) return `${label} ${error.code}: ${error.message}`
-  return `${label} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
+  if (!(error instanceof Error)) return `${label} ${String(error)}`
+  // Drizzle tells the statement, and the engine why it failed.
+  const why = error.cause instanceof Error ? `\ncaused by ${error.cause.message}` : ''
+  return `${label} ${error.stack ?? error.message}${why}`
 }
 
 function version(): string {

@@ -1,0 +1,10 @@
+import { KeelsonError } from '@keelson/core'
+
+/** There is no `keelson.config.ts`, or it does not say what a command needs. Nothing was done. */
+export class ConfigError extends KeelsonError {
+  declare readonly code: 'NO_CONFIG' | 'CONFIG_NOT_LOADED' | 'INVALID_CONFIG' | 'INVALID_TABLES'
+
+  constructor(code: ConfigError['code'], message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}
