@@ -1,5 +1,12 @@
-import type { EngineName } from '@keelson/core'
-import type { MigrationReport, SchemaPlan, TableDefinition } from '@keelson/indexes'
+import { type EngineName, type Later, type Steps, takeSteps, wait } from '@keelson/core'
+import type {
+  AdviseOptions,
+  AdvisorWorkload,
+  IndexAdvice,
+  MigrationReport,
+  SchemaPlan,
+  TableDefinition,
+} from '@keelson/indexes'
 import type {
   ApplyOptions,
   ApplyReport,
@@ -18,6 +25,9 @@ export interface OpenDatabase {
   ensure(tables: readonly TableDefinition[]): Promise<void>
   introspect(options: IntrospectOptions): Promise<readonly TableDefinition[]>
   migrate(options: MigrateOptions & { readonly migrations: string }): Promise<MigrationReport>
+  advise(workload: AdvisorWorkload, options: AdviseOptions): Promise<IndexAdvice>
+  /** All of them in one transaction, with the write lock from its beginning where the engine has one. */
+  runAtomically(statements: readonly string[]): Promise<void>
 }
 
 /**
@@ -46,13 +56,16 @@ export async function withDatabase<R>(
 async function databaseOf(db: any, config: LoadedConfig): Promise<OpenDatabase> {
   if (typeof db?.getExecutor === 'function') {
     const kysely = await import('@keelson/indexes/kysely')
+    const host = new kysely.KyselyHost(db, 'keelson')
     return {
-      engine: new kysely.KyselyHost(db, 'keelson').engine,
+      engine: host.engine,
       diff: (tables, options) => kysely.diffSchema(db, tables, options),
       apply: (plan, options) => kysely.applyPlan(db, plan, options),
       ensure: (tables) => kysely.ensureTables(db, tables),
       introspect: (options) => kysely.introspect(db, options),
       migrate: (options) => kysely.migrateSafely(db, options),
+      advise: (workload, options) => kysely.adviseIndexes(db, workload, options),
+      runAtomically: async (statements) => takeSteps(host.atomically(inOrder(statements))),
     }
   }
   if (typeof db?.session !== 'object' && typeof db?._ !== 'object') {
@@ -62,13 +75,26 @@ async function databaseOf(db: any, config: LoadedConfig): Promise<OpenDatabase> 
     )
   }
   const drizzle = await import('@keelson/indexes/drizzle')
+  const host = new drizzle.DrizzleHost(db, 'keelson')
   return {
-    engine: new drizzle.DrizzleHost(db, 'keelson').engine,
+    engine: host.engine,
     diff: (tables, options) => drizzle.diffSchema(db, tables, options),
     apply: (plan, options) => drizzle.applyPlan(db, plan, options),
     ensure: (tables) => drizzle.ensureTables(db, tables),
     introspect: (options) => drizzle.introspect(db, options),
     migrate: (options) => drizzle.migrateSafely(db, options),
+    advise: (workload, options) => drizzle.adviseIndexes(db, workload, options),
+    runAtomically: async (statements) => takeSteps(host.atomically(inOrder(statements))),
+  }
+}
+
+interface Session {
+  run(sql: string): Later<unknown>
+}
+
+function inOrder(statements: readonly string[]): (session: Session) => Steps<void> {
+  return function* (session) {
+    for (const sql of statements) yield* wait(session.run(sql))
   }
 }
 
