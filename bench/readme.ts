@@ -99,6 +99,8 @@ export function writeReadme(): void {
     if (!existsSync(results)) return []
     return [section(name, about, JSON.parse(readFileSync(results, 'utf8')) as Results, columns)]
   })
+  const advisor = new URL('results/advisor.json', import.meta.url)
+  if (existsSync(advisor)) sections.push(advisorSection(JSON.parse(readFileSync(advisor, 'utf8'))))
   const [before, rest] = readFileSync(file, 'utf8').split('<!-- bench:start -->')
   const after = rest?.split('<!-- bench:end -->')[1]
   if (before === undefined || after === undefined)
@@ -140,6 +142,45 @@ function section(
     '',
     `Measured ${measured} in one run, turn by turn, with \`npx -y pnpm@12 bench ${name}\`: Node ${machine.node}, ${machine.cpu},`,
     `${versions.join(', ')}. [All figures](bench/results/${name}.json).`,
+  ].join('\n')
+}
+
+interface AdvisorResults extends Omit<Results, 'results'> {
+  readonly rows: number
+  readonly adviseMs: number
+  readonly results: Record<
+    string,
+    {
+      readonly indexes: number
+      readonly mb: number
+      readonly insertUs: number
+      readonly workloadMs: number
+      readonly worstRegression: number
+    }
+  >
+}
+
+/** Sets of indexes are compared, and by more than time: a table of its own. */
+function advisorSection({ measured, machine, rows, adviseMs, results }: AdvisorResults): string {
+  const least = Math.min(...Object.values(results).map(({ workloadMs }) => workloadMs))
+  const named = Object.entries(results).map(([name, each]) => [
+    name,
+    told(each.workloadMs / least),
+    `${each.mb.toFixed(0)} MB`,
+    told(each.insertUs / results['none']!.insertUs),
+    told(each.worstRegression),
+  ])
+  const head = ['indexes', 'all queries', 'size', 'an insert', 'the query that lost most']
+  const table = [head, head.map((_, index) => (index === 0 ? '---' : '--:')), ...named]
+  const versions = Object.entries(machine.packages).map(([each, version]) => `${each} ${version}`)
+  return [
+    `Advice on indexes, SQLite, ${rows.toLocaleString('en')} rows: time of 12 weighted queries as a multiple of the fastest set, of an insert as a`,
+    'multiple of that without indexes, and of the query that lost most (or gained least) as a multiple of its time without.',
+    '',
+    ...table.map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    `Measured ${measured} with \`npx -y pnpm@12 bench advisor\`: Node ${machine.node}, ${machine.cpu}, ${versions.join(', ')}; the advice took`,
+    `${(adviseMs / 1_000).toFixed(1)} s. [All figures](bench/results/advisor.json).`,
   ].join('\n')
 }
 

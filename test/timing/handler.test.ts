@@ -24,6 +24,7 @@ describe('timingHandler()', () => {
       '/timing',
       '/timing/',
       '/timing/stats.json',
+      '/timing/workload.json',
       '/timing/metrics',
       '/timing/health',
     ]) {
@@ -66,6 +67,20 @@ describe('timingHandler()', () => {
         ['select', 1],
       ]),
     )
+  })
+
+  test('serves the workload as JSON, without the values that are sampled', async () => {
+    const { db, timing } = await open({ sampleParams: 2 })
+    await db.selectFrom('item').selectAll().where('name', '=', 'Bohm 4711').execute()
+    const text = await (await timingHandler(timing)(get('/workload.json'))).text()
+    expect(timing.workload().queries.some(({ samples }) => samples !== undefined)).toBe(true)
+    expect(JSON.parse(text)).toMatchObject({
+      v: 1,
+      queries: expect.arrayContaining([
+        expect.objectContaining({ sql: 'select * from "item" where "name" = ?', calls: 1 }),
+      ]),
+    })
+    expect(text).not.toContain('4711')
   })
 
   test('answers 503 when the database does not work', async () => {

@@ -1,6 +1,6 @@
 import { adviceLines, type IndexAdvice } from '@keelson/indexes'
-import type { KyselyAdvisor } from '@keelson/indexes/kysely'
-import { type Kysely, sql } from 'kysely'
+import { applyAdvice, type KyselyAdvisor } from '@keelson/indexes/kysely'
+import type { Kysely } from 'kysely'
 import { number, print, printTable, printText } from '../terminal.ts'
 import type { Database } from './schema.ts'
 
@@ -61,7 +61,7 @@ export async function adviseIndexes(
   const before = await askAll(kysely)
   const advice = await advisor.advise(kysely)
   for (const line of adviceLines(advice)) printText(line)
-  for (const statement of advice.sql) await sql.raw(statement).execute(kysely)
+  await applyAdvice(kysely, advice)
 
   const after = await askAll(kysely)
   printTable(

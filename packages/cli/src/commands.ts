@@ -1,4 +1,5 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
+import { adviseCommand } from './commands/advise.ts'
 import { applyCommand } from './commands/apply.ts'
 import { diffCommand } from './commands/diff.ts'
 import { ensureCommand } from './commands/ensure.ts'
@@ -21,5 +22,6 @@ export const commands: readonly CommandMaker[] = [
   introspectCommand,
   lintCommand,
   migrateCommand,
+  adviseCommand,
   topCommand,
 ]

@@ -8,3 +8,12 @@ export class ConfigError extends KeelsonError {
     super(code, message, options)
   }
 }
+
+/** What was given as a workload or as a baseline is none. Nothing was done. */
+export class WorkloadError extends KeelsonError {
+  declare readonly code: 'NO_WORKLOAD' | 'INVALID_WORKLOAD' | 'NO_BASELINE' | 'INVALID_BASELINE'
+
+  constructor(code: WorkloadError['code'], message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}

@@ -1,3 +1,4 @@
+export { applyAdvice } from './drizzle/apply-advice.ts'
 export type { AnyDatabase } from './drizzle/drizzle-host.ts'
 export { fromDrizzle, type FromDrizzleOptions } from './drizzle/from-drizzle.ts'
 export { introspect } from './drizzle/introspect.ts'

@@ -1,3 +1,4 @@
+export { applyAdvice } from './kysely/apply-advice.ts'
 export { introspect } from './kysely/introspect.ts'
 export type { IntrospectOptions } from './introspect/introspect.ts'
 export { applyPlan } from './kysely/apply-plan.ts'

@@ -1,11 +1,11 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { milliseconds } from '@keelson/core'
-import { createInterface } from 'node:readline/promises'
 import { loadConfig } from '../config/load-config.ts'
 import { type OpenDatabase, withDatabase } from '../config/open-database.ts'
 import { readTables } from '../config/read-tables.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { schemaCommand } from '../schema/common-options.ts'
+import { isConfirmed } from '../schema/is-confirmed.ts'
 import { paint } from '../schema/paint.ts'
 import { nameOf, planLines, unsafeSteps } from '../schema/plan-lines.ts'
 import { print, say } from '../schema/print.ts'
@@ -81,7 +81,11 @@ async function apply(
     say(`Nothing was done. ${unsafe.map(nameOf).join(', ')}: say ${flags.join(', and ')}.`)
     return exitCodes.unsafe
   }
-  if (dryRun !== true && yes !== true && !(await isConfirmed(steps.length))) {
+  if (
+    dryRun !== true &&
+    yes !== true &&
+    !(await isConfirmed(steps.length === 1 ? 'Take this step' : `Take these ${steps.length} steps`))
+  ) {
     if (json === true) print(true, { plan, report: null }, () => [])
     say('Nothing was done. Say --yes to take the steps.')
     return exitCodes.changes
@@ -99,14 +103,4 @@ async function apply(
     `${paint('green', done)} ${report.applied} of ${steps.length} steps in ${milliseconds(report.elapsedMs)}.`,
   ])
   return dryRun === true ? exitCodes.changes : exitCodes.clean
-}
-
-async function isConfirmed(count: number): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) return false
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(
-    `Take ${count === 1 ? 'this step' : `these ${count} steps`}? [y/N] `,
-  )
-  terminal.close()
-  return /^y(es)?$/i.test(answer.trim())
 }

@@ -9,6 +9,7 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts'
 import { type Activity, between, sinceBeginning } from '../top/activity.ts'
 import { Endpoint } from '../top/endpoint.ts'
 import { frame } from '../top/frame.ts'
+import { header } from '../top/header.ts'
 import { showLive, titleOf } from '../top/live.ts'
 import { sorted, sortings } from '../top/sorting.ts'
 
@@ -107,14 +108,4 @@ function seconds(text: string): number {
 function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Give a whole number above 0.')
   return Number(text)
-}
-
-function header(
-  text: string,
-  before: readonly (readonly [string, string])[] = [],
-): readonly (readonly [string, string])[] {
-  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):\s*([^\r\n]+)$/.exec(text) ?? []
-  if (name === undefined || value === undefined)
-    throw new InvalidArgumentError("Give name and value, as 'authorization: Bearer ...'.")
-  return [...before, [name, value]]
 }

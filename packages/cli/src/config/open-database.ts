@@ -1,5 +1,12 @@
 import type { EngineName } from '@keelson/core'
-import type { MigrationReport, SchemaPlan, TableDefinition } from '@keelson/indexes'
+import type {
+  AdviseOptions,
+  AdvisorWorkload,
+  IndexAdvice,
+  MigrationReport,
+  SchemaPlan,
+  TableDefinition,
+} from '@keelson/indexes'
 import type {
   ApplyOptions,
   ApplyReport,
@@ -18,6 +25,8 @@ export interface OpenDatabase {
   ensure(tables: readonly TableDefinition[]): Promise<void>
   introspect(options: IntrospectOptions): Promise<readonly TableDefinition[]>
   migrate(options: MigrateOptions & { readonly migrations: string }): Promise<MigrationReport>
+  advise(workload: AdvisorWorkload, options: AdviseOptions): Promise<IndexAdvice>
+  applyAdvice(advice: IndexAdvice): Promise<void>
 }
 
 /**
@@ -54,6 +63,8 @@ async function databaseOf(db: any, config: LoadedConfig): Promise<OpenDatabase> 
       ensure: (tables) => kysely.ensureTables(db, tables),
       introspect: (options) => kysely.introspect(db, options),
       migrate: (options) => kysely.migrateSafely(db, options),
+      advise: (workload, options) => kysely.adviseIndexes(db, workload, options),
+      applyAdvice: (advice) => kysely.applyAdvice(db, advice),
     }
   }
   if (typeof db?.session !== 'object' && typeof db?._ !== 'object') {
@@ -71,6 +82,8 @@ async function databaseOf(db: any, config: LoadedConfig): Promise<OpenDatabase> 
     ensure: (tables) => drizzle.ensureTables(db, tables),
     introspect: (options) => drizzle.introspect(db, options),
     migrate: (options) => drizzle.migrateSafely(db, options),
+    advise: (workload, options) => drizzle.adviseIndexes(db, workload, options),
+    applyAdvice: (advice) => drizzle.applyAdvice(db, advice),
   }
 }
 

@@ -2,6 +2,7 @@ import { milliseconds, printable } from '@keelson/core'
 import type { PlanStep, Refusal, Risk, SchemaPlan } from '@keelson/indexes'
 import Table from 'cli-table3'
 import { paint, type Format } from './paint.ts'
+import { plainTable } from './plain-table.ts'
 
 /** What `keelson diff` shows of a plan, line by line. */
 export function planLines({ engine, steps, refused, unmanaged }: SchemaPlan): string[] {
@@ -15,7 +16,7 @@ export function planLines({ engine, steps, refused, unmanaged }: SchemaPlan): st
   const table = new Table({
     head: ['#', 'risk', 'step', 'estimate', 'why'],
     style: { head: [], border: [] },
-    chars,
+    chars: plainTable,
   })
   for (const [at, step] of steps.entries())
     table.push([
@@ -66,14 +67,6 @@ const colours: Readonly<Record<Risk, Format>> = {
   locking: 'yellow',
   destructive: 'red',
 }
-
-/** A table without lines. */
-const chars = Object.fromEntries(
-  'top,top-mid,top-left,top-right,bottom,bottom-mid,bottom-left,bottom-right,left,left-mid,mid,mid-mid,right,right-mid'
-    .split(',')
-    .map((name) => [name, '']),
-)
-Object.assign(chars, { middle: ' ' })
 
 function estimateOf({ estimate }: PlanStep): string {
   if (estimate === undefined) return ''

@@ -1,6 +1,6 @@
 /** From a workload to advice. Over 300 lines, one subject: the order of the steps, and what each hands to the next. */
 import { createHash } from 'node:crypto'
-import { quoteIdentifier, takeSteps, wait } from '@keelson/core'
+import { type EngineName, engineTraits, quoteIdentifier, takeSteps, wait } from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'
 import { introspectTables } from '../introspect/introspect.ts'
 import type { Expression } from '../ir/expression.ts'
@@ -9,7 +9,7 @@ import { expressionSql } from '../sql/print-expression.ts'
 import { createIndexSql } from '../sql/print-index.ts'
 import { type Candidate, indexId } from './candidates/table-index.ts'
 import { proposeIndexes } from './candidates/propose.ts'
-import { marked } from './capture/own-statements.ts'
+import { isOwnStatement, marked } from './capture/own-statements.ts'
 import type { AdvisorQuery, AdvisorWorkload } from './capture/workload.ts'
 import { type AdviseOptions, type AdviseSettings, adviseSettings } from './options.ts'
 import { adviceFrom } from './report/advice-from.ts'
@@ -116,6 +116,9 @@ async function readQueries(
 ): Promise<ReadQueries> {
   const wanted = workload.queries
     .filter((query) => database === undefined || query.database === database)
+    .filter(({ system }) => system === undefined || !isOther(system, host.engine))
+    .map((query) => ({ ...query, text: query.sql ?? query.text }))
+    .filter(({ text }) => !isOwnStatement(text))
     // So that the advice is the same whatever their order.
     .toSorted((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
   const needsParser = wanted.some(({ statement }) => statement === undefined)
@@ -156,6 +159,11 @@ async function readQueries(
   }
   const state = parser === undefined ? 'missing' : 'loaded'
   return { queries: [...queries.values()], unread, parser: needsParser ? state : 'notNeeded' }
+}
+
+/** Names that are none of an engine say nothing: PGlite, libSQL and others speak as one of them. */
+function isOther(system: string, engine: EngineName): boolean {
+  return system !== engine && Object.hasOwn(engineTraits, system)
 }
 
 function samplesOf(query: AdvisorQuery): NonNullable<AdvisorQuery['samples']> {

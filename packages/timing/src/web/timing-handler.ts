@@ -16,7 +16,7 @@ export interface TimingHandlerOptions {
 /**
  * Serves a timing over HTTP, as a web-standard handler that Hono, Next.js, Bun, Deno and Node's adapters take.
  *
- * `/` is a page for people, `/stats.json` the report, `/metrics` Prometheus's text, `/health` 200 or 503 with what is known of
+ * `/` is a page for people, `/stats.json` the report, `/workload.json` the workload without values, `/metrics` Prometheus's text, `/health` 200 or 503 with what is known of
  * the database. Only GET and HEAD are answered. Statements are shown without their values, and yet say much about an
  * application: who may ask is to be decided before the handler.
  *
@@ -55,6 +55,13 @@ export function timingHandler(
       }
       case '/stats.json':
         return answer(200, JSON.stringify(timing.report()), { 'content-type': json })
+      case '/workload.json': {
+        // What `sampleParams` keeps is for this process.
+        const { queries, ...rest } = timing.workload()
+        const withoutValues = queries.map((query) => ({ ...query, samples: undefined }))
+        const workload = JSON.stringify({ ...rest, queries: withoutValues })
+        return answer(200, workload, { 'content-type': json })
+      }
       case '/metrics':
         return answer(200, prometheusText(recorder), { 'content-type': prometheusType })
       case '/health': {

@@ -10,7 +10,10 @@ export function marked(session: HostSession): HostSession {
   }
 }
 
-/** Whether a statement is one that an advisor has sent: advice is about those of the user. */
+/**
+ * Whether a statement is one that an advisor has sent: advice is about those of the user. A fingerprint has no comments, but
+ * the names that the advisor's results have.
+ */
 export function isOwnStatement(sql: string): boolean {
-  return sql.startsWith(mark)
+  return sql.startsWith(mark) || /\bas "?keelson_/.test(sql)
 }

@@ -15,6 +15,8 @@ export interface AdvisorWorkload {
 export interface AdvisorQuery {
   /** The statement; its values may be `?`, and a list of them `(?+)`. */
   readonly text: string
+  /** The statement as it was printed, where that is known besides: `samples` are of it. */
+  readonly sql?: string | undefined
   readonly calls: number
   /** How long all calls took; absent where it was not measured. */
   readonly totalMs?: number | undefined
@@ -24,6 +26,8 @@ export interface AdvisorQuery {
   readonly samples?: readonly QuerySample[] | undefined
   /** Whose it is. Queries of other databases are left out. */
   readonly database?: string | undefined
+  /** The engine that it ran on. Queries of other engines are left out. */
+  readonly system?: string | undefined
 }
 
 /** One call. */

@@ -17,6 +17,7 @@ import type {
   IndexAdvice,
   IndexProposal,
 } from './advice.ts'
+import { namedQuery } from './named-query.ts'
 
 /** All that the steps of the advice have found. */
 export interface Findings {
@@ -190,7 +191,7 @@ function refusalsOf({ selection, cost, verified }: Findings): readonly AdviceRef
     const { table, id: index } = candidate
     const code = codes[reason.why]
     if (reason.why !== 'regression') return { table, index, code, why: reasons[reason.why] }
-    const slower = reason.queries.map((at) => cost.queries[at]!.id).join(', ')
+    const slower = reason.queries.map((at) => namedQuery(cost.queries[at]!)).join(', ')
     return { table, index, code, why: `It would make slower: ${slower}.` }
   })
   for (const [{ table, id: index }, is] of verified) {

@@ -1,60 +1,49 @@
 import type { IndexAdvice } from './advice.ts'
+import { shortened } from './named-query.ts'
+
+/** Letters of a line, as terminals have them. Statements that are to be copied are not broken. */
+const width = 100
 
 /** The advice as text, for people: what to create, what that does to each query, what was refused, what could go. */
 export function adviceTable(advice: IndexAdvice): string {
   const { proposals, refused, drops, queries, workload } = advice
   const { beforeMs, afterMs, bytes, unread, parser, unplanned } = workload
+  const indexes = proposals.length === 1 ? '1 index' : `${proposals.length} indexes`
   const times = afterMs > 0 ? ` (${factor(beforeMs / afterMs)})` : ''
   const lines = [
-    `${proposals.length} indexes for ${workload.queries} queries, ${workload.calls} calls: ` +
-      `${ms(beforeMs)} -> ${ms(afterMs)}${times}, ${mb(bytes)}, by ${methods[advice.method]}`,
+    `${indexes} for ${whole(workload.queries)} queries, ${whole(workload.calls)} calls, ${mb(bytes)}`,
+    `all of them: ${ms(beforeMs)} -> ${ms(afterMs)}${times}, estimated by ${methods[advice.method]}`,
   ]
   if (unread.queries > 0)
     lines.push(
-      `${unread.queries} statements (${unread.calls} calls) were not understood.` +
+      `${whole(unread.queries)} statements (${whole(unread.calls)} calls) were not understood.` +
         (parser === 'missing' ? ' Install @guanmingchiu/sqlparser-ts, which reads SQL.' : ''),
     )
-  if (unplanned > 0) lines.push(`${unplanned} queries could not be planned.`)
-  if (proposals.length > 0)
+  if (unplanned > 0) lines.push(`${whole(unplanned)} queries could not be planned.`)
+  for (const [at, each] of proposals.entries()) {
+    const { writes } = each
+    const kept =
+      writes.rows === 0 ? [] : [`${ms(writes.ms)} for ${whole(writes.rows)} written rows`]
+    const facts = [`saves ${percent(each.gain)}`, mb(each.bytes), ...kept]
     lines.push(
       '',
-      ...columns([
-        ['create', 'saves', 'size', 'writes', 'queries', 'confidence'],
-        ...proposals.map((each) => [
-          each.sql,
-          `${(each.gain * 100).toFixed(1)} %`,
-          mb(each.bytes),
-          each.writes.rows === 0 ? '-' : `${ms(each.writes.ms)} for ${each.writes.rows} rows`,
-          each.queries.join(' '),
-          each.confidence,
-        ]),
-      ]),
+      `${at + 1}. ${each.sql}`,
+      ...wrapped(`${facts.join(', ')}, confidence ${each.confidence}`, '   '),
+      ...wrapped(`for ${each.queries.join(' ')}`, '   '),
     )
+  }
   const changed = queries.filter((each) => each.planBefore.join() !== each.planAfter.join())
   for (const { id, text, calls, beforeMs: now, afterMs: then, planBefore, planAfter } of changed)
     lines.push(
       '',
-      `${id}  ${calls} x ${ms(now)} -> ${ms(then)}  ${text.length > 160 ? `${text.slice(0, 157)}...` : text}`,
+      `${id}  ${whole(calls)} x ${ms(now)} -> ${ms(then)}`,
+      `  ${shortened(text, width - 2)}`,
       ...planBefore.map((line) => `  - ${line}`),
       ...planAfter.map((line) => `  + ${line}`),
     )
   const told = refused.filter(({ code }) => code !== 'NOT_USED' && code !== 'NO_GAIN')
-  if (told.length > 0)
-    lines.push(
-      '',
-      ...columns([
-        ['refused', 'code', 'why'],
-        ...told.map((each) => [each.index, each.code, each.why]),
-      ]),
-    )
-  if (drops.length > 0)
-    lines.push(
-      '',
-      ...columns([
-        ['could go', 'code', 'why'],
-        ...drops.map((each) => [each.index, each.code, each.why]),
-      ]),
-    )
+  if (told.length > 0) lines.push('', 'refused:', ...told.flatMap(reasoned))
+  if (drops.length > 0) lines.push('', 'could go:', ...drops.flatMap(reasoned))
   return lines.join('\n')
 }
 
@@ -65,24 +54,45 @@ const methods: Readonly<Record<IndexAdvice['method'], string>> = {
   rules: 'rules',
 }
 
-function columns(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)))
-  return rows.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at]!))
-      .join('  ')
-      .trimEnd(),
-  )
+interface Reasoned {
+  readonly index: string
+  readonly code: string
+  readonly why: string
+}
+
+function reasoned({ index, code, why }: Reasoned): readonly string[] {
+  return [`  ${index}  ${code}`, ...wrapped(why, '    ')]
+}
+
+function wrapped(text: string, indent: string): readonly string[] {
+  const lines: string[] = []
+  let line = indent
+  for (const word of text.split(' ')) {
+    if (line !== indent && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = indent
+    }
+    line += line === indent ? word : ` ${word}`
+  }
+  return [...lines, line]
 }
 
 function ms(value: number): string {
-  return value >= 100 ? `${value.toFixed(0)} ms` : `${value.toPrecision(3)} ms`
+  return value >= 100 ? `${whole(Math.round(value))} ms` : `${Number(value.toPrecision(3))} ms`
 }
 
 function mb(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }
 
+function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`
+}
+
 function factor(value: number): string {
   return `${value.toFixed(1)}x`
+}
+
+function whole(value: number): string {
+  return value.toLocaleString('en')
 }

@@ -48,8 +48,10 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
     const lengths = request.columns
       .slice(0, 100)
       .map((column) => `coalesce(length(${quoteIdentifier(column, 'sqlite')}), 0)`)
-    const selected = [...keys, `${lengths.join(' + ') || '8'} as w`].join(', ')
-    const rows = numberOf((await query(`select count(*) as n from ${table}`))[0]?.['n'])
+    const selected = [...keys, `${lengths.join(' + ') || '8'} as keelson_width`].join(', ')
+    const rows = numberOf(
+      (await query(`select count(*) as keelson_rows from ${table}`))[0]?.['keelson_rows'],
+    )
     if (rows <= size * 1.5)
       return { rows, sampled: await query(`select ${selected} from ${table}`) }
     const [listed] = await query(
@@ -60,9 +62,9 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
       Number(listed?.['wr'] ?? 0) === 1
         ? []
         : await query(
-            `select (select min(rowid) from ${table}) as low, (select max(rowid) from ${table}) as high`,
+            `select (select min(rowid) from ${table}) as keelson_low, (select max(rowid) from ${table}) as high`,
           )
-    const low = Number(bounds?.['low'])
+    const low = Number(bounds?.['keelson_low'])
     const high = Number(bounds?.['high'])
     const density = rows / (high - low + 1)
     if (!(density > 0.02) || !Number.isSafeInteger(high) || !Number.isSafeInteger(low)) {
@@ -78,9 +80,11 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
   },
 
   duckdb: async (query, request, table) => {
-    const rows = numberOf((await query(`select count(*) as n from ${table}`))[0]?.['n'])
+    const rows = numberOf(
+      (await query(`select count(*) as keelson_rows from ${table}`))[0]?.['keelson_rows'],
+    )
     const keys = request.expressions.map((sql, at) => `cast(${sql} as varchar) as k${at}`)
-    const selected = [...keys, '64 as w', 'rowid as place'].join(', ')
+    const selected = [...keys, '64 as keelson_width', 'rowid as place'].join(', ')
     const sampled = await query(
       `select ${selected} from ${table} using sample reservoir(${request.size} rows) repeatable (42)`,
     )
@@ -90,16 +94,20 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
   postgresql: async (query, request, table) => {
     const { size } = request
     const [known] = await query(
-      `select reltuples::float8 as n from pg_class where oid = $1::text::regclass`,
+      `select reltuples::float8 as keelson_rows from pg_class where oid = $1::text::regclass`,
       [table],
     )
-    const estimate = Number(known?.['n'] ?? -1)
+    const estimate = Number(known?.['keelson_rows'] ?? -1)
     const rows =
       estimate > 0
         ? estimate
-        : numberOf((await query(`select count(*)::float8 as n from ${table}`))[0]?.['n'])
+        : numberOf(
+            (await query(`select count(*)::float8 as keelson_rows from ${table}`))[0]?.[
+              'keelson_rows'
+            ],
+          )
     const keys = request.expressions.map((sql, at) => `(${sql})::text as k${at}`)
-    const selected = [...keys, `pg_column_size(t.*) as w`].join(', ')
+    const selected = [...keys, `pg_column_size(t.*) as keelson_width`].join(', ')
     const percent = Math.min(100, (150 * size) / Math.max(1, rows))
     // Reading every page is fairer, and affordable up to here.
     const method = rows <= 2_000_000 ? 'bernoulli' : 'system'
@@ -113,11 +121,13 @@ const readers: Readonly<Record<EngineName, ReadSample>> = {
 
   mysql: async (query, request, table) => {
     const { size } = request
-    const rows = numberOf((await query(`select count(*) as n from ${table}`))[0]?.['n'])
+    const rows = numberOf(
+      (await query(`select count(*) as keelson_rows from ${table}`))[0]?.['keelson_rows'],
+    )
     const keys = request.expressions.map((sql, at) => `${sql} as k${at}`)
     const share = Math.min(1, (1.5 * size) / Math.max(1, rows))
     const part = share === 1 ? '' : ` where rand(42) < ${share.toFixed(8)}`
-    const selected = [...keys, '64 as w'].join(', ')
+    const selected = [...keys, '64 as keelson_width'].join(', ')
     return {
       rows,
       sampled: await query(`select ${selected} from ${table}${part} limit ${size * 2}`),

@@ -1,5 +1,6 @@
+/** Over 300 lines, one subject: what the rows of a sample answer. */
 import type { Expression } from '../../ir/expression.ts'
-import { keyText, type Term } from '../shape/query-shape.ts'
+import { keyText, type SortKey, type Term } from '../shape/query-shape.ts'
 import type { Sample } from './sample.ts'
 
 type Comparable = string | number | null
@@ -14,6 +15,7 @@ export class TableStatistics {
   readonly #places: readonly number[]
   /** What was asked before, by what it is and of which keys. */
   readonly #known = new Map<string, number>()
+  readonly #orders = new Map<string, readonly number[]>()
   readonly #ids = new WeakMap<Term, number>()
   #terms = 0
 
@@ -26,7 +28,7 @@ export class TableStatistics {
       keys.map((key, at) => [keyText(key), sampled.map((row) => comparable(row[`k${at}`]))]),
     )
     this.#places = sampled.map((row) => Number(row['place'] ?? 0))
-    const widths = sampled.reduce((all, row) => all + Number(row['w'] ?? 0), 0)
+    const widths = sampled.reduce((all, row) => all + Number(row['keelson_width'] ?? 0), 0)
     this.width = sampled.length === 0 ? 32 : widths / sampled.length + 8
   }
 
@@ -125,6 +127,56 @@ export class TableStatistics {
     if (terms.length === 0) return 1
     const id = `${isWorst ? 'worst' : ''}${terms.map((term) => this.#id(term)).join(' ')}`
     return this.#once(`fraction\n${id}`, () => this.#measure(terms, isWorst))
+  }
+
+  /**
+   * Which part of the rows has to be read, in the order of some keys, until `limit` of them are found for which all terms
+   * hold: what is asked for may lie at the front of that order, or at its end. Undefined where the sample does not say.
+   */
+  partRead(terms: readonly Term[], order: readonly SortKey[], limit: number): number | undefined {
+    const wanted = Math.round((limit * this.#sampled) / Math.max(1, this.rows))
+    const isSaid =
+      wanted >= 1 &&
+      order.length > 0 &&
+      order.every(({ key }) => this.has(key)) &&
+      terms.every((term) => isKnown(term) && this.has(term.key))
+    if (!isSaid) return undefined
+    const by = order.map(({ key, descending }) => `${keyText(key)} ${descending ? 'desc' : ''}`)
+    const id = `part\n${limit}\n${by.join('\n')}\n${terms.map((term) => this.#id(term)).join(' ')}`
+    return this.#once(id, () => {
+      const tests = terms.map((term) => ({
+        column: this.#columns.get(keyText(term.key))!,
+        holds: testOf(term),
+      }))
+      let found = 0
+      for (const [read, at] of this.#inOrder(order, by.join('\n')).entries()) {
+        if (tests.every(({ column, holds }) => holds(column[at]!))) found++
+        if (found === wanted) return (read + 1) / this.#sampled
+      }
+      return 1
+    })
+  }
+
+  /** Places of the sampled rows in the order of keys; NULL comes first, as on SQLite. */
+  #inOrder(order: readonly SortKey[], id: string): readonly number[] {
+    const known = this.#orders.get(id)
+    if (known !== undefined) return known
+    const columns = order.map(({ key, descending }) => ({
+      column: this.#columns.get(keyText(key))!,
+      sign: descending ? -1 : 1,
+    }))
+    const places = Array.from({ length: this.#sampled }, (_, at) => at).toSorted((a, b) => {
+      for (const { column, sign } of columns) {
+        const [one, other] = [column[a] ?? null, column[b] ?? null]
+        if (one === other) continue
+        if (one === null || other === null) return one === null ? -sign : sign
+        const by = compare(one, other)
+        if (by !== 0) return by * sign
+      }
+      return this.#places[a]! - this.#places[b]!
+    })
+    this.#orders.set(id, places)
+    return places
   }
 
   #once(id: string, make: () => number): number {

@@ -1,7 +1,7 @@
-import type { EngineName } from '@keelson/core'
+import { type EngineName, engineTraits } from '@keelson/core'
 import type { Statement } from '../shape/statement.ts'
 import { readSyntaxTree } from './read-syntax-tree.ts'
-import { numbered } from './placeholders.ts'
+import { executable, numbered } from './placeholders.ts'
 import type { SqlParser } from './sql-parser.ts'
 
 /** Reads statements out of their texts, each text once as long as it is among the last that were asked for. */
@@ -35,8 +35,10 @@ export class TextReader {
   #parse(sql: string): Statement | undefined {
     if (this.#parser === undefined) return undefined
     try {
-      // Which `?` is which is not in the tree.
-      return readSyntaxTree(this.#parser.parse(numbered(sql), this.#engine))
+      // Which `?` is which is not in the tree; in PostgreSQL's grammar it is an operator.
+      const isDollar = engineTraits[this.#engine].placeholder === '$n'
+      const text = isDollar ? executable(sql, '$n') : numbered(sql)
+      return readSyntaxTree(this.#parser.parse(text, this.#engine))
     } catch {
       // What it does not parse is counted by those who ask.
       return undefined

@@ -108,7 +108,11 @@ class PlanReader {
     const { limit } = scan
     const alternatives = this.#alternatives(scan, table)
     const out = Math.max(table.statistics.rows * this.#fraction(table, terms) * alternatives, 1e-3)
-    return { ...this.#visits(verb, how, scan, table, terms), out, limit }
+    const isWhole = verb === 'SCAN' && scan.alternatives.length === 0
+    const partRead = isWhole
+      ? table.statistics.partRead(scan.terms, scan.sort, limit ?? usualLimit)
+      : undefined
+    return { ...this.#visits(verb, how, scan, table, terms), out, limit, partRead }
   }
 
   /** Seeks and rows of one loop, without what comes of them. */
@@ -251,6 +255,8 @@ interface Loop {
   /** Rows that come of it, for each row of the loop around it. */
   readonly out: number
   readonly limit: number | undefined
+  /** Which part of the rows has to be read, in the order that is asked for, until the limit is reached. */
+  readonly partRead?: number | undefined
 }
 
 /** A constant row, a function, a common table expression. */
@@ -264,7 +270,9 @@ function total(loops: readonly Loop[], sorts: 'no' | 'last' | 'all', each: numbe
   const rows = loops.reduce((all, { out }) => all * out, 1)
   const limit = Math.min(...loops.map((loop) => loop.limit ?? usualLimit))
   // Rows are read until there are enough of them, unless all have to be seen for their order.
-  const part = sorts === 'all' ? 1 : Math.min(1, Math.max(limit, 1) / Math.max(rows, 1e-9))
+  const known = loops.length === 1 ? loops[0]!.partRead : undefined
+  const even = Math.min(1, Math.max(limit, 1) / Math.max(rows, 1e-9))
+  const part = sorts === 'all' ? 1 : (known ?? even)
   let cost = 0
   let around = 1
   for (const [at, { fixed, visits, out }] of loops.entries()) {
