@@ -2,7 +2,6 @@ import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import {
   createIndexSql,
   createTableSql,
-  dropTableSql,
   type PortableType,
   type TableDefinition,
 } from '@keelson/indexes'
@@ -81,12 +80,4 @@ export function placeholders(engine: LiveEngine, count: number): string {
   return Array.from({ length: count }, (_, at) => (engine === 'sqlite' ? '?' : `$${at + 1}`)).join(
     ', ',
   )
-}
-
-export async function drop(
-  db: Kysely<any>,
-  table: TableDefinition,
-  engine: LiveEngine,
-): Promise<void> {
-  await run(db, ...dropTableSql(table, engine))
 }

@@ -20,7 +20,7 @@ export function textSql(text: string, engine: EngineName): string {
  * A number, in the digits that JavaScript writes. DuckDB reads `0.1` as a DECIMAL, which it turns into another double than
  * these digits are where they are many; with an exponent it reads a double.
  */
-export function numberSql(value: number | bigint, engine: EngineName): string {
+function numberSql(value: number | bigint, engine: EngineName): string {
   if (typeof value === 'number' && !Number.isFinite(value)) {
     throw new DefinitionError(
       `Cannot write ${value} in SQL: no engine has a literal for it. Use a finite number.`,
