@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load-config.ts'
 import { withDatabase } from '../config/open-database.ts'
 import { readTables } from '../config/read-tables.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { schemaCommand } from '../schema/common-options.ts'
+import { schemaCommand } from '../schema/schema-command.ts'
 import { planLines, unsafeSteps } from '../schema/plan-lines.ts'
 import { print } from '../schema/print.ts'
 

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load-config.ts'
 import { withDatabase } from '../config/open-database.ts'
 import { readTables } from '../config/read-tables.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { schemaCommand } from '../schema/common-options.ts'
+import { schemaCommand } from '../schema/schema-command.ts'
 import { nameOf } from '../schema/plan-lines.ts'
 import { print, say } from '../schema/print.ts'
 

@@ -7,7 +7,7 @@ import { dialectOf, loadConfig, type LoadedConfig } from '../config/load-config.
 import { withDatabase } from '../config/open-database.ts'
 import { readTables } from '../config/read-tables.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { listOf, schemaCommand } from '../schema/common-options.ts'
+import { listOf, schemaCommand } from '../schema/schema-command.ts'
 import { emits } from '../schema/emits.ts'
 import { paint } from '../schema/paint.ts'
 import { refusedLines } from '../schema/plan-lines.ts'

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { loadConfig } from '../config/load-config.ts'
 import { withDatabase } from '../config/open-database.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { listOf, schemaCommand } from '../schema/common-options.ts'
+import { listOf, schemaCommand } from '../schema/schema-command.ts'
 import { print, say } from '../schema/print.ts'
 
 const kinds = ['sql', 'drizzle', 'kysely-types'] as const

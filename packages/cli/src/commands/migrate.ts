@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { loadConfig } from '../config/load-config.ts'
 import { withDatabase } from '../config/open-database.ts'
 import { type ExitCode, exitCodes } from '../exit-codes.ts'
-import { listOf, schemaCommand } from '../schema/common-options.ts'
+import { listOf, schemaCommand } from '../schema/schema-command.ts'
 import { paint } from '../schema/paint.ts'
 import { print, say } from '../schema/print.ts'
 
