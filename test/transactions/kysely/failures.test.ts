@@ -363,3 +363,41 @@ test('afterCommit() registered in a part that failed never runs', async () => {
   })
   expect(log).toEqual(['outer'])
 })
+
+describeOn(nesting, 'rolling back', (engine) => {
+  test('a hook that throws while what is nested is rolled back keeps nobody from rolling back what is around it', async () => {
+    const { db, add, names } = await open(engine)
+    const kept: string[] = []
+    for (let moment = 0; moment < 40; moment++) {
+      const stop = new AbortController()
+      const later = async (): Promise<void> => {
+        for (let at = 0; at < moment % 20; at++) await Promise.resolve()
+        if (moment >= 20) await new Promise(setImmediate)
+        stop.abort(new Error('stop'))
+      }
+      const thrown = await rejection(
+        transaction(
+          db,
+          async () => {
+            await add(`undone ${moment}`)
+            await transaction(
+              db,
+              async (_, scope) => {
+                await scope.afterRollback(() => {
+                  throw new Error('hook')
+                })
+                void later()
+              },
+              { commitIf: () => false },
+            )
+          },
+          { signal: stop.signal },
+        ),
+      )
+      expect(['hook', 'stop']).toContain(thrown.message)
+      kept.push(`after ${String(moment).padStart(2, '0')}`)
+      await add(kept.at(-1)!)
+    }
+    expect(await names()).toBe(kept.join())
+  })
+})

@@ -348,11 +348,14 @@ export class Scope {
     this.turns.refuseWaiting(this.#closedError('a statement that was still waiting'))
     await this.#endStream('The transaction was rolled back while the stream was open.')
     const child = this.#child
-    if (child !== undefined)
-      await child.rollback(
+    if (child !== undefined) {
+      const undone = child.rollback(
         this.#closedError('a nested transaction'),
         this.#closedError('a statement'),
       )
+      // Where it was being rolled back already, whoever does so is told what its hooks have thrown.
+      await undone.catch(() => {})
+    }
     await this.turns.idle()
   }
 
