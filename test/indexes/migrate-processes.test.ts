@@ -9,7 +9,7 @@ import { statementsOf, stepCount } from './programs/steps.ts'
 /** What several processes can have open at once; a process takes a second to start, so that the soak has the others. */
 const shared = kinds.filter(
   ({ name }) =>
-    /Kysely, Keelson's SQLite$/.test(name) ||
+    name.endsWith("Kysely, Keelson's SQLite") ||
     (runs(0, 1) === 1 && !/DuckDB|Drizzle, Keelson's SQLite on threads/.test(name)),
 )
 

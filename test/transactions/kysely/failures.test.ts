@@ -383,7 +383,7 @@ describeOn(nesting, 'rolling back', (engine) => {
             await transaction(
               db,
               async (_, scope) => {
-                await scope.afterRollback(() => {
+                scope.afterRollback(() => {
                   throw new Error('hook')
                 })
                 void later()
