@@ -1,9 +1,8 @@
-import { describeValue, OptionError } from '@keelson/core'
 import type { ColumnReference, Expression, JsonPath } from '../ir/expression.ts'
 import type { IndexKey } from '../ir/index-definition.ts'
 import { IndexBuilder, keyOf, type KeyInput } from './index-builder.ts'
 import type { JsonKind, JsonPathOf, JsonValueAt } from './json-types.ts'
-import { given, type Predicates, predicates } from './predicates.ts'
+import { given, type Predicates, predicates, refuse } from './predicates.ts'
 import { QueryBuilder } from './query-builder.ts'
 import type { Call, Column, JsonValue, Typed } from './typed-expression.ts'
 
@@ -107,12 +106,4 @@ function kindOf(as: unknown): JsonPath['as'] {
   const kinds: readonly unknown[] = ['string', 'number', 'integer', 'boolean']
   if (kinds.includes(as)) return as as JsonPath['as']
   return refuse('json()', as, "'string', 'number', 'integer' or 'boolean' as what the value is")
-}
-
-function refuse(where: string, value: unknown, expected: string): never {
-  throw new OptionError(
-    'INVALID_OPTION',
-    where,
-    `${where} cannot use ${describeValue(value)}. It takes ${expected}.`,
-  )
 }

@@ -94,7 +94,8 @@ function literal(where: string, value: unknown): Literal {
   )
 }
 
-function refuse(where: string, value: unknown, expected: string): never {
+/** @throws {OptionError} for what an operator does not take */
+export function refuse(where: string, value: unknown, expected: string): never {
   throw new OptionError(
     'INVALID_OPTION',
     where,
