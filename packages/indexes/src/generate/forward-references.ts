@@ -4,7 +4,7 @@ import type { ForeignKeyDefinition, TableDefinition } from '../ir/table-definiti
 import { foreignKeyName } from '../names/constraint-name.ts'
 import { foreignKeySql } from '../sql/print-table.ts'
 import { tableNameSql } from '../sql/table-name.ts'
-import { nameOf } from './table-order.ts'
+import { tableKey } from '../ir/table-key.ts'
 
 /** Where a foreign key refers to a table that comes later, which only tables in a circle do. */
 const waysOfEngines: Readonly<Record<EngineName, 'as it is' | 'added' | 'not at all'>> = {
@@ -61,13 +61,13 @@ export function addedForeignKeys(
 function forwardReferences(
   tables: readonly TableDefinition[],
 ): readonly { readonly table: TableDefinition; readonly key: ForeignKeyDefinition }[] {
-  const known = new Set(tables.map(nameOf))
+  const known = new Set(tables.map(tableKey))
   const there = new Set<string>()
   return tables.flatMap((table) => {
-    there.add(nameOf(table))
+    there.add(tableKey(table))
     return table.foreignKeys
       .filter(({ referencedTable }) => {
-        const name = nameOf({ ...table, name: referencedTable })
+        const name = tableKey({ ...table, name: referencedTable })
         return known.has(name) && !there.has(name)
       })
       .map((key) => ({ table, key }))

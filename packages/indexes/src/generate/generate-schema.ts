@@ -9,7 +9,8 @@ import { drizzleSchemaCode } from './schema-for-drizzle.ts'
 import { kyselyMigrationCode } from './migration-for-kysely.ts'
 import { kyselyTypesCode } from './types-for-kysely.ts'
 import { schemaSql } from './schema-sql.ts'
-import { inOrderOfReference } from './table-order.ts'
+import { tableKey } from '../ir/table-key.ts'
+import { inOrderOfReference } from '../ir/table-order.ts'
 
 /** What `generateSchema()` can write. */
 export type Emit = 'sql' | 'kysely-migration' | 'drizzle' | 'kysely-types'
@@ -63,7 +64,7 @@ export function generateSchema(
 ): GeneratedSchema {
   const { dialect, emit, migrationName, concurrently } = checked(options)
   const refused: Refusal[] = []
-  const ordered = inOrderOfReference(tables)
+  const ordered = inOrderOfReference(tables.toSorted(byKey))
   // Of two with one name it has only one; this says which.
   if (ordered.length < tables.length)
     checkTables(
@@ -118,4 +119,8 @@ function checked(options: GenerateOptions): Required<GenerateOptions> {
   if (concurrently && dialect !== 'postgresql')
     invalidOption(where, 'concurrently', concurrently, 'false, since only PostgreSQL has it')
   return { dialect, emit, migrationName, concurrently }
+}
+
+function byKey(a: TableDefinition, b: TableDefinition): number {
+  return tableKey(a) < tableKey(b) ? -1 : 1
 }

@@ -1,21 +1,22 @@
 /** Over 300 lines, being one subject: the text of one Kysely migration, from its imports to its `down`. */
-import { type EngineName, quoteIdentifier } from '@keelson/core'
+import type { EngineName } from '@keelson/core'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import type { ForeignKeyDefinition, TableDefinition } from '../ir/table-definition.ts'
-import { checkName, foreignKeyName, sequenceName, typeCheckName } from '../names/constraint-name.ts'
+import { checkName, foreignKeyName, typeCheckName } from '../names/constraint-name.ts'
 import { hashedName } from '../names/cut-name.ts'
 import { indexName } from '../names/index-name.ts'
 import { defaultSql } from '../sql/default.ts'
 import { dialects } from '../sql/dialects.ts'
-import { textSql } from '../sql/literal.ts'
+import { keySql } from '../sql/index-body.ts'
+import { methodOf } from '../sql/index-method.ts'
+import { nextNumberSql } from '../sql/print-column.ts'
 import {
   columnTypeSql,
   createIndexSql,
   createTableSql,
   dropIndexSql,
   dropTableSql,
-  expressionSql,
   predicateSql,
 } from '../sql/print-table.ts'
 import { addedForeignKeys, withoutForwardReferences } from './forward-references.ts'
@@ -167,10 +168,8 @@ function identityCalls(
       return ['.autoIncrement()']
     case 'postgresql':
       return ['.generatedByDefaultAsIdentity()']
-    case 'duckdb': {
-      const sequence = quoteIdentifier(sequenceName(table, column), engine)
-      return [`.defaultTo(${sqlCode(`nextval(${textSql(sequence, engine)})`)})`]
-    }
+    case 'duckdb':
+      return [`.defaultTo(${sqlCode(nextNumberSql(table, column, engine))})`]
   }
 }
 
@@ -236,14 +235,13 @@ function createIndexCode(
   const name = indexName(table, index, engine)
   const isSimple = /^[\p{L}\p{N}_]+$/u.test(name) && (index.include ?? []).length === 0
   if (!canBuild(table) || !isSimple) return statementCode(sql)
-  const method = index.method?.[engine]?.toLowerCase()
-  const isDefault = method === undefined || method === dialects[engine].index.method
+  const method = methodOf(index, engine)
   const calls = [
     `.createIndex(${stringCode(name)})`,
     `.on(${stringCode(table.name)})`,
     ...(index.unique ? ['.unique()'] : []),
-    ...(isDefault ? [] : [`.using(${stringCode(method)})`]),
-    ...keyCalls(index.keys.map((key) => keyCode(key, isDefault, engine))),
+    ...(method === undefined ? [] : [`.using(${stringCode(method)})`]),
+    ...keyCalls(index.keys.map((key) => keyCode(key, method === undefined, engine))),
     ...(index.unique && index.nullsDistinct === false ? ['.nullsNotDistinct()'] : []),
     ...(index.where === undefined
       ? []
@@ -262,16 +260,10 @@ function keyCalls(keys: readonly string[]): readonly string[] {
 
 function keyCode(key: IndexKey, isOrdered: boolean, engine: EngineName): string {
   const { expression, collation } = key
-  const traits = dialects[engine].index
-  const isDescending = key.direction === 'desc' && traits.direction && isOrdered
-  if (expression.kind === 'column' && collation === undefined)
-    return stringCode(isDescending ? `${expression.name} desc` : expression.name)
-  const sql = expressionSql(expression, engine)
-  const isInParentheses = expression.kind !== 'column' && traits.expressionInParentheses
-  const words = [isInParentheses ? `(${sql})` : sql]
-  if (collation !== undefined) words.push(`collate ${quoteIdentifier(collation, engine)}`)
-  if (isDescending) words.push('desc')
-  return sqlCode(words.join(' '))
+  if (expression.kind !== 'column' || collation !== undefined)
+    return sqlCode(keySql(key, isOrdered, engine))
+  const isDescending = key.direction === 'desc' && dialects[engine].index.direction && isOrdered
+  return stringCode(isDescending ? `${expression.name} desc` : expression.name)
 }
 
 function dropTableCode(table: TableDefinition, engine: EngineName): readonly string[] {

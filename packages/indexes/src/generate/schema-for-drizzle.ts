@@ -1,21 +1,24 @@
 /** Over 300 lines, being one subject: the text of one Drizzle schema, from its imports to its tables. */
-import { type EngineName, quoteIdentifier } from '@keelson/core'
+import type { EngineName } from '@keelson/core'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import type { ForeignKeyDefinition, TableDefinition } from '../ir/table-definition.ts'
-import { checkName, foreignKeyName, sequenceName } from '../names/constraint-name.ts'
+import { tableKey } from '../ir/table-key.ts'
+import { referencesOf } from '../ir/table-order.ts'
+import { checkName, foreignKeyName } from '../names/constraint-name.ts'
 import { indexName } from '../names/index-name.ts'
 import { defaultSql } from '../sql/default.ts'
 import { dialects } from '../sql/dialects.ts'
-import { textSql } from '../sql/literal.ts'
-import { expressionSql, predicateSql } from '../sql/print-table.ts'
+import { keySql } from '../sql/index-body.ts'
+import { methodOf } from '../sql/index-method.ts'
+import { nextNumberSql } from '../sql/print-column.ts'
+import { predicateSql } from '../sql/print-table.ts'
 import {
   type CustomType,
   drizzleColumn,
   type DrizzleColumn,
   drizzleDialects,
 } from './columns-for-drizzle.ts'
-import { nameOf, referencesOf } from './table-order.ts'
 import {
   callCode,
   chainCode,
@@ -51,10 +54,10 @@ class DrizzleFile {
 
   constructor(tables: readonly TableDefinition[], engine: EngineName) {
     this.#tables = tables
-    this.#byName = new Map(tables.map((table) => [nameOf(table), table]))
+    this.#byName = new Map(tables.map((table) => [tableKey(table), table]))
     this.#engine = engine
     this.#constants = new Map(
-      tables.map((table) => [nameOf(table), this.#names.constant(table.name, 'Table')]),
+      tables.map((table) => [tableKey(table), this.#names.constant(table.name, 'Table')]),
     )
     const schemas = new Set(tables.map((table) => this.#schemaOf(table) ?? '').filter(Boolean))
     this.#schemas = new Map(
@@ -92,7 +95,7 @@ class DrizzleFile {
 
   #tableCode(table: TableDefinition): string {
     const { table: factory, extra } = drizzleDialects[this.#engine]
-    const constant = this.#constants.get(nameOf(table))!
+    const constant = this.#constants.get(tableKey(table))!
     const schema = this.#schemaOf(table)
     if (schema === undefined) this.#imports.add(factory)
     const make = schema === undefined ? factory : `${this.#schemas.get(schema)!}.table`
@@ -163,10 +166,8 @@ class DrizzleFile {
         return ['.autoincrement()']
       case 'postgresql':
         return ['.generatedByDefaultAsIdentity()']
-      case 'duckdb': {
-        const sequence = quoteIdentifier(sequenceName(table, column), 'duckdb')
-        return [`.default(${this.#sql(`nextval(${textSql(sequence, 'duckdb')})`)})`]
-      }
+      case 'duckdb':
+        return [`.default(${this.#sql(nextNumberSql(table, column, 'duckdb'))})`]
     }
   }
 
@@ -211,11 +212,10 @@ class DrizzleFile {
         '\n    ',
       ),
     )
-    const keys = index.keys.map((key) => this.#keyCode(key))
-    const method = index.method?.[engine]?.toLowerCase()
-    const isPg = engine === 'postgresql'
+    const method = methodOf(index, engine)
+    const keys = index.keys.map((key) => this.#keyCode(key, method === undefined))
     const on =
-      isPg && method !== undefined && method !== 'btree'
+      engine === 'postgresql' && method !== undefined
         ? callCode('.using', [stringCode(method), ...keys], '      ')
         : callCode('.on', keys, '      ')
     const where =
@@ -224,26 +224,22 @@ class DrizzleFile {
     return [...comments, chainCode(start, [on, ...where], '    ')]
   }
 
-  #keyCode({ expression, direction, collation }: IndexKey): string {
+  #keyCode(key: IndexKey, isOrdered: boolean): string {
     const engine = this.#engine
+    const { expression, direction, collation } = key
     const isPlain = expression.kind === 'column' && collation === undefined
-    const isDescending = direction === 'desc' && dialects[engine].index.direction
+    const isDescending = direction === 'desc' && dialects[engine].index.direction && isOrdered
     if (isPlain && !isDescending) return columnCode('table', expression.name)
     // Of desc() alone drizzle-kit makes DESC NULLS LAST, an order that no plain `order by ... desc` has.
     if (isPlain && engine === 'postgresql')
       return `${columnCode('table', expression.name)}.desc().nullsFirst()`
-    const sql = expressionSql(expression, engine)
-    const isInParentheses = expression.kind !== 'column' && engine !== 'sqlite'
-    const words = [isInParentheses ? `(${sql})` : sql]
-    if (collation !== undefined) words.push(`collate ${quoteIdentifier(collation, engine)}`)
-    if (isDescending) words.push('desc')
-    return this.#sql(words.join(' '))
+    return this.#sql(keySql(key, isOrdered, engine))
   }
 
   #foreignKeyCode(table: TableDefinition, key: ForeignKeyDefinition): readonly string[] {
     const other = { ...table, name: key.referencedTable }
-    const isSelf = nameOf(other) === nameOf(table)
-    const constant = isSelf ? 'table' : this.#constants.get(nameOf(other))
+    const isSelf = tableKey(other) === tableKey(table)
+    const constant = isSelf ? 'table' : this.#constants.get(tableKey(other))
     const name = foreignKeyName(table, key)
     if (constant === undefined) {
       return [
@@ -274,7 +270,7 @@ class DrizzleFile {
     const seen = new Set<string>()
     const open = [...referencesOf(table)]
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
-      if (name === nameOf(table)) return true
+      if (name === tableKey(table)) return true
       const next = this.#byName.get(name)
       if (next === undefined || seen.has(name)) continue
       seen.add(name)

@@ -25,10 +25,11 @@ import { needsColumn } from './change/columns-of.ts'
 import { duplicateCheck } from './change/prechecks.ts'
 import { concurrently } from './concurrently.ts'
 import { indexEstimate, lockingRisk } from './estimate.ts'
-import { partsOf, tableKey, type TableModel } from './fingerprint.ts'
+import { partsOf, type TableModel } from './fingerprint.ts'
+import { tableKey } from '../ir/table-key.ts'
 import { readLiveTables } from './live-schema.ts'
 import { type LiveText, readLiveTexts } from './live-text.ts'
-import { parentsFirst } from './order-tables.ts'
+import { inOrderOfReference } from '../ir/table-order.ts'
 import { PlanBuilder } from './plan-builder.ts'
 import type { SchemaPlan } from './schema-plan.ts'
 import { differenceOf, isAltered, type TableDifference } from './table-difference.ts'
@@ -188,7 +189,7 @@ interface LaterKey {
 function createTables(missing: readonly TableDefinition[], plan: PlanBuilder): readonly LaterKey[] {
   const { engine } = plan
   const later: LaterKey[] = []
-  const ordered = parentsFirst(missing)
+  const ordered = inOrderOfReference(missing)
   ordered.forEach((table, at) => {
     const isLater = ({ referencedTable }: ForeignKeyDefinition): boolean =>
       ordered

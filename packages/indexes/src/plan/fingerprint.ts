@@ -1,15 +1,10 @@
 import { hash } from 'node:crypto'
 import type { TableDefinition } from '../ir/table-definition.ts'
-import { canonicalText } from './canonical-text.ts'
+import { canonicalText } from '../ir/canonical-text.ts'
 import { withoutWords } from './table-difference.ts'
 
 /** The tables by their `tableKey()`; undefined for one that is not there. */
 export type TableModel = ReadonlyMap<string, TableDefinition | undefined>
-
-/** What tells a table from all others. */
-export function tableKey({ schema, name }: Pick<TableDefinition, 'schema' | 'name'>): string {
-  return schema === undefined ? name : `${schema}\0${name}`
-}
 
 /**
  * A hash of what tables have, whatever the order of their parts: a column that is added comes last, wherever it stands in

@@ -1,7 +1,7 @@
 import { type EngineName, type Steps, wait } from '@keelson/core'
 import type { HostSession, Row } from '../host/host.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
-import { tableKey } from './fingerprint.ts'
+import { tableKey } from '../ir/table-key.ts'
 import { namesBySchema } from './live-schema.ts'
 
 /** The statements by which a database shows what it has of a table: run again, they make exactly that. */

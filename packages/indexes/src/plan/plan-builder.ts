@@ -1,6 +1,7 @@
 import type { EngineName } from '@keelson/core'
 import type { TableDefinition } from '../ir/table-definition.ts'
-import { Fingerprint, tableKey, type TableModel } from './fingerprint.ts'
+import { Fingerprint, type TableModel } from './fingerprint.ts'
+import { tableKey } from '../ir/table-key.ts'
 import type { PlanStep } from './schema-plan.ts'
 
 /** A step without what the builder knows better. */

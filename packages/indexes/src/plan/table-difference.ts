@@ -7,7 +7,7 @@ import type {
   TableDefinition,
 } from '../ir/table-definition.ts'
 import { isManagedName } from '../names/index-name.ts'
-import { canonicalText } from './canonical-text.ts'
+import { canonicalText } from '../ir/canonical-text.ts'
 
 /** In what a table differs from its definition. Both are in the engine's canonical form. */
 export interface TableDifference {

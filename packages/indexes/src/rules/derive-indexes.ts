@@ -1,5 +1,6 @@
 import type { Expression } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey, QueryPattern } from '../ir/index-definition.ts'
+import { methodOf } from '../sql/index-method.ts'
 import { engineRules, objectionTo, objectionToPattern } from './engine-rules.ts'
 import { isSameExpression } from './expression-text.ts'
 import type { IndexedTable } from './indexed-table.ts'
@@ -12,7 +13,7 @@ import {
   type WantedOrder,
 } from './key-order.ts'
 import type { Objection } from './objection.ts'
-import { methodOf, primaryKeyOf, reversed } from './redundancy.ts'
+import { primaryKeyOf, reversed } from './redundancy.ts'
 
 /**
  * The indexes that the query patterns of a table need beside its primary key and the indexes that it has: for each pattern

@@ -1,12 +1,12 @@
 import type { EngineName } from '@keelson/core'
 import type { IndexDefinition, IndexKey, QueryPattern } from '../ir/index-definition.ts'
 import { dialects } from '../sql/dialects.ts'
+import { methodOf } from '../sql/index-method.ts'
 import { duckdbRules } from './duckdb-rules.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import { mysqlRules } from './mysql-rules.ts'
 import { type EngineRules, type Objection, unsupported } from './objection.ts'
 import { postgresqlRules } from './postgresql-rules.ts'
-import { methodOf } from './redundancy.ts'
 import { sqliteRules } from './sqlite-rules.ts'
 
 export const engineRules: Readonly<Record<EngineName, EngineRules>> = Object.freeze({

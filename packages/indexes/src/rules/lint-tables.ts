@@ -6,10 +6,11 @@ import { foreignKeyName } from '../names/constraint-name.ts'
 import { indexTable, type IndexedTable } from './indexed-table.ts'
 import { keyBytes, nameOfKey } from './key-bytes.ts'
 import { orderOf, placeFirst } from './key-order.ts'
-import { methodOf, primaryKeyOf } from './redundancy.ts'
+import { primaryKeyOf } from './redundancy.ts'
 import { refusedName } from './refused-name.ts'
 import { resolveIndexes } from './resolve-indexes.ts'
 import type { RefusalCode } from '../ir/refusal.ts'
+import { methodOf } from '../sql/index-method.ts'
 
 /** Something of a table that works, and works badly. */
 export interface LintFinding {

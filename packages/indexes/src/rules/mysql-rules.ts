@@ -1,6 +1,6 @@
+import { methodOf } from '../sql/index-method.ts'
 import { keyBytes, nameOfKey } from './key-bytes.ts'
 import { type EngineRules, unsupported } from './objection.ts'
-import { methodOf } from './redundancy.ts'
 
 /** @see https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html */
 const maxKeyBytes = 3_072

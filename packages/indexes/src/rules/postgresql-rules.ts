@@ -1,8 +1,8 @@
 import type { IndexDefinition } from '../ir/index-definition.ts'
+import { methodOf } from '../sql/index-method.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import { keyBytes, nameOfKey } from './key-bytes.ts'
 import { type EngineRules, type Objection, unsupported } from './objection.ts'
-import { methodOf } from './redundancy.ts'
 
 /** A third of a page less its head. @see https://www.postgresql.org/docs/current/btree.html */
 const maxEntryBytes = 2_704

@@ -5,7 +5,8 @@ import { indexName } from '../names/index-name.ts'
 import { expressionText } from './expression-text.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import type { Objection } from './objection.ts'
-import { stableText } from './stable-text.ts'
+import { canonicalText } from '../ir/canonical-text.ts'
+import { methodOf } from '../sql/index-method.ts'
 
 /**
  * Why a table needs no such index beside its primary key and these others; undefined when it does. An index is redundant
@@ -81,15 +82,6 @@ export function primaryKeyOf({ definition }: IndexedTable): readonly IndexKey[] 
   return definition.primaryKey.map(columnKey)
 }
 
-/** What an engine makes of an index when nothing is asked for, by all its names. */
-const defaultMethods: readonly (string | undefined)[] = [undefined, 'btree', 'art']
-
-/** Undefined for the engine's own. */
-export function methodOf(index: IndexDefinition, engine: EngineName): string | undefined {
-  const method = index.method?.[engine]?.toLowerCase()
-  return defaultMethods.includes(method) ? undefined : method
-}
-
 function isServedByPrimaryKey(index: IndexDefinition, table: IndexedTable): boolean {
   const isPlain =
     index.where === undefined &&
@@ -130,7 +122,7 @@ function isOfOneKind(a: IndexDefinition, b: IndexDefinition, engine: EngineName)
 }
 
 function isSamePredicate(a: Predicate | undefined, b: Predicate | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && stableText(a) === stableText(b))
+  return a === b || (a !== undefined && b !== undefined && canonicalText(a) === canonicalText(b))
 }
 
 function isOfOneNull(a: IndexDefinition, b: IndexDefinition): boolean {

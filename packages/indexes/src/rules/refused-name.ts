@@ -5,7 +5,7 @@ import type { TableDefinition } from '../ir/table-definition.ts'
 import { hashedName } from '../names/cut-name.ts'
 import { indexName } from '../names/index-name.ts'
 import { columnsOfExpression } from '../sql/columns-of.ts'
-import { stableText } from './stable-text.ts'
+import { canonicalText } from '../ir/canonical-text.ts'
 
 /** The name of an index that may be none on the engine, whose own name is then made of what was asked for. */
 export function refusedName(
@@ -19,6 +19,6 @@ export function refusedName(
     if (!(error instanceof UnsupportedByEngineError)) throw error
     const columns = index.keys.flatMap(({ expression }) => columnsOfExpression(expression))
     const parts = [index.unique ? 'ux' : 'ix', table.name, ...columns]
-    return hashedName(parts, `${table.name} ${stableText(index)}`)
+    return hashedName(parts, `${table.name} ${canonicalText(index)}`)
   }
 }

@@ -6,6 +6,7 @@ import type { PortableKind } from '../ir/portable-type.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { canonicalLiteral } from './canonical-literal.ts'
 import { dialects } from './dialects.ts'
+import { methodOf } from './index-method.ts'
 
 /** What the columns of a table hold, by their names. */
 export type ColumnKinds = ReadonlyMap<string, PortableKind>
@@ -25,15 +26,14 @@ export function canonicalIndex(
   kinds: ColumnKinds | undefined,
   engine: EngineName,
 ): IndexDefinition {
-  const { index: traits } = dialects[engine]
-  const method = index.method?.[engine]?.toLowerCase()
+  const method = methodOf(index, engine)
   const { include = [] } = index
   return {
     ...(index.name !== undefined && { name: index.name }),
     keys: index.keys.map((key) => canonicalKey(key, engine)),
     unique: index.unique,
     ...(index.where !== undefined && { where: canonicalPredicate(index.where, kinds, engine) }),
-    ...(method !== undefined && method !== traits.method && { method: { [engine]: method } }),
+    ...(method !== undefined && { method: { [engine]: method } }),
     ...(include.length > 0 && { include }),
     ...(index.unique && index.nullsDistinct === false && { nullsDistinct: false }),
     ...(index.constraint === true && { constraint: true }),

@@ -1,5 +1,6 @@
 import type { EngineName } from '@keelson/core'
 import type { ColumnDefault, ColumnDefinition } from '../ir/column.ts'
+import { canonicalText } from '../ir/canonical-text.ts'
 import type { PortableType } from '../ir/portable-type.ts'
 import type {
   CheckDefinition,
@@ -149,12 +150,6 @@ function canonicalForeignKey(
 
 /** By their names; those that have none by what they are. */
 function byName(a: { readonly name?: string }, b: { readonly name?: string }): number {
-  const [one, other] = [a, b].map((each) => each.name ?? sortText(each)) as [string, string]
+  const [one, other] = [a, b].map((each) => each.name ?? canonicalText(each)) as [string, string]
   return one < other ? -1 : Number(one > other)
-}
-
-function sortText(definition: object): string {
-  return JSON.stringify(definition, (_, value: unknown) =>
-    typeof value === 'bigint' ? `${value}n` : value,
-  )
 }

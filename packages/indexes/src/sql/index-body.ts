@@ -3,6 +3,7 @@ import { DefinitionError, UnsupportedByEngineError } from '../errors.ts'
 import { parseSql } from '../introspect/parse-sql.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import { dialects } from './dialects.ts'
+import { methodOf } from './index-method.ts'
 import { expressionSql, predicateSql } from './print-expression.ts'
 
 /**
@@ -12,12 +13,11 @@ import { expressionSql, predicateSql } from './print-expression.ts'
  */
 export function indexBodySql(index: IndexDefinition, engine: EngineName): string {
   checkSupported(index, engine)
-  const traits = dialects[engine].index
   const words: string[] = []
-  const method = index.method?.[engine]?.toLowerCase()
-  const isDefault = method === undefined || method === traits.method
-  if (!isDefault) words.push(`using ${method}`)
-  words.push(`(${index.keys.map((key) => keySql(key, isDefault, engine)).join(', ')})`)
+  const method = methodOf(index, engine)
+  if (method !== undefined) words.push(`using ${method}`)
+  const keys = index.keys.map((key) => keySql(key, method === undefined, engine))
+  words.push(`(${keys.join(', ')})`)
   if (index.include !== undefined && index.include.length > 0)
     words.push(
       `include (${index.include.map((column) => quoteIdentifier(column, engine)).join(', ')})`,
@@ -27,7 +27,12 @@ export function indexBodySql(index: IndexDefinition, engine: EngineName): string
   return words.join(' ')
 }
 
-function keySql(key: IndexKey, isOrdered: boolean, engine: EngineName): string {
+/**
+ * A key of an index.
+ *
+ * @param isOrdered whether the index has an order: the engine's own method has
+ */
+export function keySql(key: IndexKey, isOrdered: boolean, engine: EngineName): string {
   const traits = dialects[engine].index
   const sql = expressionSql(key.expression, engine)
   const words = [traits.expressionInParentheses && isExpression(key, engine) ? `(${sql})` : sql]

@@ -136,14 +136,8 @@ function actionSql(
 function sequences(table: TableDefinition, engine: EngineName): readonly string[] {
   if (!dialects[engine].identityFromSequence) return []
   return table.columns
-    .filter(({ identity, override }) => identity === true && override?.[engine] === undefined)
-    .map((column) => {
-      const schema = table.schema
-      return tableNameSql(
-        { name: sequenceName(table, column), ...(schema !== undefined && { schema }) },
-        engine,
-      )
-    })
+    .filter(({ identity }) => identity === true)
+    .map((column) => tableNameSql({ ...table, name: sequenceName(table, column) }, engine))
 }
 
 function namesSql(names: readonly string[], engine: EngineName): string {

@@ -1,7 +1,7 @@
 import type { EngineName } from '@keelson/core'
 import { UnsupportedChangeError } from '../../errors.ts'
 import type { PortableType } from '../../ir/portable-type.ts'
-import { canonicalText } from '../canonical-text.ts'
+import { canonicalText } from '../../ir/canonical-text.ts'
 import type { ColumnChange } from '../table-difference.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TableDefinition } from '../../ir/table-definition.ts'
-import { canonicalText } from '../canonical-text.ts'
+import { canonicalText } from '../../ir/canonical-text.ts'
 
 /** The same for definitions that say the same. */
 export function hashOf(table: TableDefinition): string {
