@@ -63,6 +63,24 @@ describe.each(Object.entries(databases))('on %s', (_, open) => {
     expect(await database.sql('select id, author from posts order by id')).toHaveLength(2)
   })
 
+  it('alters a column beside a unique index that stays, and undoes it', async () => {
+    const database = await open()
+    const before = users({ indexes: [unique('name'), index('age')] })
+    await database.ensureTables([before])
+    await database.sql(`insert into users (id, email, name, age) values (1, 'a@b.c', 'a', 3)`)
+    const schema = await database.introspect()
+    const after = altering(before, { name: 'age', type: { kind: 'int32' }, nullable: false })
+    const plan = await database.diffSchema([after])
+    await database.applyPlan(plan)
+    expect((await database.diffSchema([after])).steps).toEqual([])
+    await expect(
+      database.sql(`insert into users (id, email, name, age) values (2, 'b@b.c', 'a', 3)`),
+    ).rejects.toThrow()
+    await database.applyPlan(revertPlan(plan), { allowDrop: true })
+    expect(await database.introspect()).toEqual(schema)
+    expect(await database.sql('select name, age from users')).toEqual([{ name: 'a', age: 3 }])
+  })
+
   it('drops a column when it may, and not before', async () => {
     const database = await open()
     const before = users({ indexes: [index('age')] })

@@ -27,6 +27,8 @@ const engine = 'duckdb'
  * DuckDB. It adds no constraints. A table that has an index can only get more columns, a column that an index was over when
  * the transaction began keeps its type, and an index that is dropped and created once cannot be so again in one transaction.
  * So all indexes of a table are dropped before it is altered, and created again afterwards; what cannot be altered is rebuilt.
+ * The name of a unique index that was dropped is free only in another table until the transaction has committed: a table
+ * that keeps one is rebuilt.
  * A table that another one refers to can do nothing of this, and only get more columns.
  */
 export function alterDuckDB(change: Change, plan: PlanBuilder): void {
@@ -218,6 +220,7 @@ function isNative(
   const constraints = [addedChecks, removedChecks, addedForeignKeys, removedForeignKeys]
   return (
     !hasOtherKey &&
+    !live.indexes.some((index) => index.unique && !difference.removedIndexes.includes(index)) &&
     constraints.every((each) => each.length === 0) &&
     addedColumns.every(isPlain) &&
     removedColumns.every((column) => isPlain(column) && isDroppable(column, live)) &&
