@@ -14,6 +14,7 @@ import {
   type TableDefinition,
 } from '@keelson/indexes'
 import { ensureTables } from '@keelson/indexes/kysely'
+import { transaction } from '@keelson/transactions/kysely'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Database, Engine } from './database.ts'
@@ -91,14 +92,19 @@ export class Schemas {
     const { db } = this.#database
     await ensureTables(db, [registry])
     try {
-      const { numInsertedOrUpdatedRows } = await db
+      const insert = db
         .insertInto(registry.name)
         .values({ name, definition: JSON.stringify(body) })
         .onConflict((conflict) => conflict.column('name').doNothing())
-        .executeTakeFirstOrThrow()
+      // DuckDB sees one that is inserted at the same time when it commits.
+      const { numInsertedOrUpdatedRows } = await transaction(
+        db,
+        () => insert.executeTakeFirstOrThrow(),
+        { retry: 10 },
+      )
       return numInsertedOrUpdatedRows === 1n
     } catch (error) {
-      // DuckDB sees one that is inserted at the same time when it commits.
+      // Or before that.
       if (describeError(error).category === 'unique') return false
       throw error
     }
