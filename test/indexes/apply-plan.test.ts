@@ -1,3 +1,4 @@
+import { describeError } from '@keelson/core'
 import { revertPlan } from '@keelson/indexes'
 import { describe, expect, it } from 'vitest'
 import { databases } from './schema-databases.ts'
@@ -73,9 +74,11 @@ describe.each(Object.entries(databases))('on %s', (_, open) => {
     const plan = await database.diffSchema([after])
     await database.applyPlan(plan)
     expect((await database.diffSchema([after])).steps).toEqual([])
-    await expect(
-      database.sql(`insert into users (id, email, name, age) values (2, 'b@b.c', 'a', 3)`),
-    ).rejects.toThrow()
+    const again = database.sql(
+      `insert into users (id, email, name, age) values (2, 'b@b.c', 'a', 3)`,
+    )
+    const error = await again.catch((thrown: unknown) => thrown)
+    expect(describeError(error).category).toBe('unique')
     await database.applyPlan(revertPlan(plan), { allowDrop: true })
     expect(await database.introspect()).toEqual(schema)
     expect(await database.sql('select name, age from users')).toEqual([{ name: 'a', age: 3 }])
