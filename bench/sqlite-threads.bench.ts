@@ -7,7 +7,7 @@ import { OwnProcess } from './support/own-process.ts'
 import { PeopleFiles } from './support/people.ts'
 import { printStandings, writeResults } from './support/results.ts'
 import { Measured, median, sideBySide, type Standing } from './support/side-by-side.ts'
-import { names, type Synchronous } from './support/sqlite-thread-contenders.ts'
+import { kyselyAlone, names, type Synchronous } from './support/sqlite-thread-contenders.ts'
 import type { ThreadAnswer, ThreadJob, ThreadRequest } from './support/sqlite-thread-process.ts'
 
 type Contender = OwnProcess<ThreadRequest, ThreadAnswer>
@@ -123,7 +123,12 @@ console.log('Longest time the event loop stood still during that select, in ms:'
 
 const inserts = 'single inserts, 64 in flight'
 const insertJob = { kind: 'insert', callers: 64, times: 640 } as const
-await compare({ title: inserts, contenders, times: 640, rounds: 15, job: insertJob })
+{
+  const alone = start(() => '', { which: [kyselyAlone] })
+  const all = new Map([...contenders, ...alone])
+  await compare({ title: inserts, contenders: all, times: 640, rounds: 15, job: insertJob })
+  await end(alone)
+}
 
 const durableInserts = `${inserts}, synchronous = full`
 {
@@ -244,6 +249,8 @@ const targets = {
     names.kysely,
     names.kyselyThreads,
   ),
+  "Kysely without a database, the same, times as fast as Kysely's SqliteDialect (the most that can be had)":
+    ratio(inserts, names.kysely, kyselyAlone),
   'Kysely, 64 inserts in flight, times as fast as kysely-sqlite-worker (target >= 20)': ratio(
     inserts,
     names.worker,
