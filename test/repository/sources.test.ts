@@ -32,6 +32,15 @@ test('a source file of more than 300 lines says in its head why it is one subjec
   expect(unexplained, 'split it, or say first why it is one subject').toEqual([])
 })
 
+test('no text has the marks that a merge leaves behind', () => {
+  // A formatter of Markdown writes them as quotations, and escapes the middle one.
+  const marks = /^\s*(?:<{7} |>{7} |(?:> ){7}|\\?={7}$)/m
+  const marked = files(`{${EVERYTHING},*.md,docs/**/*.md,{packages,examples}/*/*.md}`).filter(
+    (path) => marks.test(readText(path)),
+  )
+  expect(marked, 'two versions of something are in it').toEqual([])
+})
+
 function files(glob: string): string[] {
   const paths = globSync(glob, { cwd: repository })
   expect(paths).not.toHaveLength(0)
