@@ -28,6 +28,8 @@ export interface AttemptSettings {
   readonly server: string
   /** How long nothing may happen, in milliseconds, once everything is prepared. */
   readonly limitMs: number
+  /** One process for all drivers of a library, which is loaded once then; each has its own when this is left out. */
+  readonly together?: boolean
 }
 
 const compileCache = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url))
@@ -35,7 +37,7 @@ const compileCache = fileURLToPath(new URL('../../node_modules/.cache/node', imp
 /** How long a process may take to load and to prepare a database. */
 const PREPARATION_MS = 60_000
 
-/** Puts a case to each driver that the library has for its engine, one after the other. */
+/** Puts a case to each driver that the library has for its engine, one after the other. @returns them in that order */
 export async function attempt(
   asked: CorruptionCase,
   contender: Contender,
@@ -48,15 +50,21 @@ export async function attempt(
     return [{ driver: undefined, verdict: '-', isSilent: false, happened }]
   }
   const results: Result[] = []
+  const able: Driver[] = []
   for (const driver of drivers) {
     const lacking = asked.needs?.find((ability) => driver.lacks?.[ability] !== undefined)
-    results.push(
-      lacking === undefined
-        ? await runInProcess(asked, contender, driver, settings)
-        : { driver: driver.name, verdict: '-', isSilent: false, happened: driver.lacks![lacking]! },
-    )
+    if (lacking === undefined) able.push(driver)
+    else {
+      const happened = driver.lacks![lacking]!
+      results.push({ driver: driver.name, verdict: '-', isSilent: false, happened })
+    }
   }
-  return results
+  const groups = settings.together === true ? [able] : able.map((driver) => [driver])
+  for (const group of groups) {
+    if (group.length > 0) results.push(...(await runInProcess(asked, contender, group, settings)))
+  }
+  const place = new Map(drivers.map(({ name }, at) => [name, at]))
+  return results.toSorted((a, b) => place.get(a.driver!)! - place.get(b.driver!)!)
 }
 
 /** Without those that have no promises, unless the case has a form for them. */
@@ -67,12 +75,13 @@ function driversFor(asked: CorruptionCase, drivers: readonly Driver[]): Driver[]
 async function runInProcess(
   asked: CorruptionCase,
   contender: Contender,
-  driver: Driver,
+  drivers: readonly Driver[],
   { server, limitMs }: AttemptSettings,
-): Promise<Result> {
+): Promise<Result[]> {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'keelson-corruption-'))
   const program = fileURLToPath(new URL('run-one.ts', import.meta.url))
-  const child = spawn(process.execPath, [program, asked.id, contender.id, driver.name], {
+  const names = drivers.map(({ name }) => name)
+  const child = spawn(process.execPath, [program, asked.id, contender.id, ...names], {
     env: {
       ...process.env,
       CORRUPTION_POSTGRES: server,
@@ -93,37 +102,49 @@ async function runInProcess(
   )
   const complaints = text(child.stderr)
 
-  const told: Record<string, Outcome> = {}
-  let isReady = false
-  let observation: Observation | undefined
+  const seen = new Map<string, Seen>()
+  let current: Seen | undefined
   for await (const json of createInterface({ input: child.stdout })) {
     const line = parsed(json)
     if (line === undefined) continue
     clearTimeout(limit)
-    limit = setTimeout(giveUp, limitMs)
-    if ('ready' in line) isReady = true
-    else if ('party' in line) told[line.party] = line.outcome
-    else observation = line.observation
+    // After what was seen of one driver the next is prepared, or the process ends.
+    limit = setTimeout(giveUp, 'observation' in line ? PREPARATION_MS : limitMs)
+    if ('ready' in line) seen.set(line.ready, (current = { told: {} }))
+    else if ('party' in line) current!.told[line.party] = line.outcome
+    else current!.observation = line.observation
   }
   const end = await exited
   clearTimeout(limit)
   const stderr = await complaints
   rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
 
-  if (!isReady)
-    throw new Error(`${asked.id} with ${contender.name} was not prepared (${end}).\n${stderr}`)
-  const result = (verdict: Verdict, happened: string): Result => ({
-    driver: driver.name,
-    isForeign: driver.isForeign === true,
-    verdict,
-    isSilent: verdict === 'wrong' && isSilent(observation!),
-    happened,
+  return drivers.map((driver) => {
+    const { told, observation } = seen.get(driver.name) ?? {}
+    if (told === undefined) {
+      throw new Error(
+        `${asked.id} with ${contender.name} on ${driver.name} was not prepared (${end}).\n${stderr}`,
+      )
+    }
+    const result = (verdict: Verdict, happened: string): Result => ({
+      driver: driver.name,
+      isForeign: driver.isForeign === true,
+      verdict,
+      isSilent: verdict === 'wrong' && isSilent(observation!),
+      happened,
+    })
+    const before = describe({ told })
+    const soFar = before === '' ? '' : `${before}; then `
+    if (observation !== undefined) return result(judge(asked, observation), describe(observation))
+    if (hangs) return result('hangs', `${soFar}nothing for ${limitMs / 1000} s`)
+    return result('crashes', `${soFar}the process ended: ${lastWords(stderr) ?? end}`)
   })
-  const before = describe({ told })
-  const soFar = before === '' ? '' : `${before}; then `
-  if (observation !== undefined) return result(judge(asked, observation), describe(observation))
-  if (hangs) return result('hangs', `${soFar}nothing for ${limitMs / 1000} s`)
-  return result('crashes', `${soFar}the process ended: ${lastWords(stderr) ?? end}`)
+}
+
+/** What a process has told of one driver. */
+interface Seen {
+  readonly told: Record<string, Outcome>
+  observation?: Observation
 }
 
 function judge(asked: CorruptionCase, observation: Observation): Verdict {

@@ -16,7 +16,11 @@ describe('Keelson on Kysely and on Drizzle', () => {
     const server = asked.engine === 'PostgreSQL' ? (await postgres()).connectionString : ''
     const results = await Promise.all(
       ours.map(async (contender) => {
-        const attempts = await attempt(asked, contender, { server, limitMs: LIMIT_MS })
+        const attempts = await attempt(asked, contender, {
+          server,
+          limitMs: LIMIT_MS,
+          together: true,
+        })
         return attempts.map((result) => ({ contender: contender.name, ...result }))
       }),
     )
