@@ -1,8 +1,14 @@
-import { canonicalTable, createTableSql, type Predicate } from '@keelson/indexes'
+import {
+  canonicalTable,
+  createTableSql,
+  dropIndexSql,
+  indexName,
+  type Predicate,
+} from '@keelson/indexes'
 import { introspect } from '@keelson/indexes/kysely'
 import type { Kysely } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
-import { creating, openDatabase, rowsOf, run } from './fixture.ts'
+import { creating, openDatabase, rowsOf, run, tableOf } from './fixture.ts'
 
 let db: Kysely<any>
 afterEach(() => db.destroy())
@@ -115,6 +121,18 @@ describe('tables that others have created on SQLite', () => {
     )
     const [table] = await introspect(db, { schema: 'other' })
     expect(table).toMatchObject({ name: 't', schema: 'other', columns: [{ name: 'a' }] })
+  })
+
+  it('get their indexes in an attached database, and lose them there', async () => {
+    db = await openDatabase('sqlite')
+    await run(db, `attach ':memory:' as other`, 'create table t (a text)')
+    const index = { keys: [{ expression: { kind: 'column', name: 'a' } as const }], unique: false }
+    const table = { ...tableOf('t', { a: { kind: 'string' } }), schema: 'other', indexes: [index] }
+    await run(db, ...creating(table, 'sqlite'))
+    const where = `select name from other.sqlite_schema where type = 'index'`
+    expect(await rowsOf(db, where)).toEqual([{ name: indexName(table, index, 'sqlite') }])
+    await run(db, dropIndexSql(table, index, 'sqlite'))
+    expect(await rowsOf(db, where)).toEqual([])
   })
 })
 
