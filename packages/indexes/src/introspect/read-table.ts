@@ -20,7 +20,7 @@ export function readTable(
   const { types, rest } = readTypeChecks(table, engine)
   const columns = table.columns.map((column) => readColumn(column, types, engine))
   const scope = scopeOf(columns, engine)
-  return canonicalTable(
+  const definition = canonicalTable(
     {
       name: table.name,
       ...(schema !== undefined && { schema }),
@@ -33,6 +33,7 @@ export function readTable(
     },
     engine,
   )
+  return table.unsaid.length === 0 ? definition : { ...definition, notEnforced: table.unsaid }
 }
 
 function readColumn(
