@@ -1,6 +1,7 @@
 import type { EngineName } from '@keelson/core'
 import { type SQL, sql } from 'drizzle-orm'
-import { readKey, readPredicate } from '../introspect/read-expression.ts'
+import { readPredicate } from '../introspect/read-expression.ts'
+import { readKey } from '../introspect/read-key.ts'
 import { type Scope, scopeOf } from '../introspect/scope.ts'
 import { canonicalPredicate } from '../sql/canonical-expression.ts'
 import type { Predicate } from '../ir/expression.ts'

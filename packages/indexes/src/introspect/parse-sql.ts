@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: the grammar of an expression, which one parser goes through. */
 import { type EngineName, quoteIdentifier } from '@keelson/core'
 import { signs, type Strengths, strengths, wordOperators } from './operators.ts'
 import type { SqlNode } from './sql-node.ts'

@@ -1,9 +1,7 @@
-import { type EngineName, quoteIdentifier } from '@keelson/core'
+import type { EngineName } from '@keelson/core'
 import type { Expression, JsonPath, Literal, Predicate } from '../ir/expression.ts'
-import type { IndexKey } from '../ir/index-definition.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
 import { canonicalNumber } from '../sql/canonical-literal.ts'
-import { canonicalSql } from '../sql/canonical-sql.ts'
 import { ordering } from '../sql/check-predicate.ts'
 import { dialects } from '../sql/dialects.ts'
 import { parseSql } from './parse-sql.ts'
@@ -11,65 +9,10 @@ import { sameNumber } from './same-number.ts'
 import type { Scope, ScopeColumn } from './scope.ts'
 import type { SqlNode } from './sql-node.ts'
 
-/**
- * Reads the key of an index: an expression, and its collation and direction after it. What is not a column, a path or a call
- * of them is kept as SQL; so is what no definition says, a class of operators or NULLs at the other end.
- */
-export function readKey(sql: string, scope: Scope): IndexKey {
-  const { engine } = scope
-  const [, text = '', collated, order, nulls] = keyParts.exec(sql.trim()) ?? []
-  const isDescending = order?.toLowerCase() === 'desc'
-  const nullsFirst = nulls === undefined ? isDescending : nulls.toLowerCase() === 'first'
-  // MySQL's are of its columns.
-  const collate = engine === 'mysql' && collated !== undefined ? ` collate ${collated}` : ''
-  const expression = keyExpression(text + collate, scope)
-  const collation =
-    engine === 'mysql' || collated === undefined ? undefined : nameIn(collated, engine)
-  if (nullsFirst === isDescending) {
-    return {
-      expression,
-      ...(isDescending && { direction: 'desc' }),
-      ...(collation !== undefined && { collation }),
-    }
-  }
-  const words = [keyWords(text, engine)]
-  if (collation !== undefined) words.push(`collate ${quoteIdentifier(collation, engine)}`)
-  if (isDescending) words.push('desc')
-  words.push(`nulls ${nullsFirst ? 'first' : 'last'}`)
-  return { expression: { kind: 'unsafeSql', sql: words.join(' ') } }
-}
-
-/** An expression, its collation, its direction, and where NULLs go. */
-const keyParts =
-  /^([^]*?)(?:\s+collate\s+("(?:[^"]|"")+"|\w+))?(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?$/i
-
-function keyExpression(text: string, scope: Scope): Expression {
-  const node = parseSql(text, scope.engine)
-  const read = node && expressionOf(node, scope)
-  return (
-    read ?? { kind: 'unsafeSql', sql: node === undefined ? keyWords(text, scope.engine) : text }
-  )
-}
-
-/** A key of which a part is no expression: PostgreSQL has a class of operators at its end. */
-function keyWords(text: string, engine: EngineName): string {
-  if (engine !== 'postgresql') return text
-  const [, before = text, collated, operators] = operatorClass.exec(text) ?? []
-  const node = parseSql(before, engine)
-  if (node === undefined) return text
-  const sql = canonicalSql(before, engine)
-  const words = [node.kind === 'name' ? sql : `(${sql})`]
-  if (collated !== undefined)
-    words.push(`collate ${quoteIdentifier(nameIn(collated, engine), engine)}`)
-  if (operators !== undefined) words.push(quoteIdentifier(nameIn(operators, engine), engine))
-  return words.join(' ')
-}
-
-const operatorClass = /^([^]*?)(?:\s+collate\s+("(?:[^"]|"")+"|\w+))?\s+("(?:[^"]|"")+"|\w+_ops)$/i
-
-function nameIn(sql: string, engine: EngineName): string {
-  if (sql.startsWith('"')) return sql.slice(1, -1).replaceAll('""', '"')
-  return engine === 'postgresql' ? sql.toLowerCase() : sql
+/** Reads a column, a path or a call of them; `undefined` for anything else. */
+export function readExpression(sql: string, scope: Scope): Expression | undefined {
+  const node = parseSql(sql, scope.engine)
+  return node && expressionOf(node, scope)
 }
 
 /** Reads a condition. What no predicate says is kept as SQL. */

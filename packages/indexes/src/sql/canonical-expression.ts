@@ -1,5 +1,6 @@
 import type { EngineName } from '@keelson/core'
-import { readKey, readPredicate } from '../introspect/read-expression.ts'
+import { readPredicate } from '../introspect/read-expression.ts'
+import { readKey } from '../introspect/read-key.ts'
 import type { Scope } from '../introspect/scope.ts'
 import type { Expression, JsonPath, Literal, Predicate } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
