@@ -135,6 +135,7 @@ test.for([
   [new DatabaseClosedError('text'), 'connection', 'unknown'],
   [new KeelsonError('QUERY_TIMEOUT', 'text'), 'timeout', 'unknown'],
   [new KeelsonError('POOL_ACQUIRE_TIMEOUT', 'text'), 'timeout', 'kept'],
+  [new KeelsonError('REBUILD', 'text'), 'misuse', 'rolledBack'],
   [new KeelsonError('NOBODY_KNOWS', 'text'), 'unknown', 'unknown'],
 ] as const)('describes %s', ([error, category, transactionFate]) => {
   expect(describeError(error)).toEqual({
@@ -144,6 +145,21 @@ test.for([
     transactionFate,
     message: 'text',
   })
+})
+
+test.for(['errors.ts', 'migrate/errors.ts'])('knows every code of the indexes in %s', (file) => {
+  const source = readFileSync(
+    new URL(`../../packages/indexes/src/${file}`, import.meta.url),
+    'utf8',
+  )
+  const codes = new Set(Array.from(source.matchAll(/'([A-Z][A-Z_]+)'/g), ([, code]) => code!))
+  // It is described by what made it fail.
+  codes.delete('MIGRATION_FAILED')
+  expect(codes.size).toBeGreaterThan(0)
+  const unlisted = [...codes].filter(
+    (code) => describeError(new KeelsonError(code, 'text')).category === 'unknown',
+  )
+  expect(unlisted).toEqual([])
 })
 
 test('says of a transaction that the engine ended why it did', () => {

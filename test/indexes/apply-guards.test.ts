@@ -401,9 +401,14 @@ describe('on SQLite', () => {
     expect(await database.sql('select id from users')).toEqual([{ id: 8 }])
   })
 
-  it('refuses to rebuild a table with what a definition cannot say', async () => {
+  it.each([
+    '(id text primary key, a text collate nocase)',
+    '(id text primary key, a text) without rowid',
+    '(id text primary key, a text references t (id) deferrable initially deferred)',
+    '(id text primary key on conflict replace, a text)',
+  ])('refuses to rebuild a table with what a definition cannot say: %s', async (parts) => {
     const database = await open()
-    await database.sql('create table t (id text primary key, a text collate nocase) without rowid')
+    await database.sql(`create table t ${parts}`)
     const [live] = await database.introspect()
     const changed = {
       ...live!,

@@ -439,6 +439,12 @@ test.each<readonly [string, z.ZodType, SchemaError['code'], string]>([
     'INVALID_DEFAULT',
     'at most 3 characters long',
   ],
+  [
+    'a default beyond 32 bits',
+    z.int32().default(2 ** 31),
+    'INVALID_DEFAULT',
+    'takes only what is a whole number of 32 bits',
+  ],
 ])('refuses %s', (_, schema, code, message) => {
   const define = (): unknown => defineTable('t', z.object({ f: schema }))
   expect(define).toThrow(expect.objectContaining({ code, table: 't', field: 'f' }))

@@ -292,6 +292,16 @@ describe('what an engine does not have', () => {
     )
   })
 
+  it.each(['sqlite', 'duckdb', 'mysql'] as const)(
+    'is refused on %s: indexes that come and go while others write',
+    (engine) => {
+      const options = { concurrently: true }
+      const unsupported = expect.objectContaining({ code: 'UNSUPPORTED_BY_ENGINE' })
+      expect(() => createIndexSql(table, index, engine, options)).toThrow(unsupported)
+      expect(() => dropIndexSql(table, index, engine, options)).toThrow(unsupported)
+    },
+  )
+
   it('is refused in a table: actions of foreign keys, stored columns, numbers for any column', () => {
     const unsupported = expect.objectContaining({ code: 'UNSUPPORTED_BY_ENGINE' })
     const cascading: TableDefinition = {

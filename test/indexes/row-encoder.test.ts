@@ -47,6 +47,9 @@ test.each([
   ['a moment without a zone', '2020-01-01T12:00:00', 'it is no moment in ISO 8601 with a zone'],
   ['a moment that there is not', '2020-13-01T12:00:00Z', 'a moment is in the years 1 to 9999'],
   ['an invalid Date', new Date(Number.NaN), 'encoded.at cannot hold an invalid Date'],
+  ['a number, which may be of seconds', 1_700_000_000_000, 'it is neither a Date nor a text'],
+  ['a boolean', true, 'encoded.at cannot hold true: it is neither a Date nor a text.'],
+  ['a symbol', Symbol('at'), 'it is neither a Date nor a text'],
   ['a year of five digits', new Date(8.64e15), 'a moment is in the years 1 to 9999'],
   [
     'a year before the first',
@@ -58,6 +61,22 @@ test.each([
   expect(() => rowEncoder(table, 'sqlite')({ at })).toThrow(
     expect.objectContaining({ code: 'VALUE', table: 'encoded', field: 'at' }),
   )
+})
+
+const circle: { self?: unknown } = {}
+circle.self = circle
+
+test.each([
+  ['a whole number of 64 bits', { n: 1n }, 'it cannot be written as JSON'],
+  ['an object within itself', circle, 'it cannot be written as JSON'],
+  ['a function', () => {}, 'JSON has nothing like it'],
+])('refuses %s as JSON', (_, data, message) => {
+  for (const key of ['data', 'list']) {
+    expect(() => rowEncoder(table, 'sqlite')({ [key]: data })).toThrow(message)
+    expect(() => rowEncoder(table, 'sqlite')({ [key]: data })).toThrow(
+      expect.objectContaining({ code: 'VALUE', table: 'encoded', field: key }),
+    )
+  }
 })
 
 test('zeros after the milliseconds lose nothing', () => {

@@ -71,12 +71,9 @@ export class DestructiveStepError extends KeelsonError {
   readonly steps: readonly PlanStep[]
 
   constructor(where: string, steps: readonly PlanStep[], instead: string) {
-    const listed = steps.map(({ kind, table, object }) =>
-      object === undefined ? `${kind} ${table}` : `${kind} ${table}.${object}`,
-    )
     super(
       'DESTRUCTIVE_STEP',
-      `${where} would have to lose data: ${listed.join(', ')}. ${instead} Nothing was changed.`,
+      `${where} would have to lose data: ${listedSteps(steps)}. ${instead} Nothing was changed.`,
     )
     this.steps = steps
   }
@@ -88,13 +85,10 @@ export class NotAdditiveError extends KeelsonError {
   readonly steps: readonly PlanStep[]
 
   constructor(steps: readonly PlanStep[]) {
-    const listed = steps.map(({ kind, table, object }) =>
-      object === undefined ? `${kind} ${table}` : `${kind} ${table}.${object}`,
-    )
     super(
       'NOT_ADDITIVE',
       `ensureTables() only creates what is missing, and these tables are there otherwise than they are defined: ` +
-        `${listed.join(', ')}. Make a plan with diffSchema(), look at it, and apply it. Nothing was changed.`,
+        `${listedSteps(steps)}. Make a plan with diffSchema(), look at it, and apply it. Nothing was changed.`,
     )
     this.steps = steps
   }
@@ -181,4 +175,12 @@ export class SchemaError extends KeelsonError {
     this.table = table
     this.field = field
   }
+}
+
+function listedSteps(steps: readonly PlanStep[]): string {
+  return steps
+    .map(({ kind, table, object }) =>
+      object === undefined ? `${kind} ${table}` : `${kind} ${table}.${object}`,
+    )
+    .join(', ')
 }

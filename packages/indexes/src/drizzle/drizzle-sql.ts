@@ -1,12 +1,12 @@
 import type { EngineName } from '@keelson/core'
 import { type SQL, sql } from 'drizzle-orm'
-import { readExpression, readPredicate } from '../introspect/read-expression.ts'
+import { readPredicate } from '../introspect/read-expression.ts'
+import { readKey } from '../introspect/read-key.ts'
 import { type Scope, scopeOf } from '../introspect/scope.ts'
 import { canonicalPredicate } from '../sql/canonical-expression.ts'
-import type { Expression, Predicate } from '../ir/expression.ts'
+import type { Predicate } from '../ir/expression.ts'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { IndexKey } from '../ir/index-definition.ts'
-import type { PortableKind } from '../ir/portable-type.ts'
 import type { SqlWriter } from './drizzle-tables.ts'
 
 /** SQL of Drizzle as the terms of definitions, where they can say it; as text where not. */
@@ -14,13 +14,11 @@ export class DrizzleSql {
   readonly engine: EngineName
   readonly #dialect: SqlWriter
   readonly #scope: Scope
-  readonly #kinds: ReadonlyMap<string, PortableKind>
 
   /** @param columns those of the table, where its SQL names any */
   constructor(engine: EngineName, dialect: SqlWriter, columns: readonly ColumnDefinition[] = []) {
     this.engine = engine
     this.#dialect = dialect
-    this.#kinds = new Map(columns.map(({ name, type }) => [name, type.kind]))
     this.#scope = scopeOf(columns, engine)
   }
 
@@ -33,13 +31,11 @@ export class DrizzleSql {
   predicate(given: SQL): Predicate {
     const read = readPredicate(this.text(given), this.#scope)
     // SQLite's 0 beside a boolean is false to the others.
-    return canonicalPredicate(read, this.#kinds, this.engine)
+    return canonicalPredicate(read, this.#scope)
   }
 
   /** SQLite's and MySQL's keys have their direction in the SQL: sql`${table.price} desc`. */
   key(given: SQL): IndexKey {
-    const [, text, direction] = /^([^]*?)(?:\s+(asc|desc))?$/i.exec(this.text(given))!
-    const expression: Expression = readExpression(text!, this.#scope)
-    return { expression, ...(direction?.toLowerCase() === 'desc' && { direction: 'desc' }) }
+    return readKey(this.text(given), this.#scope)
   }
 }

@@ -13,8 +13,8 @@ export interface DrizzleColumn {
   readonly options?: string
   /** Calls on what it returns: `.$type<string[]>()`. */
   readonly calls: readonly string[]
-  /** What a value is in JavaScript, as far as a constant can be written for it. */
-  readonly constant?: 'string' | 'number' | 'bigint' | 'boolean'
+  /** What a value is in JavaScript, as far as a constant can be written for it: drizzle-kit takes no bigint. */
+  readonly constant?: 'string' | 'number' | 'boolean'
   /** The engine's type, where Drizzle has no factory for it: the file makes one of its own by this name. */
   readonly custom?: CustomType
 }
@@ -95,7 +95,7 @@ const postgresql: Kinds = {
   string: ['text', undefined, 'string'],
   int32: ['integer', undefined, 'number'],
   integer: ['bigint', `{ mode: 'number' }`, 'number'],
-  bigint: ['bigint', `{ mode: 'bigint' }`, 'bigint'],
+  bigint: ['bigint', `{ mode: 'bigint' }`],
   number: ['doublePrecision', undefined, 'number'],
   boolean: ['boolean', undefined, 'boolean'],
   date: ['date', undefined, 'string'],
@@ -110,7 +110,7 @@ const mysql: Kinds = {
   string: ['text', undefined, 'string'],
   int32: ['int', undefined, 'number'],
   integer: ['bigint', `{ mode: 'number' }`, 'number'],
-  bigint: ['bigint', `{ mode: 'bigint' }`, 'bigint'],
+  bigint: ['bigint', `{ mode: 'bigint' }`],
   number: ['double', undefined, 'number'],
   boolean: ['boolean', undefined, 'boolean'],
   date: ['date', `{ mode: 'string' }`, 'string'],

@@ -302,7 +302,6 @@ function constantCode(
     return type.kind === 'enum' && !type.values.includes(value) ? undefined : stringCode(value)
   if (constant === 'boolean' && typeof value === 'boolean') return String(value)
   const isWhole = typeof value === 'bigint' || Number.isSafeInteger(value)
-  if (constant === 'bigint' && isWhole) return `${value}n`
   const isExact = typeof value === 'number' || (isWhole && Number.isSafeInteger(Number(value)))
   return constant === 'number' && isExact && Number.isFinite(Number(value)) && !Object.is(value, -0)
     ? String(value)

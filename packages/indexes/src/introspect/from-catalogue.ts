@@ -1,5 +1,12 @@
 import type { CatalogueIndexColumn, CatalogueTable } from '@keelson/core'
-import type { LiveColumn, LiveIndex, LiveKey, LiveTable } from './live-table.ts'
+import type { NotEnforced } from '../ir/table-definition.ts'
+import {
+  deferrableKey,
+  type LiveColumn,
+  type LiveIndex,
+  type LiveKey,
+  type LiveTable,
+} from './live-table.ts'
 
 /** What of a table core's catalogue readers tell. */
 export function liveTable(table: CatalogueTable): LiveTable {
@@ -34,7 +41,17 @@ export function liveTable(table: CatalogueTable): LiveTable {
           constraint: origin === 'unique',
         }
       }),
+    unsaid: unsaidOf(table),
   }
+}
+
+function unsaidOf({ foreignKeys, withoutRowid }: CatalogueTable): readonly NotEnforced[] {
+  const waiting = foreignKeys.flatMap(({ columns, deferrable = 'no' }) =>
+    deferrable === 'no' ? [] : [deferrableKey(columns, deferrable)],
+  )
+  if (withoutRowid !== true) return waiting
+  const why = 'a table that is created from a definition has row ids'
+  return [{ column: '*', what: 'without rowid', why }, ...waiting]
 }
 
 function liveColumn(column: CatalogueTable['columns'][number]): LiveColumn {

@@ -31,7 +31,8 @@ const readers: Readonly<Record<EngineName, ReadTables | undefined>> = {
 /**
  * Reads the tables that a database has, each as the definition from which it could have been created: what `canonicalTable`
  * makes of that. Views, virtual tables and the engine's own are left out. What no definition says (the SQL of an expression
- * that is none of ours) is `unsafeSql`; a type that no portable one is printed as is the nearest one with an `override`.
+ * that is none of ours) is `unsafeSql`; a type that no portable one is printed as is the nearest one with an `override`. What would
+ * be lost is listed in `notEnforced`: DEFERRABLE, EXCLUDE, WITHOUT ROWID, and an identity that is ALWAYS the engine's.
  *
  * @throws {OptionError} for MySQL
  */

@@ -1,4 +1,5 @@
-import type { ReferentialAction } from '@keelson/core'
+import type { Deferrability, ReferentialAction } from '@keelson/core'
+import type { NotEnforced } from '../ir/table-definition.ts'
 
 /** What a database says of a table, in its own words. */
 export interface LiveTable {
@@ -8,6 +9,19 @@ export interface LiveTable {
   readonly foreignKeys: readonly LiveForeignKey[]
   readonly checks: readonly LiveCheck[]
   readonly indexes: readonly LiveIndex[]
+  readonly unsaid: readonly NotEnforced[]
+}
+
+/** A key or constraint whose check can wait for the commit. */
+export function deferrableKey(
+  columns: readonly string[],
+  deferrable: Exclude<Deferrability, 'no'>,
+): NotEnforced {
+  return {
+    column: columns.join(', '),
+    what: deferrable === 'deferred' ? 'deferrable initially deferred' : 'deferrable',
+    why: 'constraints of definitions are checked at once, and not at the commit',
+  }
 }
 
 export interface LiveColumn {

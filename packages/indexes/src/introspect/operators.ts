@@ -8,6 +8,8 @@ export interface Strengths {
   readonly is: number
   readonly equals: number
   readonly less: number
+  /** BETWEEN, IN and LIKE, and NOT before one of them. */
+  readonly among: number
   readonly sum: number
   readonly product: number
   readonly concat: number
@@ -21,6 +23,7 @@ const postgresql: Strengths = {
   is: 4,
   equals: 5,
   less: 5,
+  among: 6,
   // "(any other operator)": https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-PRECEDENCE
   concat: 7,
   arrow: 7,
@@ -38,6 +41,7 @@ export const strengths: Readonly<Record<EngineName, Strengths>> = {
     is: 4,
     equals: 4,
     less: 5,
+    among: 4,
     sum: 7,
     product: 8,
     concat: 9,
@@ -69,6 +73,14 @@ export const signs: ReadonlyMap<string, keyof Strengths> = new Map(
     '->': 'arrow',
     '->>': 'arrow',
     '<@': 'arrow',
+    '~': 'arrow',
+    '!~': 'arrow',
+    '~*': 'arrow',
+    '!~*': 'arrow',
+    '~~': 'arrow',
+    '!~~': 'arrow',
+    '~~*': 'arrow',
+    '!~~*': 'arrow',
   } as const),
 )
 
@@ -80,8 +92,10 @@ export const wordOperators: ReadonlyMap<string, keyof Strengths> = new Map(
     is: 'is',
     isnull: 'is',
     notnull: 'is',
-    not: 'is',
-    in: 'equals',
-    between: 'equals',
+    not: 'among',
+    in: 'among',
+    between: 'among',
+    like: 'among',
+    ilike: 'among',
   } as const),
 )

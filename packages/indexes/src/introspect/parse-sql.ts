@@ -1,4 +1,5 @@
-import type { EngineName } from '@keelson/core'
+/** Over 300 lines, being one subject: the grammar of an expression, which one parser goes through. */
+import { type EngineName, quoteIdentifier } from '@keelson/core'
 import { signs, type Strengths, strengths, wordOperators } from './operators.ts'
 import type { SqlNode } from './sql-node.ts'
 import { lexemesOf, type SqlLexeme } from './sql-syntax.ts'
@@ -11,7 +12,7 @@ export function parseSql(sql: string, engine: EngineName): SqlNode | undefined {
   const lexemes = lexemesOf(sql, engine === 'sqlite')
   if (lexemes === undefined) return undefined
   try {
-    const parser = new Parser(lexemes, strengths[engine], engine === 'postgresql')
+    const parser = new Parser(lexemes, engine)
     const node = parser.expression(0)
     return parser.isAtEnd ? node : undefined
   } catch (error) {
@@ -27,15 +28,14 @@ const typeWords = new Set(['with', 'without', 'time', 'zone', 'varying', 'precis
 /** Precedence climbing; a unary minus, casts and COLLATE bind most tightly. */
 class Parser {
   readonly #lexemes: readonly SqlLexeme[]
+  readonly #engine: EngineName
   readonly #strengths: Strengths
-  readonly #lowersNames: boolean
   #at = 0
 
-  /** @param lowersNames whether a name without quotes is in lower case, however it is written */
-  constructor(lexemes: readonly SqlLexeme[], table: Strengths, lowersNames: boolean) {
+  constructor(lexemes: readonly SqlLexeme[], engine: EngineName) {
     this.#lexemes = lexemes
-    this.#strengths = table
-    this.#lowersNames = lowersNames
+    this.#engine = engine
+    this.#strengths = strengths[engine]
   }
 
   get isAtEnd(): boolean {
@@ -115,11 +115,33 @@ class Parser {
         return { kind: 'call', function: `try_cast:${type}`, arguments: [operand] }
       return { kind: 'cast', operand, type }
     }
+    if (word === 'case') return this.#case()
     if (word === 'array' && this.#takeSign('[')) return { kind: 'list', items: this.#items(']') }
     if (notNames.has(word)) throw new NotUnderstood()
+    // In its parentheses the word IN is no operator.
+    if (word === 'position' && this.#peekSign('(')) throw new NotUnderstood()
     if (this.#takeSign('(')) return { kind: 'call', function: word, arguments: this.#items(')') }
-    if (constants.has(word)) return { kind: 'word', word }
-    return this.#named(this.#lowersNames ? { ...lexeme, text: word } : lexeme)
+    if (constants[this.#engine].has(word)) return { kind: 'word', word }
+    return this.#named({ ...lexeme, text: this.#nameOf(lexeme) })
+  }
+
+  #case(): SqlNode {
+    const operand = this.#peekWord('when') ? undefined : this.expression(0)
+    const branches: { when: SqlNode; result: SqlNode }[] = []
+    while (this.#takeWord('when')) {
+      const when = this.expression(0)
+      this.#expectWord('then')
+      branches.push({ when, result: this.expression(0) })
+    }
+    if (branches.length === 0) throw new NotUnderstood()
+    const otherwise = this.#takeWord('else') ? this.expression(0) : undefined
+    this.#expectWord('end')
+    return {
+      kind: 'case',
+      ...(operand !== undefined && { operand }),
+      branches,
+      ...(otherwise !== undefined && { otherwise }),
+    }
   }
 
   #items(close: string): readonly SqlNode[] {
@@ -141,14 +163,25 @@ class Parser {
     }
   }
 
+  /** PostgreSQL takes a name without quotes in lower case, however it is written. */
+  #nameOf({ kind, text }: SqlLexeme): string {
+    return kind === 'word' && this.#engine === 'postgresql' ? text.toLowerCase() : text
+  }
+
   #collation(): string {
-    let name = this.#next().text
-    while (this.#takeSign('.')) name = this.#next().text
-    return name
+    const name = this.#nameOf(this.#next())
+    if (!this.#takeSign('.')) return name
+    // What stands before the point is a schema of PostgreSQL's, and another collation of DuckDB's.
+    if (this.#engine !== 'postgresql' || name !== 'pg_catalog') throw new NotUnderstood()
+    return this.#nameOf(this.#next())
   }
 
   #type(): string {
-    const words: string[] = [this.#next().text]
+    const first = this.#next()
+    if (first.kind !== 'word' && first.kind !== 'name') throw new NotUnderstood()
+    // Another one in quotes than without to PostgreSQL alone; DuckDB shows its own in them.
+    const isExact = first.kind === 'name' && this.#engine === 'postgresql'
+    const words = [isExact ? quoteIdentifier(first.text, this.#engine) : first.text]
     for (;;) {
       const next = this.#lexemes[this.#at]
       if (next?.kind === 'word' && typeWords.has(next.text.toLowerCase()))
@@ -193,8 +226,14 @@ class Parser {
       case 'not':
         if (this.#takeWord('null')) return { kind: 'isNull', operand: left, not: true }
         if (this.#takeWord('in')) return this.#in(left, true)
+        if (this.#takeWord('like')) return this.#like(left, '!~~', strength)
+        if (this.#takeWord('ilike')) return this.#like(left, '!~~*', strength)
         this.#expectWord('between')
         return this.#between(left, true)
+      case 'like':
+        return this.#like(left, '~~', strength)
+      case 'ilike':
+        return this.#like(left, '~~*', strength)
       case 'in':
         return this.#in(left, false)
       case 'between':
@@ -220,10 +259,18 @@ class Parser {
     return { kind: 'binary', operator, left, right: this.expression(strength + 1) }
   }
 
+  /** PostgreSQL and DuckDB show the operator that it is to them. */
+  #like(left: SqlNode, operator: string, strength: number): SqlNode {
+    if (this.#engine === 'sqlite') throw new NotUnderstood()
+    return { kind: 'binary', operator, left, right: this.expression(strength + 1) }
+  }
+
   #is(operand: SqlNode): SqlNode {
     const not = this.#takeWord('not')
     if (!this.#takeWord('null')) {
       const right = this.expression(this.#strengths.is + 1)
+      // It is an operator of SQLite's; the others have words after it, such as UNKNOWN.
+      if (this.#engine !== 'sqlite' && right.kind !== 'word') throw new NotUnderstood()
       return { kind: 'binary', operator: not ? 'is not' : 'is', left: operand, right }
     }
     return { kind: 'isNull', operand, not }
@@ -248,9 +295,13 @@ class Parser {
     return lexeme
   }
 
-  #takeWord(word: string): boolean {
+  #peekWord(word: string): boolean {
     const lexeme = this.#lexemes[this.#at]
-    const found = lexeme?.kind === 'word' && lexeme.text.toLowerCase() === word
+    return lexeme?.kind === 'word' && lexeme.text.toLowerCase() === word
+  }
+
+  #takeWord(word: string): boolean {
+    const found = this.#peekWord(word)
     if (found) this.#at++
     return found
   }
@@ -277,14 +328,26 @@ class Parser {
 
 const ownSchemas = new Set(['main', 'pg_catalog'])
 
-const constants = new Set([
-  'true',
-  'false',
-  'null',
-  'current_date',
-  'current_time',
-  'current_timestamp',
-])
+const everywhere = ['true', 'false', 'null', 'current_date', 'current_time', 'current_timestamp']
+
+// https://www.postgresql.org/docs/current/functions-info.html: "must be called without trailing parens"
+const ofSession = [
+  'current_catalog',
+  'current_role',
+  'current_schema',
+  'current_user',
+  'localtime',
+  'localtimestamp',
+  'session_user',
+]
+
+/** Words that stand for a value. */
+const constants: Readonly<Record<EngineName, ReadonlySet<string>>> = {
+  sqlite: new Set(everywhere),
+  duckdb: new Set([...everywhere, ...ofSession]),
+  postgresql: new Set([...everywhere, ...ofSession, 'system_user', 'user']),
+  mysql: new Set(everywhere),
+}
 
 /** Words that begin what is not known here. */
-const notNames = new Set(['case', 'select', 'exists'])
+const notNames = new Set(['select', 'exists'])

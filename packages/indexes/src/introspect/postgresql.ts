@@ -1,7 +1,14 @@
 import { quoteIdentifier, type ReferentialAction, type Steps, wait } from '@keelson/core'
 import type { HostSession, Row } from '../host/host.ts'
 import type { IntrospectOptions } from './introspect.ts'
-import type { LiveColumn, LiveIndex, LiveKey, LiveTable } from './live-table.ts'
+import type { NotEnforced } from '../ir/table-definition.ts'
+import {
+  deferrableKey,
+  type LiveColumn,
+  type LiveIndex,
+  type LiveKey,
+  type LiveTable,
+} from './live-table.ts'
 
 /**
  * The tables of PostgreSQL, in the order in which they were created: four statements, however many tables there are.
@@ -57,9 +64,11 @@ const constraintQuery = `
     ${columnNames('k.conrelid', 'k.conkey')} as cols,
     p.relname as parent, ${columnNames('k.confrelid', 'k.confkey')} as referenced,
     k.confdeltype::text as del, k.confupdtype::text as upd,
-    pg_catalog.pg_get_expr(k.conbin, k.conrelid) as expression
+    pg_catalog.pg_get_expr(k.conbin, k.conrelid) as expression,
+    k.condeferrable as deferrable, k.condeferred as deferred,
+    case when k.contype = 'x' then pg_catalog.pg_get_constraintdef(k.oid) end as exclusion
   from ${chosenTables}
-  join pg_catalog.pg_constraint k on k.conrelid = t.oid and k.contype in ('p', 'f', 'c')
+  join pg_catalog.pg_constraint k on k.conrelid = t.oid and k.contype in ('p', 'f', 'c', 'u', 'x')
   left join pg_catalog.pg_class p on p.oid = k.confrelid
   order by t.oid, k.oid`
 
@@ -117,7 +126,35 @@ function readRows(
       expression: textOf(check['expression']),
     })),
     indexes: Array.from(groupBy(indexRows, 'idx'), ([index, keys]) => readIndex(index, keys)),
+    unsaid: [
+      ...columns
+        .filter((column) => column['identity'] === 'a')
+        .map((column) => alwaysNumbered(textOf(column['name']))),
+      ...constraints.flatMap((constraint) => unsaidOf(constraint)),
+    ],
   }
+}
+
+function alwaysNumbered(column: string): NotEnforced {
+  return {
+    column,
+    what: 'generated always as identity',
+    why: 'a column that a definition numbers takes a number that is given to it, too',
+  }
+}
+
+function unsaidOf(constraint: Row): readonly NotEnforced[] {
+  const { cols, deferrable, deferred, exclusion } = constraint
+  const columns = namesOf(cols)
+  const why = 'definitions have no constraints of this kind'
+  return [
+    ...(typeof exclusion === 'string'
+      ? [{ column: columns.join(', '), what: exclusion, why }]
+      : []),
+    ...(deferrable === true
+      ? [deferrableKey(columns, deferred === true ? 'deferred' : 'immediate')]
+      : []),
+  ]
 }
 
 const actions: Readonly<Record<string, ReferentialAction>> = {

@@ -9,11 +9,10 @@ import { sameNumber } from './same-number.ts'
 import type { Scope, ScopeColumn } from './scope.ts'
 import type { SqlNode } from './sql-node.ts'
 
-/** Reads the key of an index. What is not a column, a path or a call of them is kept as SQL. */
-export function readExpression(sql: string, scope: Scope): Expression {
+/** Reads a column, a path or a call of them; `undefined` for anything else. */
+export function readExpression(sql: string, scope: Scope): Expression | undefined {
   const node = parseSql(sql, scope.engine)
-  const read = node && expressionOf(node, scope)
-  return read ?? { kind: 'unsafeSql', sql: sql.trim() }
+  return node && expressionOf(node, scope)
 }
 
 /** Reads a condition. What no predicate says is kept as SQL. */

@@ -7,7 +7,8 @@ import { canonicalSql } from '../sql/canonical-sql.ts'
 import { canonicalDefault, canonicalTable, readNativeType } from '../sql/canonical.ts'
 import { dialects } from '../sql/dialects.ts'
 import type { LiveCheck, LiveColumn, LiveIndex, LiveKey, LiveTable } from './live-table.ts'
-import { readExpression, readLiteral, readPredicate } from './read-expression.ts'
+import { readLiteral, readPredicate } from './read-expression.ts'
+import { readKey } from './read-key.ts'
 import { readTypeChecks } from './read-type-checks.ts'
 import { type Scope, scopeOf } from './scope.ts'
 
@@ -20,7 +21,7 @@ export function readTable(
   const { types, rest } = readTypeChecks(table, engine)
   const columns = table.columns.map((column) => readColumn(column, types, engine))
   const scope = scopeOf(columns, engine)
-  return canonicalTable(
+  const definition = canonicalTable(
     {
       name: table.name,
       ...(schema !== undefined && { schema }),
@@ -33,6 +34,7 @@ export function readTable(
     },
     engine,
   )
+  return table.unsaid.length === 0 ? definition : { ...definition, notEnforced: table.unsaid }
 }
 
 function readColumn(
@@ -79,7 +81,7 @@ function readDefault(
 function readIndex(index: LiveIndex, scope: Scope): IndexDefinition {
   return {
     name: index.name,
-    keys: index.keys.map((key) => readKey(key, scope)),
+    keys: index.keys.map((key) => readLiveKey(key, scope)),
     unique: index.unique,
     ...(index.where !== undefined && { where: readPredicate(index.where, scope) }),
     ...(index.method !== undefined && { method: { [scope.engine]: index.method } }),
@@ -89,11 +91,12 @@ function readIndex(index: LiveIndex, scope: Scope): IndexDefinition {
   }
 }
 
-function readKey(key: LiveKey, scope: Scope): IndexKey {
+function readLiveKey(key: LiveKey, scope: Scope): IndexKey {
   const { column, expression = '', descending, collation } = key
   return {
-    expression:
-      column === undefined ? readExpression(expression, scope) : { kind: 'column', name: column },
+    ...(column === undefined
+      ? readKey(expression, scope)
+      : { expression: { kind: 'column', name: column } }),
     ...(descending && { direction: 'desc' }),
     ...(collation !== undefined && { collation }),
   }

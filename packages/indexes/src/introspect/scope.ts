@@ -20,6 +20,17 @@ export interface ScopeColumn {
 
 /** The columns of one table. */
 export function scopeOf(columns: readonly ColumnDefinition[], engine: EngineName): Scope {
+  const found = known.get(columns)
+  if (found?.engine === engine) return found
+  const scope = newScope(columns, engine)
+  known.set(columns, scope)
+  return scope
+}
+
+/** Each index and check of a table asks again. */
+const known = new WeakMap<readonly ColumnDefinition[], Scope>()
+
+function newScope(columns: readonly ColumnDefinition[], engine: EngineName): Scope {
   const { foldedName } = dialects[engine]
   return {
     engine,

@@ -28,5 +28,12 @@ export type SqlNode =
       readonly high: SqlNode
       readonly not: boolean
     }
+  | {
+      readonly kind: 'case'
+      /** What the conditions are compared with. */
+      readonly operand?: SqlNode
+      readonly branches: readonly { readonly when: SqlNode; readonly result: SqlNode }[]
+      readonly otherwise?: SqlNode
+    }
   | { readonly kind: 'list'; readonly items: readonly SqlNode[] }
   | { readonly kind: 'collate'; readonly operand: SqlNode; readonly collation: string }

@@ -7,7 +7,7 @@ export interface SqlLexeme {
 
 /** Which of them a piece is, its first and last characters tell: a named group for each costs more than all the rest. */
 const lexeme =
-  /\s+|--[^\n]*|\/\*[^]*?\*\/|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[eE]'(?:[^'\\]|''|\\[^])*'|[xXbB]'[^']*'|'(?:[^']|'')*'|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|->>|->|::|\|\||<=|>=|<>|!=|==|<<|>>|!~~\*?|~~\*?|<@|@>|[-+*/%<>=(),.[\]&|~!?]/y
+  /\s+|--[^\n]*|\/\*[^]*?\*\/|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[eE]'(?:[^'\\]|''|\\[^])*'|[xXbB]'[^']*'|'(?:[^']|'')*'|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|->>|->|::|\|\||<=|>=|<>|!=|==|<<|>>|!~~?\*?|~~\*?|~\*|<@|@>|[-+*/%<>=(),.[\]&|~!?]/y
 
 /**
  * Cuts an expression into pieces; `undefined` where it has one that is not known here.

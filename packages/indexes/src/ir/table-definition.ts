@@ -20,7 +20,7 @@ export interface TableDefinition {
   /** How it is asked; the generator derives indexes from these that the others do not serve. */
   readonly queries: readonly QueryPattern[]
   readonly description?: string
-  /** What the source demands of values and no CHECK can say, such as a refinement. */
+  /** What the source demands of values and no CHECK can say, such as a refinement; of a live table what no definition says. */
   readonly notEnforced?: readonly NotEnforced[]
 }
 
@@ -42,8 +42,9 @@ export interface CheckDefinition {
   readonly predicate: Predicate
 }
 
-/** A demand of the source that the database does not check. */
+/** A demand of the source that the database does not check, or would not after it was created from the definition. */
 export interface NotEnforced {
+  /** `*`: the whole table. */
   readonly column: string
   /** For example `regex /^[a-z]+$/`. */
   readonly what: string

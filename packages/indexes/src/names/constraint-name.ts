@@ -5,7 +5,8 @@ import type {
   ForeignKeyDefinition,
   TableDefinition,
 } from '../ir/table-definition.ts'
-import { canonicalPredicate, columnKinds } from '../sql/canonical-expression.ts'
+import { scopeOf } from '../introspect/scope.ts'
+import { canonicalPredicate } from '../sql/canonical-expression.ts'
 import { columnsOfPredicate } from '../sql/columns-of.ts'
 import { dialects } from '../sql/dialects.ts'
 import { predicateSql } from '../sql/print-expression.ts'
@@ -18,7 +19,7 @@ export function checkName(
   engine: EngineName,
 ): string {
   if (check.name !== undefined) return check.name
-  const predicate = canonicalPredicate(check.predicate, columnKinds(table), engine)
+  const predicate = canonicalPredicate(check.predicate, scopeOf(table.columns, engine))
   const columns = new Set(columnsOfPredicate(predicate))
   return hashedName(
     ['ck', table.name, ...columns],

@@ -1,8 +1,10 @@
 import type { EngineName } from '@keelson/core'
+import { scopeOf } from '../introspect/scope.ts'
 import type { Expression } from '../ir/expression.ts'
+import type { ColumnDefinition } from '../ir/column.ts'
 import type { IndexDefinition } from '../ir/index-definition.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
-import { canonicalIndex, columnKinds } from '../sql/canonical-expression.ts'
+import { canonicalIndex } from '../sql/canonical-expression.ts'
 import { indexBodySql } from '../sql/index-body.ts'
 import { hashedName } from './cut-name.ts'
 
@@ -47,14 +49,16 @@ function derivedIndexName(
   engine: EngineName,
 ): string {
   const tableName = typeof table === 'string' ? table : table.name
-  const kinds = typeof table === 'string' ? undefined : columnKinds(table)
-  const canonical = canonicalIndex(index, kinds, engine)
+  const columns = typeof table === 'string' ? noColumns : table.columns
+  const canonical = canonicalIndex(index, scopeOf(columns, engine))
   const keys = canonical.keys.map(({ expression }) => keyWords(expression))
   return hashedName(
     [index.unique ? 'ux' : 'ix', tableName, ...keys],
     `${tableName} ${indexBodySql(canonical, engine)}`,
   )
 }
+
+const noColumns: readonly ColumnDefinition[] = []
 
 function withoutHash(name: string): string {
   return /_[0-9a-f]{10}$/.test(name) ? name.slice(0, -10) : name

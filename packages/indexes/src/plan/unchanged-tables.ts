@@ -1,7 +1,7 @@
 import { type EngineName, type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
-import type { Expression, Predicate } from '../ir/expression.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
+import { isGivenAsSql } from '../sql/given-as-sql.ts'
 import { createIndexSql, createTableSql } from '../sql/print-table.ts'
 
 /**
@@ -46,29 +46,6 @@ function hasWholeText({ schema, indexes, checks }: TableDefinition): boolean {
         (where !== undefined && isGivenAsSql(where)),
     )
   )
-}
-
-/** All of it, or a part. */
-function isGivenAsSql(part: Expression | Predicate): boolean {
-  switch (part.kind) {
-    case 'unsafeSql':
-      return true
-    case 'and':
-    case 'or':
-      return part.operands.some(isGivenAsSql)
-    case 'not':
-      return isGivenAsSql(part.operand)
-    case 'compare':
-    case 'in':
-    case 'isNull':
-    case 'isNotNull':
-      return isGivenAsSql(part.expression)
-    case 'call':
-      return isGivenAsSql(part.argument)
-    case 'column':
-    case 'json':
-      return false
-  }
 }
 
 type ReadTexts = (

@@ -41,6 +41,9 @@ function wrongForType(value: Literal, type: PortableType): string | undefined {
     case 'boolean':
       return typeof value === 'boolean' ? undefined : 'true or false'
     case 'int32':
+      return Number.isSafeInteger(value) && value === (Number(value) | 0)
+        ? undefined
+        : 'a whole number of 32 bits'
     case 'integer':
       return Number.isSafeInteger(value) ? undefined : 'a whole number'
     case 'number':

@@ -7,6 +7,7 @@ import {
 } from '@keelson/core'
 import { SchemaError } from '../errors.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
+import { isDecimalSize } from '../sql/check-type.ts'
 
 /**
  * What a field says of its column besides its type: `.meta({ db: { ... } })` of a zod schema, `x-db` of a JSON Schema.
@@ -181,7 +182,5 @@ function isType(value: unknown): boolean {
 }
 
 function isDecimal(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length !== 2 || !value.every(Number.isInteger)) return false
-  const [precision, scale] = value as [number, number]
-  return precision >= 1 && precision <= 38 && scale >= 0 && scale <= precision
+  return Array.isArray(value) && value.length === 2 && isDecimalSize(value[0], value[1])
 }

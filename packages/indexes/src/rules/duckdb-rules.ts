@@ -24,10 +24,7 @@ export const duckdbRules: EngineRules = {
           : 'Leave it out: a scan skips the blocks whose minimum and maximum tell that they have none of the rows',
       }
     }
-    for (const { expression, collation } of index.keys) {
-      if (collation !== undefined) {
-        return unsupported('an index of DuckDB has no collation', 'Give the column the collation')
-      }
+    for (const { expression } of index.keys) {
       const objection = objectionToKey(expression, table)
       if (objection !== undefined) return objection
     }

@@ -58,7 +58,7 @@ function objectionToOptions(
   engine: EngineName,
   { title, maxKeys }: EngineRules,
 ): Objection | undefined {
-  const { methods, nullsNotDistinct } = dialects[engine].index
+  const { collation, methods, nullsNotDistinct } = dialects[engine].index
   const method = methodOf(index, engine)
   if (method !== undefined && !methods.includes(method)) {
     const known = methods.join(', ')
@@ -71,6 +71,12 @@ function objectionToOptions(
     return unsupported(
       `an index on ${title} has at most ${maxKeys} keys, and it has ${index.keys.length}`,
       'Leave out the last ones',
+    )
+  }
+  if (!collation && index.keys.some((key) => key.collation !== undefined)) {
+    return unsupported(
+      `an index of ${title} has the collations of its columns`,
+      'Give the column the collation',
     )
   }
   if (index.unique && index.nullsDistinct === false && !nullsNotDistinct) {

@@ -3,6 +3,7 @@ import { DefinitionError } from '../errors.ts'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { Expression } from '../ir/expression.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
+import { columnsOfExpression } from '../sql/columns-of.ts'
 
 /** A table as the rules for its indexes see it. */
 export interface IndexedTable {
@@ -34,7 +35,7 @@ export function indexTable(definition: TableDefinition, engine: EngineName): Ind
     definition,
     engine,
     columnOf(expression) {
-      const name = columnNameOf(expression)
+      const [name] = columnsOfExpression(expression)
       return name === undefined ? undefined : find(name)
     },
     isKey: (column) =>
@@ -51,19 +52,6 @@ export function indexTable(definition: TableDefinition, engine: EngineName): Ind
     for (const expression of [...equals, ...among, ...ranges, ...sorted]) table.columnOf(expression)
   }
   return table
-}
-
-function columnNameOf(expression: Expression): string | undefined {
-  switch (expression.kind) {
-    case 'column':
-      return expression.name
-    case 'json':
-      return expression.column
-    case 'call':
-      return columnNameOf(expression.argument)
-    case 'unsafeSql':
-      return undefined
-  }
 }
 
 function impliedLastKey(

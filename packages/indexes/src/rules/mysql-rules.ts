@@ -21,12 +21,6 @@ export const mysqlRules: EngineRules = {
           : 'Make what the predicate compares the first key, and leave out the predicate',
       }
     }
-    if (index.keys.some(({ collation }) => collation !== undefined)) {
-      return unsupported(
-        'an index of MySQL has the collation of its columns',
-        'Give the column the collation',
-      )
-    }
     if (methodOf(index, table.engine) === 'hash') {
       return unsupported(
         'InnoDB makes a B-tree of an index of the method hash',

@@ -1,4 +1,5 @@
 import type { Expression } from '../ir/expression.ts'
+import { isTextDecimal } from '../sql/check-predicate.ts'
 import type { IndexedTable } from './indexed-table.ts'
 import { type EngineRules, type Objection, unsupported } from './objection.ts'
 
@@ -19,22 +20,22 @@ export const sqliteRules: EngineRules = {
         )
       }
       // An index that is declared for its order or for ranges looks like one for equality; decimals are for the former.
-      if (!index.unique && isTextDecimal(expression, table)) return ofTextDecimal(expression, table)
+      if (!index.unique && isOverTextDecimal(expression, table))
+        return ofTextDecimal(expression, table)
     }
     return undefined
   },
 
   objectionToPattern({ ranges, sort }, table) {
     const compared = [...ranges, ...sort.map((key) => key.expression)]
-    const decimal = compared.find((expression) => isTextDecimal(expression, table))
+    const decimal = compared.find((expression) => isOverTextDecimal(expression, table))
     return decimal === undefined ? undefined : ofTextDecimal(decimal, table)
   },
 }
 
-function isTextDecimal(expression: Expression, table: IndexedTable): boolean {
-  if (expression.kind !== 'column') return false
-  const column = table.columnOf(expression)
-  return column?.type.kind === 'decimal' && column.override?.sqlite === undefined
+function isOverTextDecimal(expression: Expression, table: IndexedTable): boolean {
+  const column = expression.kind === 'column' ? table.columnOf(expression) : undefined
+  return column !== undefined && isTextDecimal(column, table.engine)
 }
 
 function ofTextDecimal(expression: Expression, table: IndexedTable): Objection {

@@ -1,38 +1,27 @@
 import type { EngineName } from '@keelson/core'
-import type { ColumnDefinition } from '../ir/column.ts'
+import { readPredicate } from '../introspect/read-expression.ts'
+import { readKey } from '../introspect/read-key.ts'
+import type { Scope } from '../introspect/scope.ts'
 import type { Expression, JsonPath, Literal, Predicate } from '../ir/expression.ts'
 import type { IndexDefinition, IndexKey } from '../ir/index-definition.ts'
 import type { PortableKind } from '../ir/portable-type.ts'
-import type { TableDefinition } from '../ir/table-definition.ts'
 import { canonicalLiteral } from './canonical-literal.ts'
+import { canonicalSql } from './canonical-sql.ts'
 import { dialects } from './dialects.ts'
+import { isGivenAsSql } from './given-as-sql.ts'
 import { methodOf } from './index-method.ts'
-
-/** What the columns of a table hold, by their names. */
-export type ColumnKinds = ReadonlyMap<string, PortableKind>
-
-export function columnKinds({ columns }: Pick<TableDefinition, 'columns'>): ColumnKinds {
-  const kinds = known.get(columns) ?? new Map(columns.map(({ name, type }) => [name, type.kind]))
-  known.set(columns, kinds)
-  return kinds
-}
-
-/** Each index and check of a table asks again. */
-const known = new WeakMap<readonly ColumnDefinition[], ColumnKinds>()
+import { predicateSql } from './print-expression.ts'
 
 /** An index as the engine keeps it, but for its name. */
-export function canonicalIndex(
-  index: IndexDefinition,
-  kinds: ColumnKinds | undefined,
-  engine: EngineName,
-): IndexDefinition {
+export function canonicalIndex(index: IndexDefinition, scope: Scope): IndexDefinition {
+  const { engine } = scope
   const method = methodOf(index, engine)
   const { include = [] } = index
   return {
     ...(index.name !== undefined && { name: index.name }),
-    keys: index.keys.map((key) => canonicalKey(key, engine)),
+    keys: index.keys.map((key) => canonicalKey(key, scope)),
     unique: index.unique,
-    ...(index.where !== undefined && { where: canonicalPredicate(index.where, kinds, engine) }),
+    ...(index.where !== undefined && { where: canonicalPredicate(index.where, scope) }),
     ...(method !== undefined && { method: { [engine]: method } }),
     ...(include.length > 0 && { include }),
     ...(index.unique && index.nullsDistinct === false && { nullsDistinct: false }),
@@ -40,13 +29,21 @@ export function canonicalIndex(
   }
 }
 
-function canonicalKey(key: IndexKey, engine: EngineName): IndexKey {
-  const { index: traits } = dialects[engine]
+function canonicalKey(key: IndexKey, scope: Scope): IndexKey {
+  const { engine } = scope
+  const { expression, direction, collation } = readGivenKey(key, scope)
   return {
-    expression: canonicalExpression(key.expression, engine),
-    ...(key.direction === 'desc' && traits.direction && { direction: 'desc' }),
-    ...(key.collation !== undefined && { collation: key.collation }),
+    expression: canonicalExpression(expression, engine),
+    ...(direction === 'desc' && dialects[engine].index.direction && { direction }),
+    ...(collation !== undefined && { collation }),
   }
+}
+
+/** SQL that was given as such is what introspection reads of it; MySQL's is not read. */
+function readGivenKey(key: IndexKey, scope: Scope): IndexKey {
+  const { expression, ...rest } = key
+  if (expression.kind !== 'unsafeSql' || scope.engine === 'mysql') return key
+  return { ...readKey(expression.sql, scope), ...rest }
 }
 
 /** An expression as the engine keeps it. */
@@ -67,7 +64,7 @@ function canonicalExpression(
       }
     }
     case 'unsafeSql':
-      return { kind: 'unsafeSql', sql: expression.sql.trim() }
+      return { kind: 'unsafeSql', sql: canonicalGiven(expression.sql, engine) }
     case 'column':
       return { kind: 'column', name: expression.name }
   }
@@ -80,23 +77,26 @@ function canonicalPath(path: JsonPath, engine: EngineName, compared: JsonPath['a
 
 /**
  * A condition in the one form that all spellings of it have in common: NOT only where no other operator says it, no lists
- * inside lists, no list of one.
+ * inside lists, no list of one. SQL that was given as such is what introspection reads of it; MySQL's is not read.
  */
-export function canonicalPredicate(
-  predicate: Predicate,
-  kinds: ColumnKinds | undefined,
-  engine: EngineName,
-): Predicate {
-  const again = (each: Predicate): Predicate => canonicalPredicate(each, kinds, engine)
+export function canonicalPredicate(predicate: Predicate, scope: Scope): Predicate {
+  const { engine } = scope
+  if (engine === 'mysql' || !isGivenAsSql(predicate)) return readablePredicate(predicate, scope)
+  return readablePredicate(readPredicate(predicateSql(predicate, engine), scope), scope)
+}
+
+function readablePredicate(predicate: Predicate, scope: Scope): Predicate {
+  const { engine } = scope
+  const again = (each: Predicate): Predicate => readablePredicate(each, scope)
   switch (predicate.kind) {
     case 'compare': {
-      const value = literalBeside(predicate.expression, predicate.value, kinds, engine)
+      const value = literalBeside(predicate.expression, predicate.value, scope)
       const expression = canonicalExpression(predicate.expression, engine, kindOf(value))
       return { kind: 'compare', operator: predicate.operator, expression, value }
     }
     case 'in': {
       const values = predicate.values.map((value) =>
-        literalBeside(predicate.expression, value, kinds, engine),
+        literalBeside(predicate.expression, value, scope),
       )
       const [first = null] = values
       const expression = canonicalExpression(predicate.expression, engine, kindOf(first))
@@ -118,19 +118,20 @@ export function canonicalPredicate(
         : { kind: predicate.kind, operands }
     }
     case 'not':
-      return negated(again(predicate.operand), kinds, engine)
+      return negated(again(predicate.operand), scope)
     case 'unsafeSql':
-      return { kind: 'unsafeSql', sql: predicate.sql.trim() }
+      return { kind: 'unsafeSql', sql: canonicalGiven(predicate.sql, engine) }
   }
+}
+
+/** SQLite shows the text that it was given; the others spell it in their own way. */
+function canonicalGiven(sql: string, engine: EngineName): string {
+  return engine === 'duckdb' || engine === 'postgresql' ? canonicalSql(sql, engine) : sql.trim()
 }
 
 const opposite = { '=': '<>', '<>': '=', '<': '>=', '<=': '>', '>': '<=', '>=': '<' } as const
 
-function negated(
-  predicate: Predicate,
-  kinds: ColumnKinds | undefined,
-  engine: EngineName,
-): Predicate {
+function negated(predicate: Predicate, scope: Scope): Predicate {
   switch (predicate.kind) {
     case 'compare':
       return { ...predicate, operator: opposite[predicate.operator] }
@@ -140,13 +141,12 @@ function negated(
       return { ...predicate, kind: 'isNull' }
     case 'and':
     case 'or':
-      return canonicalPredicate(
+      return readablePredicate(
         {
           kind: predicate.kind === 'and' ? 'or' : 'and',
           operands: predicate.operands.map((operand) => ({ kind: 'not', operand })),
         },
-        kinds,
-        engine,
+        scope,
       )
     case 'not':
       return predicate.operand
@@ -155,21 +155,17 @@ function negated(
   }
 }
 
-function literalBeside(
-  expression: Expression,
-  value: Literal,
-  kinds: ColumnKinds | undefined,
-  engine: EngineName,
-): Literal {
-  return canonicalLiteral(value, kindOfExpression(expression, kinds, engine), engine)
+function literalBeside(expression: Expression, value: Literal, scope: Scope): Literal {
+  return canonicalLiteral(value, kindOfExpression(expression, scope), scope.engine)
 }
 
 function kindOfExpression(
   expression: Expression,
-  kinds: ColumnKinds | undefined,
-  engine: EngineName,
+  { engine, columns }: Scope,
 ): PortableKind | undefined {
-  if (expression.kind === 'column') return kinds?.get(expression.name)
+  if (expression.kind === 'column') {
+    return columns.get(dialects[engine].foldedName(expression.name))?.kind
+  }
   if (expression.kind === 'call') return expression.function === 'length' ? 'integer' : 'string'
   if (expression.kind === 'json' && engine !== 'sqlite') return expression.as
   return undefined

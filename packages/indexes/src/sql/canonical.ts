@@ -1,5 +1,6 @@
 import type { EngineName } from '@keelson/core'
 import type { ColumnDefault, ColumnDefinition } from '../ir/column.ts'
+import { scopeOf } from '../introspect/scope.ts'
 import { canonicalText } from '../ir/canonical-text.ts'
 import type { PortableType } from '../ir/portable-type.ts'
 import type {
@@ -9,7 +10,7 @@ import type {
 } from '../ir/table-definition.ts'
 import { checkName, foreignKeyName } from '../names/constraint-name.ts'
 import { indexName } from '../names/index-name.ts'
-import { canonicalIndex, canonicalPredicate, columnKinds } from './canonical-expression.ts'
+import { canonicalIndex, canonicalPredicate } from './canonical-expression.ts'
 import { canonicalLiteral } from './canonical-literal.ts'
 import { canonicalSql } from './canonical-sql.ts'
 import { dialects } from './dialects.ts'
@@ -22,17 +23,18 @@ import { dialects } from './dialects.ts'
  * What an engine does not keep: descriptions, query patterns and `notEnforced` (none does); the difference of `integer`
  * and `bigint`, which are stored alike (MySQL's is not read back); on SQLite what a JSON path is compared as; on DuckDB
  * and PostgreSQL the `maxLength` of texts in an array; on DuckDB the names of constraints and the direction of keys. SQL that
- * was given as such is only freed of blanks and parentheses that mean nothing: PostgreSQL and DuckDB may spell it otherwise.
+ * was given as such is what is read of it where a definition can say that; else it is only freed of the blanks,
+ * parentheses and casts that mean nothing, and PostgreSQL and DuckDB may spell it otherwise.
  */
 export function canonicalTable(table: TableDefinition, engine: EngineName): TableDefinition {
   const columns = table.columns.map((column) => canonicalColumn(column, table, engine))
   const typed: TableDefinition = { ...table, columns }
-  const kinds = columnKinds(typed)
+  const scope = scopeOf(columns, engine)
   const checks = table.checks.map((check) => canonicalCheck(check, typed, engine))
   const foreignKeys = table.foreignKeys.map((key) => canonicalForeignKey(key, typed, engine))
   const indexes = table.indexes.map((index) => ({
     name: indexName(typed, index, engine),
-    ...canonicalIndex(index, kinds, engine),
+    ...canonicalIndex(index, scope),
   }))
   return {
     name: table.name,
@@ -124,7 +126,7 @@ function canonicalCheck(
   table: TableDefinition,
   engine: EngineName,
 ): CheckDefinition {
-  const predicate = canonicalPredicate(check.predicate, columnKinds(table), engine)
+  const predicate = canonicalPredicate(check.predicate, scopeOf(table.columns, engine))
   if (!dialects[engine].constraintNames) return { predicate }
   return { name: checkName(table, check, engine), predicate }
 }

@@ -9,6 +9,18 @@ export function checkType({ name, type }: ColumnDefinition): void {
   throw new DefinitionError(`Column ${JSON.stringify(name)} cannot have its type: ${wrong}.`)
 }
 
+/** What every engine can keep exactly. */
+export function isDecimalSize(precision: number, scale: number): boolean {
+  return (
+    Number.isInteger(precision) &&
+    Number.isInteger(scale) &&
+    precision >= 1 &&
+    precision <= 38 &&
+    scale >= 0 &&
+    scale <= precision
+  )
+}
+
 function faultOf(type: PortableType): string | undefined {
   switch (type.kind) {
     case 'array':
@@ -22,14 +34,7 @@ function faultOf(type: PortableType): string | undefined {
         : undefined
     case 'decimal': {
       const { precision, scale } = type
-      const isDecimal =
-        Number.isInteger(precision) &&
-        Number.isInteger(scale) &&
-        precision >= 1 &&
-        precision <= 38 &&
-        scale >= 0 &&
-        scale <= precision
-      return isDecimal
+      return isDecimalSize(precision, scale)
         ? undefined
         : `a decimal has a precision of 1 to 38 and a scale of 0 to its precision, not (${precision}, ${scale})`
     }

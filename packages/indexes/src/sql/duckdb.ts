@@ -2,7 +2,8 @@ import { quoteIdentifier } from '@keelson/core'
 import type { PortableKind, PortableType, ScalarType } from '../ir/portable-type.ts'
 import { type SqlDialect, foldedAscii } from './dialect.ts'
 import { arrowPath } from './json-path.ts'
-import { textSql } from './literal.ts'
+import { keptWithArrays } from './kept-type.ts'
+import { textsSql } from './literal.ts'
 import { decimalOf, typeWords } from './type-words.ts'
 
 /**
@@ -22,10 +23,7 @@ export const duckdbDialect: SqlDialect = {
     return undefined
   },
   typeCheckLabel: typeWords,
-  kept: (type) =>
-    type.kind === 'array'
-      ? { kind: 'array', of: type.of.kind === 'string' ? { kind: 'string' } : keptScalar(type.of) }
-      : keptScalar(type),
+  kept: keptWithArrays,
   nearest,
   nativeSpelling,
   decimalsAsText: false,
@@ -88,11 +86,7 @@ function scalarSql(type: ScalarType): string {
 }
 
 function listSql(values: readonly string[]): string {
-  return `[${values.map((value) => textSql(value, 'duckdb')).join(', ')}]`
-}
-
-function keptScalar(type: ScalarType): ScalarType {
-  return type.kind === 'bigint' ? { kind: 'integer' } : type
+  return `[${textsSql(values, 'duckdb')}]`
 }
 
 function nearest(native: string): PortableType {

@@ -16,6 +16,11 @@ export function textSql(text: string, engine: EngineName): string {
   return `'${written}'`
 }
 
+/** Texts with commas between them. */
+export function textsSql(texts: readonly string[], engine: EngineName): string {
+  return texts.map((text) => textSql(text, engine)).join(', ')
+}
+
 /**
  * A number, in the digits that JavaScript writes. DuckDB reads `0.1` as a DECIMAL, which it turns into another double than
  * these digits are where they are many; with an exponent it reads a double.

@@ -2,8 +2,8 @@ import { quoteIdentifier } from '@keelson/core'
 import type { PortableKind, PortableType } from '../ir/portable-type.ts'
 import { type SqlDialect } from './dialect.ts'
 import { dollarPath } from './json-path.ts'
-import { textSql } from './literal.ts'
-import { decimalOf, typeWords } from './type-words.ts'
+import { textsSql } from './literal.ts'
+import { decimalOf, shortTypeWords } from './type-words.ts'
 
 /** MySQL, from version 8.4. Texts are compared as bytes are, as on the other engines: `utf8mb4_0900_bin`. */
 export const mysqlDialect: SqlDialect = {
@@ -23,13 +23,11 @@ export const mysqlDialect: SqlDialect = {
     const name = quoteIdentifier(column, 'mysql')
     if (type.kind === 'string' && type.maxLength !== undefined && type.maxLength > 16_383)
       return `char_length(${name}) <= ${type.maxLength}`
-    if (type.kind === 'enum')
-      return `${name} in (${type.values.map((value) => textSql(value, 'mysql')).join(', ')})`
+    if (type.kind === 'enum') return `${name} in (${textsSql(type.values, 'mysql')})`
     if (type.kind === 'array') return `json_type(${name}) = 'ARRAY'`
     return undefined
   },
-  typeCheckLabel: (type) =>
-    type.kind === 'array' && type.of.kind === 'enum' ? 'array of enum' : typeWords(type),
+  typeCheckLabel: shortTypeWords,
   kept: (type) => type,
   nearest(native) {
     const name = native.toLowerCase()

@@ -2,8 +2,9 @@ import { quoteIdentifier } from '@keelson/core'
 import type { PortableKind, PortableType, ScalarType } from '../ir/portable-type.ts'
 import type { SqlDialect } from './dialect.ts'
 import { arrowPath } from './json-path.ts'
-import { textSql } from './literal.ts'
-import { decimalOf, typeWords } from './type-words.ts'
+import { keptWithArrays } from './kept-type.ts'
+import { textsSql } from './literal.ts'
+import { decimalOf, shortTypeWords } from './type-words.ts'
 
 /**
  * PostgreSQL, from version 15. Texts are `text`, of any length, since `varchar(n)` cuts off spaces that are too many
@@ -16,18 +17,13 @@ export const postgresqlDialect: SqlDialect = {
     const name = quoteIdentifier(column, 'postgresql')
     if (type.kind === 'string' && type.maxLength !== undefined)
       return `length(${name}) <= ${type.maxLength}`
-    if (type.kind === 'enum') return `${name} in (${textsSql(type.values)})`
+    if (type.kind === 'enum') return `${name} in (${textsSql(type.values, 'postgresql')})`
     if (type.kind === 'array' && type.of.kind === 'enum')
-      return `${name} <@ array[${textsSql(type.of.values)}]`
+      return `${name} <@ array[${textsSql(type.of.values, 'postgresql')}]`
     return undefined
   },
-  // The values of an enum in an array are in the constraint, as those of an enum are; a name has only 63 bytes.
-  typeCheckLabel: (type) =>
-    type.kind === 'array' && type.of.kind === 'enum' ? 'array of enum' : typeWords(type),
-  kept: (type) =>
-    type.kind === 'array'
-      ? { kind: 'array', of: type.of.kind === 'string' ? { kind: 'string' } : keptScalar(type.of) }
-      : keptScalar(type),
+  typeCheckLabel: shortTypeWords,
+  kept: keptWithArrays,
   nearest,
   nativeSpelling,
   decimalsAsText: false,
@@ -82,14 +78,6 @@ const types: Readonly<Record<Exclude<ScalarType['kind'], 'decimal'>, string>> = 
 
 function scalarSql(type: ScalarType): string {
   return type.kind === 'decimal' ? `numeric(${type.precision},${type.scale})` : types[type.kind]
-}
-
-function textsSql(values: readonly string[]): string {
-  return values.map((value) => textSql(value, 'postgresql')).join(', ')
-}
-
-function keptScalar(type: ScalarType): ScalarType {
-  return type.kind === 'bigint' ? { kind: 'integer' } : type
 }
 
 function nearest(native: string): PortableType {

@@ -39,20 +39,24 @@ export function createIndexSql(
     )
   }
   if (index.where !== undefined) checkPredicate(index.where, table, engine)
-  if (concurrently && !dialects[engine].index.concurrently) {
-    throw new UnsupportedByEngineError(
-      engine,
-      `Cannot create index ${JSON.stringify(name)} concurrently: ${engine} has no such way. Leave out \`concurrently\`.`,
-    )
-  }
+  if (concurrently) checkConcurrently('create', name, engine)
+  // An index of SQLite is named in the database of its table; elsewhere it is always in the schema of its table.
+  const [named, on] =
+    engine === 'sqlite'
+      ? [tableNameSql({ ...table, name }, engine), quoteIdentifier(table.name, engine)]
+      : [quoteIdentifier(name, engine), tableNameSql(table, engine)]
   return [
-    `create ${index.unique ? 'unique ' : ''}index ${concurrently ? 'concurrently ' : ''}${quoteIdentifier(name, engine)}`,
-    `on ${tableNameSql(table, engine)}`,
+    `create ${index.unique ? 'unique ' : ''}index ${concurrently ? 'concurrently ' : ''}${named}`,
+    `on ${on}`,
     indexBodySql(index, engine),
   ].join(' ')
 }
 
-/** The statement that drops an index. */
+/**
+ * The statement that drops an index.
+ *
+ * @throws {UnsupportedByEngineError} for `concurrently` where the engine does not have it
+ */
 export function dropIndexSql(
   table: TableDefinition,
   index: IndexDefinition,
@@ -60,9 +64,17 @@ export function dropIndexSql(
   options: CreateIndexOptions = {},
 ): string {
   const { concurrently = false } = options
-  const name = quoteIdentifier(indexName(table, index, engine), engine)
+  const name = indexName(table, index, engine)
+  if (concurrently) checkConcurrently('drop', name, engine)
   if (dialects[engine].index.dropNamesTable)
-    return `drop index ${name} on ${tableNameSql(table, engine)}`
-  const schema = table.schema === undefined ? '' : `${quoteIdentifier(table.schema, engine)}.`
-  return `drop index ${concurrently ? 'concurrently ' : ''}${schema}${name}`
+    return `drop index ${quoteIdentifier(name, engine)} on ${tableNameSql(table, engine)}`
+  return `drop index ${concurrently ? 'concurrently ' : ''}${tableNameSql({ ...table, name }, engine)}`
+}
+
+function checkConcurrently(what: 'create' | 'drop', name: string, engine: EngineName): void {
+  if (dialects[engine].index.concurrently) return
+  throw new UnsupportedByEngineError(
+    engine,
+    `Cannot ${what} index ${JSON.stringify(name)} concurrently: ${engine} has no such way. Leave out \`concurrently\`.`,
+  )
 }

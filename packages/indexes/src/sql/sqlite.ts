@@ -2,7 +2,8 @@ import { quoteIdentifier } from '@keelson/core'
 import type { PortableKind, PortableType } from '../ir/portable-type.ts'
 import { type SqlDialect, foldedAscii } from './dialect.ts'
 import { arrowPath } from './json-path.ts'
-import { textSql } from './literal.ts'
+import { keptScalar } from './kept-type.ts'
+import { textsSql } from './literal.ts'
 import { decimalOf, typeWords } from './type-words.ts'
 
 /**
@@ -33,7 +34,7 @@ export const sqliteDialect: SqlDialect = {
           `and length(replace(${name}, '-', '')) = 32 and ${name} not glob '*[^0-9A-Fa-f-]*'`
         )
       case 'enum':
-        return `${name} in (${type.values.map((value) => textSql(value, 'sqlite')).join(', ')})`
+        return `${name} in (${textsSql(type.values, 'sqlite')})`
       case 'json':
         return `json_valid(${name})`
       case 'array':
@@ -46,8 +47,7 @@ export const sqliteDialect: SqlDialect = {
     }
   },
   typeCheckLabel: typeWords,
-  // A whole number has 64 bits; what JavaScript reads it as is the reader's choice.
-  kept: (type) => (type.kind === 'bigint' ? { kind: 'integer' } : type),
+  kept: keptScalar,
   nearest(native) {
     const name = native.toUpperCase()
     const decimal = /^(?:DECIMAL|NUMERIC)(?:\s*\((\d+)\s*(?:,\s*(\d+)\s*)?\))?$/.exec(name)

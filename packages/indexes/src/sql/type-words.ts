@@ -9,6 +9,11 @@ export function typeWords(type: PortableType): string {
   return type.kind === 'array' ? `array of ${scalarWords(type.of)}` : scalarWords(type)
 }
 
+/** The same in fewer bytes, of which a name has 63: the values of an enum in an array are in the condition itself. */
+export function shortTypeWords(type: PortableType): string {
+  return type.kind === 'array' && type.of.kind === 'enum' ? 'array of enum' : typeWords(type)
+}
+
 function scalarWords(type: ScalarType): string {
   switch (type.kind) {
     case 'decimal':

@@ -8,7 +8,8 @@ import type { TableDefinition } from '../ir/table-definition.ts'
  * driver: moments become UTC with milliseconds, objects and lists the text of their JSON, booleans 0 and 1 where there are
  * none. `undefined` is left out, so that it becomes the column's DEFAULT; keys that are no columns stay as they are.
  *
- * @throws {SchemaError} `VALUE`, by the function, for a moment that a column would not keep exactly, or a value of another type
+ * @throws {SchemaError} `VALUE`, by the function, for a moment that a column would not keep exactly, for what is no moment, and for what
+ * JSON cannot say
  *
  * @example
  * const encode = rowEncoder(tickets, 'sqlite')
@@ -56,7 +57,7 @@ function encoderOf(
   table: string,
   engine: EngineName,
 ): Encode | undefined {
-  if (type.kind === 'json') return JSON.stringify
+  if (type.kind === 'json') return (value) => jsonOf(value, table, name)
   // What another type takes is not known here.
   if (override?.[engine] !== undefined) return undefined
   switch (type.kind) {
@@ -70,7 +71,7 @@ function encoderOf(
       return (value) =>
         typeof value === 'number' || typeof value === 'bigint' ? String(value) : value
     case 'array': {
-      if (!withLists.has(engine)) return JSON.stringify
+      if (!withLists.has(engine)) return (value) => jsonOf(value, table, name)
       const encode = encoderOf({ name, type: type.of, nullable: false }, table, engine)
       if (encode === undefined) return undefined
       return (value) => (Array.isArray(value) ? value.map(encode) : value)
@@ -80,14 +81,35 @@ function encoderOf(
   }
 }
 
+function jsonOf(value: unknown, table: string, field: string): string {
+  const instead = 'Turn it into texts, numbers, lists and plain objects first'
+  // `undefined` for a function or a symbol, whatever the declaration says.
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value) as string | undefined
+  } catch (error) {
+    const why = `it cannot be written as JSON (${error instanceof Error ? error.message : String(error)})`
+    throw refusal(value, table, field, why, instead, { cause: error })
+  }
+  if (text !== undefined) return text
+  throw refusal(value, table, field, 'JSON has nothing like it', instead)
+}
+
+function refusal(
+  value: unknown,
+  table: string,
+  field: string,
+  why: string,
+  instead: string,
+  options?: ErrorOptions,
+): SchemaError {
+  const message = `${table}.${field} cannot hold ${describeValue(value)}: ${why}. ${instead}.`
+  return new SchemaError('VALUE', table, field, message, options)
+}
+
 function isoOf(value: unknown, table: string, field: string): string {
   const refuse = (why: string, instead: string): never => {
-    throw new SchemaError(
-      'VALUE',
-      table,
-      field,
-      `${table}.${field} cannot hold ${describeValue(value)}: ${why}. ${instead}.`,
-    )
+    throw refusal(value, table, field, why, instead)
   }
   if (typeof value === 'string') {
     if (!/^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:?\d\d)$/.test(value)) {
@@ -95,7 +117,10 @@ function isoOf(value: unknown, table: string, field: string): string {
     }
     if (/\.\d{3}\d*[1-9]/.test(value)) return refuse('a moment has milliseconds', 'Round it first')
   }
-  const date = value instanceof Date ? value : new Date(value as string)
+  if (typeof value !== 'string' && !(value instanceof Date)) {
+    return refuse('it is neither a Date nor a text', 'Make a Date of it')
+  }
+  const date = new Date(value)
   const iso = Number.isNaN(date.getTime()) ? '' : date.toISOString()
   if (/^\d{4}-/.test(iso) && !iso.startsWith('0000')) return iso
   return refuse('a moment is in the years 1 to 9999', 'Check where it comes from')
