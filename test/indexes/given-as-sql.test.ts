@@ -111,6 +111,7 @@ const keys = {
     "data->>'kind'",
     "cast(data->>'n' as bigint)",
     'coalesce(price, other)',
+    'coalesce(price, 0)',
     'title text_pattern_ops',
     'lower(title) text_pattern_ops desc',
   ],

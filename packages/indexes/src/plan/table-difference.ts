@@ -6,7 +6,8 @@ import type {
   ForeignKeyDefinition,
   TableDefinition,
 } from '../ir/table-definition.ts'
-import { isManagedName } from '../names/index-name.ts'
+import { checkName } from '../names/constraint-name.ts'
+import { indexName, isManagedName } from '../names/index-name.ts'
 import { canonicalText } from '../ir/canonical-text.ts'
 
 /** In what a table differs from its definition. Both are in the engine's canonical form. */
@@ -45,9 +46,13 @@ export function differenceOf(
     const from = liveColumns.get(to.name)
     if (from !== undefined && !isSameColumn(from, to)) changedColumns.push({ from, to })
   }
-  const checks = setDifference(live.checks, desired.checks)
+  const checks = setDifference(live.checks, desired.checks, (check) =>
+    checkName(desired, unnamed(check), engine),
+  )
   const foreignKeys = setDifference(live.foreignKeys, desired.foreignKeys)
-  const indexes = setDifference(live.indexes, desired.indexes)
+  const indexes = setDifference(live.indexes, desired.indexes, (index) =>
+    indexName(desired, unnamed(index), engine),
+  )
   const isManaged = (index: IndexDefinition): boolean => isManagedName(live, index, engine)
   return {
     live,
@@ -90,10 +95,14 @@ export function withoutWords(column: ColumnDefinition): object {
   return rest
 }
 
-/** What is in one list and not in the other, where the same under two names is the same. */
+/**
+ * What is in one list and not in the other, where the same under two names is the same. So is what has one name, when that
+ * was made of the definition: engines spell some SQL so that nothing reads it as what was given.
+ */
 function setDifference<T extends { readonly name?: string }>(
   live: readonly T[],
   desired: readonly T[],
+  derivedName?: (item: T) => string,
 ): { readonly added: readonly T[]; readonly removed: readonly T[] } {
   const left = new Map<string, T[]>()
   for (const item of live) {
@@ -106,7 +115,18 @@ function setDifference<T extends { readonly name?: string }>(
     if (same === undefined || same.length === 0) added.push(item)
     else removeBest(same, item.name)
   }
-  return { added, removed: [...left.values()].flat() }
+  const removed = [...left.values()].flat()
+  const same = new Set<string>()
+  for (const { name } of removed) {
+    const asked = name === undefined ? undefined : added.find((item) => item.name === name)
+    if (asked !== undefined && derivedName?.(asked) === name) same.add(name!)
+  }
+  const isOther = ({ name }: T): boolean => name === undefined || !same.has(name)
+  return { added: added.filter(isOther), removed: removed.filter(isOther) }
+}
+
+function unnamed<T extends { readonly name?: string }>({ name: _, ...rest }: T): Omit<T, 'name'> {
+  return rest
 }
 
 /** Of several that are the same, the one that also has the name. */
