@@ -49,6 +49,39 @@ test('expectQueryCount() counts nobody else, and what is in scopes inside', asyn
   expect((await rejection(failing)).message).toBe('its own')
 })
 
+test('expectQueryCount() counts what nobody waits for, and takes whole numbers alone', async () => {
+  const db = await open()
+  let late: Promise<unknown> | undefined
+  const error = await rejection(
+    expectQueryCount(timing, 0, () => {
+      late = byId(db, 1)
+    }),
+  )
+  expect(error['code']).toBe('QUERY_COUNT')
+  await late
+  for (const expected of [1.5, -1, Number.NaN, { min: 2, max: 1 }, { max: '1' as never }]) {
+    const refusal = await rejection(expectQueryCount(timing, expected, () => 1))
+    expect(refusal.message).toContain('a whole number')
+  }
+})
+
+test('failOnScan() and failOnNPlusOne() see what has no place among the fingerprints', async () => {
+  const full = createTiming({ maxFingerprints: 1 })
+  const db = new Kysely<Tables>({ dialect: withTiming(await sqliteKysely.dialect(), full) })
+  onTestFinished(() => db.destroy())
+  await sql`create table item (id integer primary key, name text)`.execute(db)
+  const scanning = (): Promise<unknown> =>
+    db.selectFrom('item').select('id').where('name', '=', 'a').execute()
+  expect((await rejection(failOnScan(full, scanning)))['code']).toBe('TABLE_SCAN')
+  const looped = failOnNPlusOne(full, async () => {
+    for (let id = 0; id < 2; id++) {
+      await byId(db, id)
+      await db.selectFrom('item').select('name').where('name', '=', `${id}`).execute()
+    }
+  })
+  expect((await rejection(looped))['code']).toBe('N_PLUS_ONE')
+})
+
 test('failOnNPlusOne() fails with the first repetition, each time, and says what to write', async () => {
   const db = await open()
   const loop = async (): Promise<void> => {
@@ -77,6 +110,57 @@ test('failOnScan() fails for a query that reads a whole table, unless that is al
   await failOnScan(timing, scanning, { allow: ['item'] })
   await sql`create index by_name on item (name)`.execute(db)
   await failOnScan(timing, scanning)
+})
+
+test('failOnScan() names tables by their names, and neither aliases nor what the query itself makes', async () => {
+  const db = await open()
+  await sql`create table "my item" (id integer primary key, name text)`.execute(db)
+  await sql`create view named as select name, count(*) as n from item group by name`.execute(db)
+  const scanned = async (text: string): Promise<string | undefined> => {
+    const scanning = failOnScan(timing, () => sql.raw(text).execute(db))
+    const error = await scanning.then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    )
+    return error === undefined ? undefined : /scans (.*?): /.exec(error.message)?.[1]
+  }
+  for (const [text, tables] of [
+    [
+      `with recent as materialized (select * from item) select * from recent where name = 'a'`,
+      'item',
+    ],
+    [
+      `with recent as materialized (select * from item) select * from recent as r join item as i on i.name = r.name`,
+      'item',
+    ],
+    [
+      'select * from (select name, count(*) as n from item group by name) as firsts where n > 1',
+      'item',
+    ],
+    ['select * from named as n where n.n > 1', 'item'],
+    [`select * from item as i where name = 'a'`, 'item'],
+    [`select * from item i, "my item" m where i.name > m.name`, 'item, my item'],
+    [`select * from "my item" as "a b" where name = 'a'`, 'my item'],
+    [
+      `delete from item where name in (select name from "my item" m where m.name > 'a')`,
+      'item, my item',
+    ],
+    ['select * from (values (1), (2)) as v', undefined],
+    [`select * from json_each('[1]') as j`, undefined],
+    [
+      'with recursive c(i) as (select 1 union all select i + 1 from c where i < 5) select * from c',
+      undefined,
+    ],
+    // One alias for two tables is told as it stands there.
+    [
+      `select 1 from item x where name = 'a' union all select 1 from "my item" x where name = 'a'`,
+      'x',
+    ],
+  ] as const)
+    expect([text, await scanned(text)]).toEqual([text, tables])
+  await failOnScan(timing, () => sql`select * from item as i where name = 'a'`.execute(db), {
+    allow: ['item'],
+  })
 })
 
 test('failOnScan() says so where the plan would wait for its caller', async () => {
