@@ -41,6 +41,8 @@ export class Recorder {
   readonly rules: Rules
   readonly scopes: Scopes = new Scopes()
   readonly databases: DatabaseList
+  /** `performance.now()` when counting began. */
+  readonly startMs: number = performance.now()
   /** Hear of each statement when it is sent, with its values: for tests of users. */
   readonly listeners: Set<(observation: Observation) => void> = new Set()
   /** Whether anything is measured at all. */
@@ -126,7 +128,7 @@ export class Recorder {
     let category: ErrorCategory | undefined
     if (outcome === 'error' || outcome === 'aborted') {
       category = outcome === 'aborted' ? 'cancelled' : describeError(error).category
-      stats.addError(category)
+      stats.addError(category, ms)
       this.#attach(observation, stats, ms - decodeMs, error)
     }
     const limitMs = this.#relative === undefined ? Infinity : relativeLimit(stats, this.#relative)
