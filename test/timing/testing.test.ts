@@ -1,4 +1,5 @@
 import { createTiming } from '@keelson/timing'
+import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
 import {
   expectQueryCount,
@@ -6,8 +7,11 @@ import {
   failOnScan,
   TimingExpectationError,
 } from '@keelson/timing/testing'
-import { Kysely, sql } from 'kysely'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
+import { postgres } from '../support/postgres.ts'
 import { rejection } from '../support/rejection.ts'
 import { sqliteKysely, type Tables } from '../transactions/kysely/engines.ts'
 
@@ -63,6 +67,14 @@ test('expectQueryCount() counts what nobody waits for, and takes whole numbers a
     const refusal = await rejection(expectQueryCount(timing, expected, () => 1))
     expect(refusal.message).toContain('a whole number')
   }
+})
+
+test('expectQueryCount() counts a query of Drizzle that is returned, and sent when it is awaited', async () => {
+  const { createDatabase } = await postgres()
+  const pool = new Pool({ connectionString: await createDatabase(), max: 1 })
+  onTestFinished(() => pool.end())
+  const db = withDrizzleTiming(drizzle(pool), timing)
+  await expectQueryCount(timing, 1, () => db.execute('select 1') as unknown as Promise<unknown>)
 })
 
 test('failOnScan() and failOnNPlusOne() see what has no place among the fingerprints', async () => {
@@ -162,6 +174,49 @@ test('failOnScan() names tables by their names, and neither aliases nor what the
     allow: ['item'],
   })
 })
+
+test.each([
+  ['Kysely', 1],
+  ['Kysely', 5],
+  ['Drizzle', 5],
+  ['Drizzle on a client', 1],
+] as const)(
+  'failOnScan() takes on PostgreSQL a small table for one that grows, with %s and %i connections',
+  async (orm, max) => {
+    const { createDatabase } = await postgres()
+    const pool = new Pool({ connectionString: await createDatabase(), max })
+    onTestFinished(() => pool.end())
+    const client = await pool.connect()
+    await client.query('create table "my item" (id integer primary key, name text)')
+    await client.query(`insert into "my item" values (1, 'a'), (2, 'b')`)
+    await client.query('analyze "my item"')
+    const local = createTiming()
+    let send: (text: string) => Promise<unknown>
+    if (orm === 'Drizzle on a client') onTestFinished(() => client.release())
+    else client.release()
+    if (orm === 'Kysely') {
+      const db = new Kysely<Tables>({ dialect: withTiming(new PostgresDialect({ pool }), local) })
+      send = (text) => sql.raw(text).execute(db)
+    } else {
+      const db = withDrizzleTiming(drizzle(orm === 'Drizzle' ? pool : client), local)
+      send = (text) => db.execute(text)
+    }
+    await failOnScan(local, () => send('select * from "my item" where id = 1'))
+    const error = await rejection(
+      failOnScan(local, () => send(`select * from "my item" where name = 'a'`)),
+    )
+    expect(error.message).toContain('SELECT my item scans my item: ')
+    await failOnScan(local, () => send(`select * from "my item" where name = 'a'`), {
+      allow: ['my item'],
+    })
+    // It is as it was for those that come next.
+    const settings = await Promise.all(
+      Array.from({ length: max }, () => send("select current_setting('enable_seqscan') as it")),
+    )
+    for (const given of settings)
+      expect((given as { rows: unknown[] }).rows).toEqual([{ it: 'on' }])
+  },
+)
 
 test('failOnScan() says so where the plan would wait for its caller', async () => {
   const db = await open()

@@ -1,4 +1,5 @@
 import { aliasesIn } from '../fingerprint/fingerprint.ts'
+import type { StatementSetting } from '../record/watched-database.ts'
 import type { QueryPlan } from '../stats/query-stats.ts'
 
 /** How a plan is asked for, and what its rows mean. */
@@ -7,6 +8,8 @@ export interface PlanReader {
   explain(sql: string): string
   /** Whether it has to get the values of the statement's parameters. */
   readonly bindsParameters: boolean
+  /** With which a plan scans what cannot be found by an index, and not also what is so small that reading it whole costs less. */
+  readonly avoidingScans?: StatementSetting
   /** @param sql the statement itself, of which a plan may have nothing but the aliases */
   read(rows: readonly Record<string, unknown>[], sql: string): QueryPlan
 }
@@ -50,6 +53,7 @@ export const planReaders: Readonly<Record<string, PlanReader>> = {
   postgresql: {
     explain: (sql) => `explain (generic_plan) ${sql}`,
     bindsParameters: false,
+    avoidingScans: { name: 'enable_seqscan', value: 'off' },
     read(rows) {
       const lines = rows.map((row) => text(row['QUERY PLAN']))
       return planOf(lines, {
