@@ -1,5 +1,5 @@
 import Sqlite from 'better-sqlite3'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -528,9 +528,12 @@ describe.for(Object.keys(engines) as (keyof typeof engines)[])(
         'order=title',
         'sort=--title',
         'sort=title,count',
+        'sort=title&sort=count',
+        'limit=1&limit=2',
+        'explain=true',
       ]
       for (const query of queries)
-        expectProblem(await server.get(`/schemas/ticket/records?${query}`), query)
+        expectProblem(await server.get(`/schemas/ticket/records?${query}`), query, 400)
       expectProblem(await server.get('/nothing'), 'nothing', 404)
       expectProblem(
         await server.upload('/schemas/ticket/records?conflict=drop', async function* () {
@@ -639,6 +642,14 @@ describe.for(Object.keys(engines) as (keyof typeof engines)[])(
     })
   },
 )
+
+test('examples/dynamic-schemas says which engines there are when it is given another one', () => {
+  const { status, stderr } = spawnSync(process.execPath, [main, '--engine', 'oracle'], {
+    encoding: 'utf8',
+  })
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^--engine is one of sqlite, .*, and not "oracle"\. /)
+})
 
 async function* endless(signal: AbortSignal): AsyncGenerator<Uint8Array> {
   while (!signal.aborted) {

@@ -21,9 +21,15 @@ const { values } = parseArgs({
   },
 })
 const { engine } = values
-if (values.help || !isEngine(engine)) {
+if (values.help) {
   console.log(help)
-  process.exit(values.help ? 0 : 1)
+  process.exit(0)
+}
+if (!isEngine(engine)) {
+  console.error(
+    `--engine is one of ${Object.keys(dialects).join(', ')}, and not ${JSON.stringify(engine)}. --help tells all options.`,
+  )
+  process.exit(1)
 }
 
 const database = openDatabase(engine, values.database)

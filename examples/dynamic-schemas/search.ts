@@ -153,8 +153,16 @@ function searchOf(schema: Schema, parameters: URLSearchParams, database: Databas
       checkSearched(schema, field, database)
       const value = operator === 'in' ? text.split(',').map(read) : read(text)
       filters.push({ field, operator: operators[operator]!, value })
-    } else if (known.has(name)) settings[name] = text
-    else {
+    } else if (known.has(name)) {
+      if (Object.hasOwn(settings, name)) {
+        throw new Problem(
+          400,
+          'REPEATED_PARAMETER',
+          `${name} is there more than once, and only one of them could count. Pass one.`,
+        )
+      }
+      settings[name] = text
+    } else {
       throw new Problem(
         400,
         'UNKNOWN_PARAMETER',
@@ -170,6 +178,13 @@ function searchOf(schema: Schema, parameters: URLSearchParams, database: Databas
       400,
       'INVALID_LIMIT',
       `The limit is 1 to 1000, and not ${JSON.stringify(limit)}.`,
+    )
+  }
+  if (explain !== '0' && explain !== '1') {
+    throw new Problem(
+      400,
+      'INVALID_EXPLAIN',
+      `explain is 1 to see the plans, or 0, and not ${JSON.stringify(explain)}.`,
     )
   }
   return {

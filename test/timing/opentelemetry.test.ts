@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createTiming, fingerprint, type QueryEvent } from '@keelson/timing'
@@ -198,6 +198,46 @@ describe('metricProducer()', () => {
       attributes: { 'db.system.name': 'sqlite', 'db.operation.name': 'SELECT' },
       value: { count: 3, buckets: { boundaries: [0.000_001, 10], counts: [0, 3, 0] } },
     })
+  })
+
+  test('tells failed calls apart by why, and since when was counted', async () => {
+    const before = Date.now()
+    const { db, timing } = await open()
+    for (let times = 0; times < 3; times++)
+      await db
+        .insertInto('item')
+        .values({ id: times, name: `${times}` })
+        .execute()
+    for (let times = 0; times < 2; times++)
+      await rejection(db.insertInto('item').values({ id: 1, name: 'a' }).execute())
+    await rejection(sql`select nope from item`.execute(db))
+    const after = Date.now()
+    await delay(50)
+    const { resourceMetrics } = await metricProducer(timing, { boundaries: [10] }).collect()
+    const points = resourceMetrics.scopeMetrics[0].metrics[0].dataPoints as {
+      attributes: Record<string, unknown>
+      startTime: [number, number]
+      value: { count: number; sum: number; buckets: { counts: number[] } }
+    }[]
+    const told = points.map(({ attributes, value }) => [
+      attributes['db.query.summary'],
+      attributes['error.type'],
+      value.count,
+      value.buckets.counts,
+    ])
+    expect(told).toEqual([
+      ['CREATE item', undefined, 1, [1, 0]],
+      ['INSERT item', undefined, 3, [3, 0]],
+      ['INSERT item', 'unique', 2, [2, 0]],
+      // Nothing of it has succeeded.
+      ['SELECT item', 'missingObject', 1, [1, 0]],
+    ])
+    for (const { startTime, value } of points) {
+      expect(value.sum).toBeGreaterThan(0)
+      const startMs = startTime[0] * 1000 + startTime[1] / 1e6
+      expect(startMs).toBeGreaterThan(before - 5)
+      expect(startMs).toBeLessThan(after)
+    }
   })
 
   test('tells two databases of one engine apart', async () => {

@@ -1,6 +1,12 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTiming, type QueryPlan, type Signal, type TimingOptions } from '@keelson/timing'
+import {
+  createTiming,
+  fingerprint,
+  type QueryPlan,
+  type Signal,
+  type TimingOptions,
+} from '@keelson/timing'
 import { withTiming } from '@keelson/timing/kysely'
 import { failOnScan } from '@keelson/timing/testing'
 import { Kysely, PostgresDialect, sql } from 'kysely'
@@ -63,6 +69,25 @@ describe('repeated queries', () => {
     })
     expect(signals).toMatchObject([{ type: 'duplicate' }])
     expect(signals[0]!.fix).toContain('keep its result')
+  })
+
+  test('that write are no duplicates, whatever their values: they cannot be sent once', async () => {
+    const { db, timing, signals } = await open(sqliteKysely)
+    await sql`create table entry (name text)`.execute(db)
+    await timing.scope('page', async () => {
+      for (let times = 0; times < 6; times++) await sql`update item set id = id + 1`.execute(db)
+      for (let times = 0; times < 6; times++)
+        await sql`insert into entry values (${'a'})`.execute(db)
+      for (let times = 0; times < 6; times++)
+        await sql`with one as (select ${1} as id) delete from item where id in (select id from one)`.execute(
+          db,
+        )
+    })
+    expect(signals.map(({ type, fix }) => `${type}: ${fix}`)).toEqual([
+      expect.stringMatching(/^nplusone: Send one UPDATE item for all rows/),
+      expect.stringMatching(/^nplusone: Insert all rows with one statement/),
+      expect.stringMatching(/^nplusone: Send one DELETE item for all rows/),
+    ])
   })
 
   test('of several places, of several scopes, or outside of any are none', async () => {
@@ -165,6 +190,40 @@ describe('slow queries', () => {
     const { limitMs, ms } = signals[0]!.evidence
     expect(limitMs).toBeLessThan(ms as number)
   })
+})
+
+test('a slow query without a place among the fingerprints is told of as what it is', async () => {
+  const { db, timing, signals } = await open(sqliteKysely, {
+    slowMs: 10_000,
+    maxFingerprints: 1,
+    relativeSlow: { factor: 2, minCalls: 20, minMs: 0 },
+  })
+  const shapes = Array.from({ length: 200 }, (_, shape) => `c${shape}`)
+  for (const shape of shapes) await sql`select id as ${sql.id(shape)} from item`.execute(db)
+  await sql`with recursive n(i) as (select 1 union all select i + 1 from n where i < 300000) select count(*) from n`.execute(
+    db,
+  )
+  // Nothing is usual for those that have no place, taken together.
+  expect(signals).toEqual([])
+  const told: Signal[] = []
+  const absolute = createTiming({
+    slowMs: 0.000_1,
+    maxFingerprints: 1,
+    sinks: [{ signal: (signal) => told.push(signal) }],
+  })
+  const other = new Kysely<Tables>({ dialect: withTiming(await sqliteKysely.dialect(), absolute) })
+  onTestFinished(() => other.destroy())
+  await sql`create table item (id integer primary key, name text)`.execute(other)
+  await sql`select id as a from item`.execute(other)
+  await sql`select name as b from item`.execute(other)
+  expect(told.map(({ evidence }) => evidence['sql'])).toEqual([
+    'create table item (id integer primary key, name text)',
+    'select id as a from item',
+    'select name as b from item',
+  ])
+  expect(told[1]!.fp).toBe(fingerprint('select id as a from item').id)
+  expect(absolute.report().findings.join()).not.toContain('NaN')
+  expect(timing.report().findings.join()).not.toContain('<other> took')
 })
 
 describe('plans', () => {

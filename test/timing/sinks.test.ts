@@ -177,6 +177,14 @@ describe('logSink()', () => {
       'error.type': 'SQLITE_CONSTRAINT_PRIMARYKEY',
     })
   })
+
+  test('writes no value that stands in a text', async () => {
+    const lines: object[] = []
+    const write = (fields: object): unknown => lines.push(fields)
+    const { db } = await open({ sinks: [logSink({ info: write, warn: write, error: write })] })
+    await rejection(sql`select nope from item where name = 'secret@example.com'`.execute(db))
+    expect(lines).toMatchObject([{ 'db.query.text': 'select nope from item where name = ?' }])
+  })
 })
 
 describe('auditSink()', () => {
@@ -365,7 +373,7 @@ describe('the workload for an advisor of indexes', () => {
 
   test('has each statement as it was printed, what it cost, and no value', async () => {
     const workload = await work({})
-    expect(workload).toMatchObject({ v: 1, writes: { item: 2 } })
+    expect(workload).toMatchObject({ v: 1, writes: { sqlite: { item: 2 } } })
     expect(JSON.stringify(workload)).not.toContain('secret')
     const select = byOperation(workload, 'SELECT')
     expect(select).toMatchObject({
@@ -394,6 +402,25 @@ describe('the workload for an advisor of indexes', () => {
       isWrite: true,
     })
     expect(byOperation(workload, 'DELETE').sql).toBeUndefined()
+  })
+
+  test('has the rows that were written, of each database by itself', async () => {
+    const { db, timing } = await open({})
+    const other = new Kysely<Tables>({
+      dialect: withTiming(await sqliteKysely.dialect(), timing, { name: 'other' }),
+    })
+    onTestFinished(() => other.destroy())
+    await sql`create table item (id integer primary key, name text)`.execute(other)
+    const values = Array.from({ length: 500 }, (_, id) => ({ id, name: `${id}` }))
+    await db.insertInto('item').values(values).execute()
+    await db
+      .insertInto('item')
+      .values(values.map(({ id }) => ({ id: id + 500, name: `${id + 500}` })))
+      .returning('id')
+      .execute()
+    await db.deleteFrom('item').where('id', '=', -1).execute()
+    await other.insertInto('item').values({ id: 1, name: 'a' }).execute()
+    expect(timing.workload().writes).toEqual({ sqlite: { item: 1_001 }, other: { item: 1 } })
   })
 
   test('has values of some calls where that is asked for', async () => {

@@ -26,7 +26,7 @@ export interface TimingOptions {
     | undefined
   /**
    * How often one query may run in a scope, from the same place in the code, before it is an `nplusone` (other values each
-   * time) or `duplicate` (the same values). `false` for never. @default 5
+   * time, or a write) or `duplicate` (a read with the same values). `false` for never. @default 5
    */
   readonly repeats?: number | false | undefined
   /** A transaction that is open for so long raises `long_tx`, while it is open. `false` for never. @default 5000 */

@@ -71,8 +71,20 @@ function parsed(text: string): unknown {
 
 function isWorkload(value: unknown): value is AdvisorWorkload {
   if (typeof value !== 'object' || value === null) return false
-  const { v, queries } = value as { v?: unknown; queries?: unknown }
-  return v === 1 && Array.isArray(queries) && queries.every(isQuery)
+  const { v, queries, writes } = value as { v?: unknown; queries?: unknown; writes?: unknown }
+  return v === 1 && Array.isArray(queries) && queries.every(isQuery) && areWrites(writes)
+}
+
+/** By database and table. */
+function areWrites(writes: unknown): boolean {
+  if (writes === undefined) return true
+  if (typeof writes !== 'object' || writes === null) return false
+  return Object.values(writes).every(
+    (tables: unknown) =>
+      typeof tables === 'object' &&
+      tables !== null &&
+      Object.values(tables).every((rows) => typeof rows === 'number'),
+  )
 }
 
 function isQuery(value: unknown): boolean {

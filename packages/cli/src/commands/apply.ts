@@ -20,7 +20,7 @@ export function applyCommand(end: (code: ExitCode) => void): CommandUnknownOpts 
     .option('-y, --yes', 'do not ask')
     .option('--allow-drop', 'take steps that lose data')
     .option('--allow-locking', 'take steps that keep others from writing meanwhile')
-    .option('--backup <file>', 'copy the database into this file first (SQLite)')
+    .option('--backup <file>', 'copy the database into this file first (SQLite, DuckDB)')
     .option('--dry-run', 'only look, also at rows that are in the way')
     .option('--concurrently', 'create and drop indexes while others write (PostgreSQL)')
     .addHelpText(

@@ -56,7 +56,7 @@ export async function advise(
   const read = await readQueries(host, workload, definitions, settings)
   const tables = await sampleTables(host, session, definitions, read.queries, settings)
   const shapes = read.queries.flatMap(({ instances }) => instances.map(({ shape }) => shape))
-  const writes = new WriteLoad(read.queries, workload.writes)
+  const writes = new WriteLoad(read.queries, writtenRows(workload, host.engine, settings))
   const proposed = proposeIndexes(shapes, {
     engine: host.engine,
     maxKeys: settings.maxKeys,
@@ -150,6 +150,7 @@ async function readQueries(
       id: createHash('sha256').update(text).digest('hex').slice(0, 10),
       text,
       calls: query.calls + (same?.calls ?? 0),
+      affectedRows: (query.affectedRows ?? 0) + (same?.affectedRows ?? 0),
       totalMs:
         query.totalMs === undefined && same?.totalMs === undefined
           ? undefined
@@ -159,6 +160,26 @@ async function readQueries(
   }
   const state = parser === undefined ? 'missing' : 'loaded'
   return { queries: [...queries.values()], unread, parser: needsParser ? state : 'notNeeded' }
+}
+
+/** By table, of the databases whose queries are read. */
+function writtenRows(
+  { queries, writes = {} }: AdvisorWorkload,
+  engine: EngineName,
+  { database: wanted }: AdviseSettings,
+): ReadonlyMap<string, number> {
+  const others = new Set(
+    queries
+      .filter(({ system }) => system !== undefined && isOther(system, engine))
+      .map(({ database }) => database),
+  )
+  const sums = new Map<string, number>()
+  for (const [database, tables] of Object.entries(writes)) {
+    if (others.has(database) || (wanted !== undefined && database !== wanted)) continue
+    for (const [table, rows] of Object.entries(tables))
+      sums.set(table, (sums.get(table) ?? 0) + rows)
+  }
+  return sums
 }
 
 /** Names that are none of an engine say nothing: PGlite, libSQL and others speak as one of them. */

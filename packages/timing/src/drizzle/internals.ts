@@ -13,6 +13,7 @@ import {
   sessionOf,
 } from '@keelson/core/drizzle'
 import { entityKind } from 'drizzle-orm'
+import type { StatementSetting } from '../record/watched-database.ts'
 
 const feature = '@keelson/timing/drizzle'
 
@@ -96,6 +97,31 @@ export async function sendRaw(
   text: string,
   params: readonly unknown[],
 ): Promise<readonly Record<string, unknown>[]> {
+  return rowsOf(await send(session, text, params))
+}
+
+/** Drivers with a pool that take several statements in one text, which are then one transaction. */
+const takingSeveral: ReadonlySet<string> = new Set(['NodePgSession', 'PostgresJsSession'])
+
+/**
+ * The same with a setting of PostgreSQL for that statement alone: through a pool, each text may go to another connection. A
+ * driver that takes one statement at a time is asked without it.
+ */
+export async function sendLocally(
+  session: DrizzleSession,
+  text: string,
+  { name, value }: StatementSetting,
+): Promise<readonly Record<string, unknown>[]> {
+  if (!takingSeveral.has(kindOf(session))) return sendRaw(session, text, [])
+  const results = await send(session, `set local ${name} = ${value}; ${text}`, [])
+  return rowsOf((results as readonly unknown[]).at(-1))
+}
+
+async function send(
+  session: DrizzleSession,
+  text: string,
+  params: readonly unknown[],
+): Promise<unknown> {
   const query: PreparedSql = { sql: text, params }
   const isSqlite = 'prepareOneTimeQuery' in session
   const args = isSqlite ? [query, undefined, 'all', false] : [query, undefined, undefined, false]
@@ -103,5 +129,5 @@ export async function sendRaw(
     'all' | 'execute',
     () => unknown
   >
-  return rowsOf(await (isSqlite ? prepared.all() : prepared.execute()))
+  return isSqlite ? prepared.all() : prepared.execute()
 }

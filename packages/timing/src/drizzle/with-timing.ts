@@ -1,11 +1,16 @@
 import { invalidOption, KeelsonError, transactionObserver } from '@keelson/core'
 import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
 import { databaseFrom } from '../record/database-from.ts'
-import type { WatchedDatabaseOptions } from '../record/watched-database.ts'
+import {
+  type RunStatement,
+  runWithSetting,
+  type WatchedDatabaseOptions,
+} from '../record/watched-database.ts'
 import { Timing } from '../timing.ts'
 import {
   drizzleSession,
   type DrizzleSession,
+  sendLocally,
   sendRaw,
   sharesConnection,
   systemOf,
@@ -64,7 +69,13 @@ export function withTiming<Db extends AnyDatabase>(
   addSessionLayer(session, layer)
   Object.defineProperty(session.dialect, transactionObserver, { value: layer })
   const { database } = layer
-  database.run = (text, params) => sendRaw(session, text, params)
+  const send: RunStatement = (text, params) => sendRaw(session, text, params)
+  database.run = (text, params, setting) => {
+    if (setting === undefined) return send(text, params)
+    return isShared
+      ? runWithSetting(send, text, params, setting)
+      : sendLocally(session, text, setting)
+  }
   if (isShared)
     database.isInTransaction = () =>
       layer.hasBegun || isOpen(session) || database.transactions.open.size > 0

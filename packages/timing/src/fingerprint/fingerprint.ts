@@ -84,8 +84,28 @@ function operationOf(tokens: readonly Token[]): string {
 
 /** The tables in the order in which they are named, each once, without common table expressions. */
 function tablesOf(tokens: readonly Token[]): string[] {
-  const found = new Set<string>()
   const expressions = commonTableExpressions(tokens)
+  const names = new Set(Array.from(sources(tokens), ({ name }) => name))
+  return [...names].filter((name) => !expressions.has(name))
+}
+
+/** By what a statement calls it, the name of each table and common table expression; what two are called stands for itself. */
+export function aliasesIn(sql: string): ReadonlyMap<string, string> {
+  const aliases = new Map<string, string>()
+  for (const { name, alias = name } of sources(tokensOf(sql))) {
+    const known = aliases.get(alias) ?? name
+    aliases.set(alias, known === name ? name : alias)
+  }
+  return aliases
+}
+
+/** What a statement reads or writes, each time that it is named. */
+interface Source {
+  readonly name: string
+  readonly alias: string | undefined
+}
+
+function* sources(tokens: readonly Token[]): Generator<Source> {
   /** The words before the parentheses that are open. */
   const around: string[] = []
   for (let at = 0; at < tokens.length; at++) {
@@ -114,17 +134,14 @@ function tablesOf(tokens: readonly Token[]): string[] {
       if (name === undefined) break
       // A function that returns rows is no table; `insert into t (a)` is one.
       const isCall = isSymbol(tokens[end], '(') && !isWord(token, 'into') && !isWord(token, 'table')
-      if (!isCall && !expressions.has(name)) found.add(name)
-      if (!isWord(token, 'from')) break
+      next = isWord(tokens[end], 'as') ? end + 1 : end
+      const alias = isAlias(tokens[next]) ? nameIn(tokens[next++]!) : undefined
+      if (!isCall) yield { name, alias }
       // `from a, b as c, d`
-      next = end
-      if (isWord(tokens[next], 'as')) next++
-      if (isAlias(tokens[next])) next++
-      if (!isSymbol(tokens[next], ',')) break
+      if (!isWord(token, 'from') || !isSymbol(tokens[next], ',')) break
       next++
     }
   }
-  return [...found]
 }
 
 const clauses: ReadonlySet<string> = new Set(
@@ -145,11 +162,15 @@ function nameAt(tokens: readonly Token[], start: number): [name: string | undefi
   for (;;) {
     const token = tokens[at]
     if (token?.kind !== 'word' && token?.kind !== 'quoted') return [undefined, at]
-    parts.push(token.kind === 'quoted' ? unquoted(token.text) : token.text)
+    parts.push(nameIn(token))
     at++
     if (!isSymbol(tokens[at], '.')) return [parts.join('.'), at]
     at++
   }
+}
+
+function nameIn({ kind, text }: Token): string {
+  return kind === 'quoted' ? unquoted(text) : text
 }
 
 function unquoted(text: string): string {
@@ -170,7 +191,7 @@ function commonTableExpressions(tokens: readonly Token[]): ReadonlySet<string> {
     if (!isNamed || !begins) continue
     const next = isSymbol(tokens[at + 1], '(') ? closing(tokens, at + 1) + 1 : at + 1
     if (!isWord(tokens[next], 'as')) continue
-    names.add(tokens[at]!.kind === 'quoted' ? unquoted(tokens[at]!.text) : tokens[at]!.text)
+    names.add(nameIn(tokens[at]!))
   }
   return names
 }

@@ -2,7 +2,11 @@ import { type ConnectionWatch, type Consumer, interceptConnection } from '@keels
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
 import { now } from '../record/clock.ts'
 import type { Recorder } from '../record/recorder.ts'
-import type { WatchedDatabase } from '../record/watched-database.ts'
+import {
+  type RunStatement,
+  runWithSetting,
+  type WatchedDatabase,
+} from '../record/watched-database.ts'
 import { TimedConnection } from './timed-connection.ts'
 
 /** Among the layers of a dialect. */
@@ -64,11 +68,16 @@ export class KyselyWatch implements ConnectionWatch {
   use(executor: QueryExecutor): void {
     this.#executor = executor
     this.database.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
-    this.database.run = (sql, params) =>
-      executor.provideConnection(async (connection) => {
-        const query: OwnQuery = { ...CompiledQuery.raw(sql, [...params]), [own]: true }
-        const { rows } = await connection.executeQuery<Record<string, unknown>>(query)
-        return rows
+    this.database.run = (sql, params, setting) =>
+      executor.provideConnection((connection) => {
+        const send: RunStatement = async (text, values) => {
+          const query: OwnQuery = { ...CompiledQuery.raw(text, [...values]), [own]: true }
+          const { rows } = await connection.executeQuery<Record<string, unknown>>(query)
+          return rows
+        }
+        return setting === undefined
+          ? send(sql, params)
+          : runWithSetting(send, sql, params, setting)
         // Said explicitly, it is a query and no transaction.
       }, undefined)
   }

@@ -26,7 +26,8 @@ const cumulative = 1
 
 /**
  * Gives the metrics of a timing to a reader of OpenTelemetry's SDK, which asks when it exports: nothing is recorded twice, and
- * a query costs nothing more. `db.client.operation.duration` is by the stable conventions:
+ * a query costs nothing more. `db.client.operation.duration` is by the stable conventions; `error.type` of what failed is the
+ * category of the error (`unique`, `busy`, `timeout`, ...), of which there are few:
  * https://opentelemetry.io/docs/specs/semconv/database/database-metrics/
  *
  * @throws {OptionError} for an option that is unknown or impossible
@@ -46,7 +47,7 @@ export function metricProducer(
   )
   if (boundaries.length === 0 || !isAscending)
     invalidOption('metricProducer()', 'boundaries', boundaries, 'seconds, ascending')
-  const startTime = hrTime(performance.timeOrigin + performance.now())
+  const startTime = hrTime(performance.timeOrigin + recorder.startMs)
   return {
     async collect() {
       const times = { startTime, endTime: hrTime(performance.timeOrigin + performance.now()) }
@@ -72,21 +73,29 @@ interface Times {
 
 function durations({ databases }: Recorder, boundaries: readonly number[], times: Times): object {
   const points = Array.from(databases).flatMap(({ name, system, registry }) =>
-    registry.series().map(({ fp: { summary, operation }, histogram, totalMs }) =>
-      histogramPoint(
-        {
-          'db.system.name': system,
-          // Two databases of one engine have to be told apart.
-          'db.namespace': name,
-          'db.query.summary': summary,
-          ...(operation !== '' && { 'db.operation.name': operation }),
-        },
-        histogram,
-        totalMs,
-        boundaries,
-        times,
-      ),
-    ),
+    registry.series().flatMap(({ fp: { summary, operation }, histogram, totalMs, failures }) => {
+      const attributes = {
+        'db.system.name': system,
+        // Two databases of one engine have to be told apart.
+        'db.namespace': name,
+        'db.query.summary': summary,
+        ...(operation !== '' && { 'db.operation.name': operation }),
+      }
+      const failed = Array.from(failures, ([category, calls]) => ({
+        category,
+        durations: durationsOf(calls.histogram, calls.totalMs, boundaries),
+      }))
+      const succeeded = failed.reduce(
+        (rest, { durations: part }) => without(rest, part),
+        durationsOf(histogram, totalMs, boundaries),
+      )
+      const failedPoints = failed.map(({ category, durations: part }) =>
+        histogramPoint({ ...attributes, 'error.type': category }, part, boundaries, times),
+      )
+      return succeeded.count === 0
+        ? failedPoints
+        : [histogramPoint(attributes, succeeded, boundaries, times), ...failedPoints]
+    }),
   )
   return histogramMetric(
     'db.client.operation.duration',
@@ -99,8 +108,7 @@ function waits({ databases }: Recorder, boundaries: readonly number[], times: Ti
   const points = Array.from(databases, ({ name, waits: histogram, totalWaitMs }) =>
     histogramPoint(
       { 'db.client.connection.pool.name': name },
-      histogram,
-      totalWaitMs,
+      durationsOf(histogram, totalWaitMs, boundaries),
       boundaries,
       times,
     ),
@@ -145,26 +153,42 @@ function connections({ databases }: Recorder, times: Times): object[] {
   ]
 }
 
-function histogramPoint(
-  attributes: Attributes,
+/** What a data point says. */
+interface Durations {
+  readonly counts: readonly number[]
+  readonly count: number
+  readonly totalMs: number
+}
+
+function durationsOf(
   histogram: Histogram,
   totalMs: number,
   boundaries: readonly number[],
-  times: Times,
-): object {
+): Durations {
   const totals = histogram.cumulative(boundaries.map((bound) => bound * 1000))
   const counts = [...totals, histogram.count].map(
     (count, index, all) => count - (all[index - 1] ?? 0),
   )
+  return { counts, count: histogram.count, totalMs }
+}
+
+function without(all: Durations, part: Durations): Durations {
   return {
-    attributes,
-    ...times,
-    value: {
-      buckets: { boundaries: [...boundaries], counts },
-      sum: totalMs / 1000,
-      count: histogram.count,
-    },
+    counts: all.counts.map((count, index) => count - part.counts[index]!),
+    count: all.count - part.count,
+    // Of sums in another order the difference may be a little off.
+    totalMs: Math.max(0, all.totalMs - part.totalMs),
   }
+}
+
+function histogramPoint(
+  attributes: Attributes,
+  { counts, count, totalMs }: Durations,
+  boundaries: readonly number[],
+  times: Times,
+): object {
+  const buckets = { boundaries: [...boundaries], counts }
+  return { attributes, ...times, value: { buckets, sum: totalMs / 1000, count } }
 }
 
 function histogramMetric(name: string, description: string, dataPoints: readonly object[]): object {

@@ -63,7 +63,7 @@ function whatHappened(type: Signal['type'], evidence: Signal['evidence']): strin
   const site = evidence['site'] === undefined ? '' : ` at ${text('site')}`
   switch (type) {
     case 'slow':
-      return `${text('summary')} took ${ms('ms')}${site}, its p95 is ${ms('p95Ms')}`
+      return `${text('summary')} took ${ms('ms')}${site}${'p95Ms' in evidence ? `, its p95 is ${ms('p95Ms')}` : ''}`
     case 'nplusone':
       return `N+1: ${text('summary')} ran ${text('count')} times in "${text('scope')}"${site}`
     case 'duplicate':

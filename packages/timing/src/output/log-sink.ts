@@ -1,3 +1,4 @@
+import { mayHoldValue } from '../fingerprint/may-hold-value.ts'
 import { withoutParams } from '../record/message-of.ts'
 import type { Sink } from '../sink.ts'
 import { signalLine } from './findings.ts'
@@ -13,6 +14,10 @@ export interface StructuredLogger {
  * Writes to a logger of pino's shape what deserves a line: failed queries and signals, slow queries among them, under the
  * names of OpenTelemetry (https://opentelemetry.io/docs/specs/semconv/database/database-spans/). Broken constraints are
  * of level `info`, since they are answers.
+ *
+ * No value of a statement is in `db.query.text`: where one may stand, it is the fingerprint. `err` is the engine's own error,
+ * which may name values: PostgreSQL has the key of a broken constraint in `detail`, MySQL and DuckDB have it in the message.
+ * Have the logger leave that out where it must not be kept (pino: `redact: ['err.detail', 'err.message', 'err.stack']`).
  *
  * @example
  * createTiming({ sinks: [logSink(pino())] })
@@ -41,7 +46,7 @@ export function logSink(logger: StructuredLogger): Sink {
         err: withoutParams(error),
         'db.system.name': system,
         'db.query.summary': fp!.summary,
-        'db.query.text': sql,
+        'db.query.text': mayHoldValue(sql, system) ? fp!.text : sql,
         'error.type': errorType ?? errorClass,
         'keelson.database': db,
         'keelson.fingerprint': fp!.id,

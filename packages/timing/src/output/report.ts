@@ -187,7 +187,17 @@ function queryReport(database: string, stats: QueryStats, allMs: number, now: nu
     tables: fp.tables,
     calls,
     errors,
-    errorCategories: Object.fromEntries(stats.errorCategories),
+    errorCategories: Object.fromEntries(
+      Array.from(
+        stats.failures,
+        ([
+          category,
+          {
+            histogram: { count },
+          },
+        ]) => [category, count],
+      ),
+    ),
     rows,
     affectedRows,
     totalMs,

@@ -16,8 +16,8 @@ export interface Workload {
   readonly takenAt: string
   /** The one with the most time first. */
   readonly queries: readonly WorkloadQuery[]
-  /** By table, how often rows of it were written: what another index would cost. */
-  readonly writes: Readonly<Record<string, number>>
+  /** By database and table, how many rows were written at least: what another index would cost. */
+  readonly writes: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
 export interface WorkloadQuery {
@@ -89,11 +89,19 @@ function queryOf({ name, system }: WatchedDatabase, stats: QueryStats): Workload
   }
 }
 
-function writesIn(queries: readonly WorkloadQuery[]): Readonly<Record<string, number>> {
-  const written: Record<string, number> = Object.create(null) as Record<string, number>
-  for (const { operation, tables, calls } of queries) {
+function writesIn(queries: readonly WorkloadQuery[]): Workload['writes'] {
+  const written = emptyRecord<Record<string, number>>()
+  for (const { database, operation, tables, calls, rows, affectedRows } of queries) {
     const [table] = tables
-    if (table !== undefined && writes.has(operation)) written[table] = (written[table] ?? 0) + calls
+    if (table === undefined || !writes.has(operation)) continue
+    const ofDatabase = (written[database] ??= emptyRecord<number>())
+    // Not every driver tells it, and of RETURNING some tell the rows alone.
+    ofDatabase[table] = (ofDatabase[table] ?? 0) + Math.max(calls, affectedRows, rows)
   }
   return written
+}
+
+/** Whose keys may be any name. */
+function emptyRecord<V>(): Record<string, V> {
+  return Object.create(null) as Record<string, V>
 }

@@ -15,6 +15,7 @@ import { Raised } from '../signals/raised.ts'
 import { PoolWatch } from '../signals/pool-watch.ts'
 import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
+import { otherText } from '../stats/registry.ts'
 import { sample } from '../stats/sampled-values.ts'
 import { DatabaseList } from './database-list.ts'
 import type { BatchedOutcome, Observation } from './observation.ts'
@@ -40,8 +41,10 @@ export class Recorder {
   readonly rules: Rules
   readonly scopes: Scopes = new Scopes()
   readonly databases: DatabaseList
-  /** Hear of each statement that has ended, with its values: for tests of users. */
-  readonly listeners: Set<(observation: Observation, stats: QueryStats) => void> = new Set()
+  /** `performance.now()` when counting began. */
+  readonly startMs: number = performance.now()
+  /** Hear of each statement when it is sent, with its values: for tests of users. */
+  readonly listeners: Set<(observation: Observation) => void> = new Set()
   /** Whether anything is measured at all. */
   isEnabled: boolean
   readonly #relative: TimingSettings['relativeSlow']
@@ -85,6 +88,7 @@ export class Recorder {
   }
 
   #begin(observation: Observation): void {
+    if (this.listeners.size > 0) for (const listener of this.listeners) listener(observation)
     if (this.settings.callSites) observation.site = captureCallSite()
     const { repetition } = this.rules
     if (repetition === undefined) return
@@ -124,7 +128,7 @@ export class Recorder {
     let category: ErrorCategory | undefined
     if (outcome === 'error' || outcome === 'aborted') {
       category = outcome === 'aborted' ? 'cancelled' : describeError(error).category
-      stats.addError(category)
+      stats.addError(category, ms)
       this.#attach(observation, stats, ms - decodeMs, error)
     }
     const limitMs = this.#relative === undefined ? Infinity : relativeLimit(stats, this.#relative)
@@ -133,7 +137,6 @@ export class Recorder {
     if (isSlow) this.rules.slow(stats, observation, ms, limitMs)
     this.rules.plans?.ended(stats, observation)
     this.rules.look(database, endMs)
-    if (this.listeners.size > 0) for (const listener of this.listeners) listener(observation, stats)
     if (this.sinks.hearsPools && observation.tx === undefined)
       this.#tellPool(database, startMs, waitMs)
     if (this.sinks.hearsQueries)
@@ -180,9 +183,9 @@ export class Recorder {
     })
   }
 
-  #attach(observation: Observation, { fp }: QueryStats, executeMs: number, error: unknown): void {
+  #attach(observation: Observation, stats: QueryStats, executeMs: number, error: unknown): void {
     const { database, sql, params, waitMs, tx, attempt } = observation
-    const known = fp.operation === '' ? database.registry.fingerprintOf(sql) : fp
+    const known = database.registry.fingerprintIn(stats, sql)
     attachQueryContext(
       error,
       Object.freeze({
@@ -200,7 +203,7 @@ export class Recorder {
 
   #event(
     observation: Observation,
-    { fp }: QueryStats,
+    stats: QueryStats,
     endMs: number,
     ms: number,
     outcome: QueryOutcome,
@@ -217,8 +220,7 @@ export class Recorder {
       db: database.name,
       sql,
       paramCount: params.length,
-      // What has no place in the registry is known by what it is all the same.
-      fp: fp.operation === '' ? database.registry.fingerprintOf(sql) : fp,
+      fp: database.registry.fingerprintIn(stats, sql),
       startMs,
       waitMs,
       executeMs: Math.max(0, ms - (decodeMs ?? 0)),
@@ -266,7 +268,9 @@ function relativeLimit(
   stats: QueryStats,
   { factor, minCalls, minMs }: NonNullable<TimingSettings['relativeSlow']>,
 ): number {
-  const { calls } = stats
+  const { calls, fp } = stats
+  // Of many shapes together nothing is usual.
+  if (fp.text === otherText) return Infinity
   if (calls > minCalls && (calls % 64 === 0 || stats.slowForItMs === Infinity))
     stats.slowForItMs = Math.max(minMs, factor * stats.quantile(0.95))
   return stats.slowForItMs

@@ -26,8 +26,10 @@ export class Scope {
   readonly tags: Readonly<Record<string, string>> | undefined
   /** `tags` as events have them. */
   readonly told: { name: string; tags?: Record<string, string> }
-  /** By the statistics of the fingerprint, which are those of one database. */
-  readonly repetitions: Map<object, Repetition> = new Map()
+  /** By database, and then by the id of the fingerprint. */
+  readonly #repetitions = new Map<object, Map<string, Repetition>>()
+  /** How many fingerprints are looked at. */
+  fingerprints = 0
   readonly parent: Scope | undefined
   /** Of a test: how often a query may run, and a number by which each test is told of what an earlier one was told. */
   strict: { readonly limit: number; readonly id: number } | undefined
@@ -40,6 +42,17 @@ export class Scope {
     this.strict = parent?.strict
     const all = { ...tags, ...(this.actor !== undefined && { actor: this.actor }) }
     this.told = Object.keys(all).length === 0 ? { name } : { name, tags: all }
+  }
+
+  repetitionOf(database: object, id: string): Repetition | undefined {
+    return this.#repetitions.get(database)?.get(id)
+  }
+
+  addRepetition(database: object, id: string, repetition: Repetition): void {
+    let known = this.#repetitions.get(database)
+    if (known === undefined) this.#repetitions.set(database, (known = new Map()))
+    known.set(id, repetition)
+    this.fingerprints++
   }
 }
 

@@ -18,11 +18,39 @@ export interface WatchedDatabaseOptions {
   readonly pool?: unknown
 }
 
+/** A setting of PostgreSQL that holds for one statement. */
+export interface StatementSetting {
+  readonly name: string
+  readonly value: string
+}
+
 /** Runs a statement outside of every transaction, uncounted, and gives its rows. */
 export type RunStatement = (
   sql: string,
   params: readonly unknown[],
+  setting?: StatementSetting,
 ) => Promise<readonly Record<string, unknown>[]>
+
+/**
+ * Runs a statement with a setting, on a session that nobody else has meanwhile.
+ *
+ * @param send sends on that session
+ */
+export async function runWithSetting(
+  send: RunStatement,
+  sql: string,
+  params: readonly unknown[],
+  { name, value }: StatementSetting,
+): ReturnType<RunStatement> {
+  const set = 'select set_config($1, $2, false)'
+  const [before] = await send('select current_setting($1) as value', [name])
+  await send(set, [name, value])
+  try {
+    return await send(sql, params)
+  } finally {
+    await send(set, [name, before!['value']])
+  }
+}
 
 /** One database that is measured. */
 export class WatchedDatabase {

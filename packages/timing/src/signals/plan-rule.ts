@@ -59,7 +59,7 @@ export class PlanRule {
     values: readonly unknown[],
   ): Promise<void> {
     try {
-      stats.plan = reader.read(await run(reader.explain(sql), values))
+      stats.plan = reader.read(await run(reader.explain(sql), values), sql)
       this.#judge(stats)
     } catch (error) {
       this.failures++

@@ -1,3 +1,5 @@
+import { aliasesIn } from '../fingerprint/fingerprint.ts'
+import type { StatementSetting } from '../record/watched-database.ts'
 import type { QueryPlan } from '../stats/query-stats.ts'
 
 /** How a plan is asked for, and what its rows mean. */
@@ -6,7 +8,10 @@ export interface PlanReader {
   explain(sql: string): string
   /** Whether it has to get the values of the statement's parameters. */
   readonly bindsParameters: boolean
-  read(rows: readonly Record<string, unknown>[]): QueryPlan
+  /** With which a plan scans what cannot be found by an index, and not also what is so small that reading it whole costs less. */
+  readonly avoidingScans?: StatementSetting
+  /** @param sql the statement itself, of which a plan may have nothing but the aliases */
+  read(rows: readonly Record<string, unknown>[], sql: string): QueryPlan
 }
 
 const explainable: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'UPDATE', 'DELETE'])
@@ -25,14 +30,20 @@ export const planReaders: Readonly<Record<string, PlanReader>> = {
   sqlite: {
     explain: (sql) => `explain query plan ${sql}`,
     bindsParameters: true,
-    read(rows) {
+    read(rows, sql) {
       const lines = rows.map((row) => text(row['detail']))
-      return planOf(lines, {
-        // `SCAN t`, `SCAN TABLE t` before 3.36; not `SCAN t USING COVERING INDEX`, and no subquery or list of values.
-        scan: /^SCAN (?:TABLE )?(?!CONSTANT|SUBQUERY|\(|\d)(\S+)(?! USING (?:COVERING )?INDEX)(?: AS \S+)?$/,
+      const plan = planOf(lines, {
+        // Not `SCAN t USING COVERING INDEX`, and no virtual table, subquery or list of values.
+        // `SCAN TABLE t AS a` before 3.36.
+        scan: /^SCAN (?:TABLE )?(?!CONSTANT ROW|\(|\d+ CONSTANT ROWS|\d+-ROW VALUES|.* (?:USING (?:COVERING )?INDEX|VIRTUAL TABLE INDEX) )(.+?)(?: AS \S+)?(?: EXISTS)?(?: LEFT-JOIN)?$/,
         index: /USING (?:COVERING |AUTOMATIC (?:PARTIAL )?(?:COVERING )?)?INDEX (\S+)/,
         sorts: /USE TEMP B-TREE/,
       })
+      // Common table expressions, views and subqueries, whose own scans are in the plan besides.
+      const made = new Set(lines.map((line) => /^(?:MATERIALIZE|CO-ROUTINE) (.+)$/.exec(line)?.[1]))
+      const aliases = aliasesIn(sql)
+      const scans = plan.scans.map((name) => aliases.get(name) ?? name)
+      return { ...plan, scans: unique(scans).filter((name) => !made.has(name)) }
     },
   },
   /**
@@ -42,11 +53,13 @@ export const planReaders: Readonly<Record<string, PlanReader>> = {
   postgresql: {
     explain: (sql) => `explain (generic_plan) ${sql}`,
     bindsParameters: false,
+    avoidingScans: { name: 'enable_seqscan', value: 'off' },
     read(rows) {
       const lines = rows.map((row) => text(row['QUERY PLAN']))
       return planOf(lines, {
-        scan: /Seq Scan on (\S+)/,
-        index: /(?:Index(?: Only)? Scan(?: Backward)? using|Bitmap Index Scan on) (\S+)/,
+        scan: /Seq Scan on ("(?:[^"]|"")+"|\S+)/,
+        index:
+          /(?:Index(?: Only)? Scan(?: Backward)? using|Bitmap Index Scan on) ("(?:[^"]|"")+"|\S+)/,
         sorts: /^\s*(?:->\s+)?(?:Incremental )?Sort\b/,
       })
     },
@@ -76,7 +89,7 @@ interface Patterns {
 
 function planOf(lines: readonly string[], { scan, index, sorts }: Patterns): QueryPlan {
   const found = (pattern: RegExp): string[] =>
-    unique(lines.map((line) => pattern.exec(line)?.[1] ?? ''))
+    unique(lines.map((line) => unquoted(pattern.exec(line)?.[1] ?? '')))
   return {
     scans: found(scan),
     indexes: found(index),
@@ -114,6 +127,11 @@ function duckdbNodes(value: unknown): DuckDBNode[] {
 
 function unique(names: readonly string[]): string[] {
   return [...new Set(names)].filter((name) => name !== '')
+}
+
+/** PostgreSQL writes what is no plain name as a statement has to. */
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
 }
 
 function text(value: unknown): string {

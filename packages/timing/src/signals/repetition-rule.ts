@@ -1,8 +1,8 @@
-import { callSite, captureCallSite } from '@keelson/core'
+import { callSite, captureCallSite, type QueryFingerprint } from '@keelson/core'
+import { writeIn } from '../fingerprint/write-in.ts'
 import type { Observation } from '../record/observation.ts'
 import type { Repetition, Scope } from '../record/scopes.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
-import { otherText } from '../stats/registry.ts'
 import type { Raised } from './raised.ts'
 
 /** Of a scope that never ends. */
@@ -15,7 +15,7 @@ const longestValue = 256
 
 /**
  * Finds queries that one scope sends again and again from the same place in the code: `nplusone` with other values each
- * time, `duplicate` with the same ones. The call site is what makes it certain: a loop has one, two parts of a page that
+ * time, and of writes, `duplicate` of reads with the same ones. The call site is what makes it certain: a loop has one, two parts of a page that
  * need the same thing have two (the rule of Prosopite, https://github.com/charkost/prosopite).
  *
  * The stack is looked at only from the last call before the limit until it was told of, which costs a few microseconds each.
@@ -32,15 +32,16 @@ export class RepetitionRule {
 
   /** To be called when the statement is sent, while its caller can still be found. */
   sent(scope: Scope, stats: QueryStats, observation: Observation): void {
-    const { kind, params } = observation
-    // What has no place of its own could be any query.
-    if (kind === 'batch' || kind === 'bulk' || stats.fp.text === otherText) return
+    const { kind, params, database, sql } = observation
+    if (kind === 'batch' || kind === 'bulk') return
     const limit = scope.strict?.limit ?? this.#limit
-    const known = scope.repetitions.get(stats)
+    // Its statistics may be others at the next call: a fingerprint gets a place the second time, and may lose it.
+    const fp = database.registry.fingerprintIn(stats, sql)
+    const known = scope.repetitionOf(database, fp.id)
     if (known === undefined) {
-      if (scope.repetitions.size >= maxFingerprints) return
+      if (scope.fingerprints >= maxFingerprints) return
       const first = newRepetition(params)
-      scope.repetitions.set(stats, first)
+      scope.addRepetition(database, fp.id, first)
       // Of two calls both have to be looked at.
       if (limit === 2) this.#count(first, observation)
       return
@@ -53,7 +54,7 @@ export class RepetitionRule {
     const [site, count] = this.#count(known, observation)
     // The calls before those that were looked at are taken to be from there, as long as all since are; else they are counted.
     if (site !== undefined && count === (known.sites.size === 1 ? 2 : limit))
-      this.#raise(scope, stats, known, site)
+      this.#raise(scope, fp, known, site)
   }
 
   #count(
@@ -67,9 +68,11 @@ export class RepetitionRule {
     return [site, count]
   }
 
-  #raise(scope: Scope, { fp }: QueryStats, known: Repetition, site: string): void {
+  #raise(scope: Scope, fp: QueryFingerprint, known: Repetition, site: string): void {
     const { count, firstParams } = known
-    const isDuplicate = firstParams !== undefined
+    // A write that is sent again changes something again.
+    const write = writeIn(fp.text)
+    const isDuplicate = firstParams !== undefined && write === undefined
     known.isRaised = true
     known.firstParams = undefined
     this.#raised.raise(`${fp.id} ${site} ${scope.strict?.id ?? ''}`, {
@@ -77,7 +80,9 @@ export class RepetitionRule {
       level: 'warn',
       fp: fp.id,
       evidence: { summary: fp.summary, sql: fp.text, count, scope: scope.name, site },
-      fix: isDuplicate ? duplicateFix(fp.summary) : repetitionFix(fp.operation, fp.summary),
+      fix: isDuplicate
+        ? duplicateFix(fp.summary)
+        : repetitionFix(write ?? fp.operation, fp.summary),
     })
   }
 }

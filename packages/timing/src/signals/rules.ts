@@ -54,9 +54,8 @@ export class Rules {
 
   slow(stats: QueryStats, observation: Observation, ms: number, limitMs: number): void {
     const { slowMs, criticalMs } = this.#settings
-    const { fp } = stats
-    const { waitMs, decodeMs, rows, site, database } = observation
-    const usual = stats.quantile(0.95)
+    const { waitMs, decodeMs, rows, site, database, sql } = observation
+    const fp = database.registry.fingerprintIn(stats, sql)
     this.raised.raise(fp.id, {
       type: 'slow',
       level: ms >= criticalMs ? 'critical' : 'warn',
@@ -69,7 +68,8 @@ export class Rules {
         ...(decodeMs !== undefined && { decodeMs }),
         rows,
         limitMs: Math.min(slowMs, limitMs),
-        p95Ms: usual,
+        // Not that of all which have no place.
+        ...(fp === stats.fp && { p95Ms: stats.quantile(0.95) }),
         database: database.name,
         ...(site !== undefined && { site: callSite(site) }),
       },

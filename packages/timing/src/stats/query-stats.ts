@@ -3,7 +3,26 @@ import type { SampledValue } from './sampled-values.ts'
 import { Histogram } from './histogram.ts'
 import { Recent } from './recent.ts'
 
-/** All that is known of the calls of one fingerprint, in about 3 kB however many there are. */
+/** The calls that failed for one reason. */
+export class FailedCalls {
+  readonly histogram: Histogram = new Histogram()
+  totalMs = 0
+
+  add(ms: number): void {
+    this.histogram.record(ms)
+    this.totalMs += ms
+  }
+
+  absorb(other: FailedCalls): void {
+    this.histogram.add(other.histogram)
+    this.totalMs += other.totalMs
+  }
+}
+
+/**
+ * All that is known of the calls of one fingerprint, in about 3 kB however many there are, and 2 kB more for each reason that
+ * some have failed for.
+ */
 export class QueryStats {
   readonly fp: QueryFingerprint
   /** A statement that it is the fingerprint of, as the ORM has printed it; none of one that is very long. */
@@ -13,8 +32,8 @@ export class QueryStats {
   calls = 0
   /** Calls that failed, also those that were aborted. */
   errors = 0
-  /** Of those that failed, how many for what. */
-  readonly errorCategories: Map<ErrorCategory, number> = new Map()
+  /** Those that failed, by what for. */
+  readonly failures: Map<ErrorCategory, FailedCalls> = new Map()
   /** Rows that were returned. */
   rows = 0
   /** Rows that the engine says were changed. */
@@ -80,9 +99,16 @@ export class QueryStats {
     this.recent.add(ms, endMs)
   }
 
-  addError(category: ErrorCategory): void {
+  /** The call that was counted last has failed. @param ms what it took, as it was counted */
+  addError(category: ErrorCategory, ms: number): void {
     this.errors++
-    this.errorCategories.set(category, (this.errorCategories.get(category) ?? 0) + 1)
+    this.#failed(category).add(ms)
+  }
+
+  #failed(category: ErrorCategory): FailedCalls {
+    let failed = this.failures.get(category)
+    if (failed === undefined) this.failures.set(category, (failed = new FailedCalls()))
+    return failed
   }
 
   get meanMs(): number {
@@ -108,8 +134,7 @@ export class QueryStats {
     this.calls += other.calls
     this.#squares += other.#squares
     this.errors += other.errors
-    for (const [category, count] of other.errorCategories)
-      this.errorCategories.set(category, (this.errorCategories.get(category) ?? 0) + count)
+    for (const [category, failed] of other.failures) this.#failed(category).absorb(failed)
     this.rows += other.rows
     this.affectedRows += other.affectedRows
     this.totalMs += other.totalMs

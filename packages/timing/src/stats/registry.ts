@@ -88,6 +88,11 @@ export class Registry {
     return fingerprintFrom(tokensOf(sql, this.#isMysql))
   }
 
+  /** The same of one whose statistics are known, and which may be counted among those without a place. */
+  fingerprintIn({ fp }: QueryStats, sql: string): QueryFingerprint {
+    return fp.text === otherText ? this.fingerprintOf(sql) : fp
+  }
+
   /** Takes over the calls of another one, so that none is lost with it; what finds no free place is counted without one. */
   absorb(other: Registry): void {
     for (const stats of other) {

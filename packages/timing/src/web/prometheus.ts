@@ -38,12 +38,12 @@ export function prometheusText(recorder: Recorder): string {
     'Queries that have failed, by the category of the error.',
   )
   for (const { name, system, registry } of databases)
-    for (const { fp, errorCategories } of registry.series())
-      for (const [category, count] of errorCategories)
+    for (const { fp, failures } of registry.series())
+      for (const [category, { histogram }] of failures)
         out.sample(
           'keelson_query_errors_total',
           { database: name, system, summary: fp.summary, category },
-          count,
+          histogram.count,
         )
   out.family('keelson_connection_wait_seconds', 'histogram', 'Time until a connection was free.')
   for (const { name, system, waits, totalWaitMs } of databases)

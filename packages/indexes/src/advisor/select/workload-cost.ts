@@ -6,6 +6,8 @@ export interface WeighedQuery {
   readonly id: string
   readonly text: string
   readonly calls: number
+  /** How many rows all calls are known to have changed. */
+  readonly affectedRows: number
   /** How long all calls took, where it was measured. */
   readonly totalMs: number | undefined
   /** One for each call whose values are known, else a single one. */
