@@ -125,7 +125,8 @@ function setDifference<T extends { readonly name?: string }>(
   return { added: added.filter(isOther), removed: removed.filter(isOther) }
 }
 
-function unnamed<T extends { readonly name?: string }>({ name: _, ...rest }: T): Omit<T, 'name'> {
+function unnamed<T extends { readonly name?: string }>(item: T): Omit<T, 'name'> {
+  const { name: _, ...rest } = item
   return rest
 }
 
@@ -139,6 +140,5 @@ function removeBest<T extends { readonly name?: string }>(
 }
 
 function textOf(item: { readonly name?: string }): string {
-  const { name: _, ...rest } = item
-  return canonicalText(rest)
+  return canonicalText(unnamed(item))
 }
