@@ -4,7 +4,7 @@ import { databaseFrom } from '../record/database-from.ts'
 import type { WatchedDatabaseOptions } from '../record/watched-database.ts'
 import { Timing } from '../timing.ts'
 import {
-  drizzleSession,
+  checkedSession,
   type DrizzleSession,
   sendRaw,
   sharesConnection,
@@ -42,7 +42,7 @@ export function withTiming<Db extends AnyDatabase>(
 ): Db {
   const recorder = Timing.recorderOf(timing, 'withTiming()')
   const make = databaseFrom(recorder, 'withTiming()', 'drizzle', options)
-  const session = drizzleSession(db)
+  const session = checkedSession(db)
   if (session === undefined) {
     invalidOption(
       'withTiming()',
