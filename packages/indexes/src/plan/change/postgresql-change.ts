@@ -169,7 +169,7 @@ export function whatChanges({ from, to }: ColumnChange, hasOtherType: boolean): 
   return changes.join(' ')
 }
 
-/** @throws {UnsupportedChangeError} for what PostgreSQL, DuckDB and MySQL alter only by hand, if at all */
+/** @throws {UnsupportedChangeError} for what PostgreSQL and DuckDB alter only by hand, if at all */
 export function checkSupported(
   hasOtherKey: boolean,
   { name: table }: TableDefinition,
