@@ -133,6 +133,17 @@ describe.each(engines)('on %s', (_, open) => {
     })
   })
 
+  it('refuses to drop a column that an expression of somebody else quotes', async () => {
+    const database = await open()
+    const quoted = { name: 'say "hi"', type: { kind: 'string' }, nullable: true } as const
+    await database.ensureTables([adding(users(), quoted)])
+    await database.sql(`create index own on users (replace("say ""hi""", 'a', 'b'))`)
+    await expect(database.diffSchema([users()])).rejects.toMatchObject({
+      code: 'UNSUPPORTED_CHANGE',
+      object: 'own',
+    })
+  })
+
   it('refuses a change of type in which values would become others', async () => {
     const database = await open()
     await database.ensureTables([users()])
