@@ -142,7 +142,8 @@ describe.each(inTransactions)('joining a transaction on %s', (name, open) => {
       ? database.db.transaction().execute(within)
       : database.db.transaction(within)
     // Without savepoints the transaction cannot be committed any more.
-    if (database.engine === 'duckdb') await expect(done).rejects.toThrow()
+    if (database.engine === 'duckdb')
+      expect(await rejection(done)).toMatchObject({ code: 'TRANSACTION_ABORTED' })
     else await done
     expect(error).toMatchObject({ code: 'ROWS_IN_THE_WAY' })
     expect((await database.introspect()).map((table) => table.name)).toEqual(['users'])
