@@ -1,10 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { revertPlan } from '@keelson/indexes'
-import { applyPlan, diffSchema } from '@keelson/indexes/kysely'
+import { applyPlan, diffSchema, ensureTables } from '@keelson/indexes/kysely'
+import { SqliteDialect as KeelsonSqliteDialect } from '@keelson/sqlite/kysely'
 import BetterSqlite3 from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { rejection } from '../support/rejection.ts'
 import { temporaryDirectory, temporaryFile } from '../support/temporary-directory.ts'
 import { databases, engines } from './schema-databases.ts'
 import { adding, altering, index, posts, unique, users, without } from './tables.ts'
@@ -131,6 +133,17 @@ describe.each(engines)('on %s', (_, open) => {
     })
   })
 
+  it('refuses to drop a column that an expression of somebody else quotes', async () => {
+    const database = await open()
+    const quoted = { name: 'say "hi"', type: { kind: 'string' }, nullable: true } as const
+    await database.ensureTables([adding(users(), quoted)])
+    await database.sql(`create index own on users (replace("say ""hi""", 'a', 'b'))`)
+    await expect(database.diffSchema([users()])).rejects.toMatchObject({
+      code: 'UNSUPPORTED_CHANGE',
+      object: 'own',
+    })
+  })
+
   it('refuses a change of type in which values would become others', async () => {
     const database = await open()
     await database.ensureTables([users()])
@@ -209,6 +222,18 @@ describe('a plan', () => {
     await expect(database.applyPlan(plan, { concurrently: true })).rejects.toMatchObject({
       option: 'concurrently',
     })
+    for (const [, other] of [
+      engines[0]!,
+      engines[1]!,
+      ['', databases["Keelson's SQLite under Drizzle"]!] as const,
+    ]) {
+      const { diffSchema: diff } = await other()
+      await expect(diff([users()], { concurrently: true })).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        option: 'concurrently',
+      })
+      expect((await diff([users()], { concurrently: false })).steps).toHaveLength(1)
+    }
     await expect(database.applyPlan(plan, { lockTimeoutMs: -1 })).rejects.toMatchObject({
       option: 'lockTimeoutMs',
     })
@@ -432,6 +457,27 @@ describe('on SQLite', () => {
     expect(await database.sql('select foreign_keys as on_ from pragma_foreign_keys')).toEqual([
       { on_: 1 },
     ])
+  })
+
+  it('fails with what failed the plan when the lock of the dialect is not given back either', async () => {
+    const later = new Error('not given back')
+    class Dialect extends KeelsonSqliteDialect {
+      override createAdapter(): ReturnType<KeelsonSqliteDialect['createAdapter']> {
+        const adapter = super.createAdapter()
+        const release = adapter.releaseMigrationLock.bind(adapter)
+        adapter.releaseMigrationLock = async (...args) => {
+          await release(...args)
+          throw later
+        }
+        return adapter
+      }
+    }
+    const db = new Kysely<any>({ dialect: new Dialect({ path: ':memory:' }) })
+    onTestFinished(() => db.destroy())
+    await ensureTables(db, [users(), posts({ foreignKeys: [] })])
+    await db.insertInto('posts').values({ id: 1, author: 42 }).execute()
+    const error = await rejection(applyPlan(db, await diffSchema(db, [users(), posts()])))
+    expect(error).toMatchObject({ code: 'REBUILD', suppressed: [later] })
   })
 
   it('tells the planner of a new index where the table has statistics', async () => {

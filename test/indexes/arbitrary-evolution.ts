@@ -37,7 +37,9 @@ export function arbitraryEvolution(engine: Engine): fc.Arbitrary<Evolution> {
         generated !== undefined ||
         identity === true ||
         before.foreignKeys.some(({ columns }) => columns.includes(name)) ||
-        before.columns.some((column) => column.generated?.sql.includes(name) === true)
+        before.columns.some(
+          (column) => column.generated?.sql.includes(name.replaceAll('"', '""')) === true,
+        )
       const columns = before.columns
         .filter((column) => isNeeded(column) || stays())
         .map((column, index) => (isNeeded(column) ? column : alter(column, altered[index] ?? 0)))

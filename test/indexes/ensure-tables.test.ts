@@ -7,7 +7,9 @@ import BetterSqlite3 from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { Kysely, type LogEvent } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { rejection } from '../support/rejection.ts'
 import { temporaryFile } from '../support/temporary-directory.ts'
+import { rowsOf } from './rows-of.ts'
 import { databases, engines } from './schema-databases.ts'
 import { adding, altering, index, posts, unique, users, without } from './tables.ts'
 
@@ -109,6 +111,47 @@ describe.each(engines)('on %s', (_, open) => {
     expect(await database.introspect()).toEqual([])
     await database.ensureTables(tables)
     expect(await database.introspect()).toHaveLength(1)
+  })
+})
+
+const inTransactions = Object.entries(databases).filter(
+  ([name]) =>
+    !['better-sqlite3 under Drizzle', 'better-sqlite3 under Drizzle with transactions'].includes(
+      name,
+    ),
+)
+
+describe.each(inTransactions)('joining a transaction on %s', (name, open) => {
+  it('leaves nothing in it when a step fails', async () => {
+    const database = await open()
+    await database.ensureTables([users()])
+    await database.sql(`insert into users (id, email) values (1, 'a'), (2, 'a')`)
+    const tables = [posts(), users({ indexes: [unique('email')] })]
+    const isKysely = name.includes('Kysely')
+    let error: unknown
+    const within = async (tx: any): Promise<void> => {
+      await rowsOf(
+        tx,
+        'delete from users where id = 1',
+        `insert into users (id, email) values (3, 'a')`,
+      )
+      const joining = isKysely ? ensureTables : ensureOnDrizzle
+      error = await rejection(joining(tx, tables, { inTransaction: 'join' }))
+    }
+    const done = isKysely
+      ? database.db.transaction().execute(within)
+      : database.db.transaction(within)
+    // Without savepoints the transaction cannot be committed any more.
+    if (database.engine === 'duckdb')
+      expect(await rejection(done)).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+    else await done
+    expect(error).toMatchObject({ code: 'ROWS_IN_THE_WAY' })
+    expect((await database.introspect()).map((table) => table.name)).toEqual(['users'])
+    expect(await database.sql('select id from users order by id')).toEqual(
+      (database.engine === 'duckdb' ? [1, 2] : [2, 3]).map((id) => ({
+        id: expect.toSatisfy((it: unknown) => Number(it) === id),
+      })),
+    )
   })
 })
 

@@ -7,7 +7,7 @@ import {
   type TableDefinition,
 } from '@keelson/indexes'
 import { introspect as introspectDrizzle } from '@keelson/indexes/drizzle'
-import { introspect } from '@keelson/indexes/kysely'
+import { applyPlan, diffSchema, ensureTables, introspect } from '@keelson/indexes/kysely'
 import { drizzle as sqliteDrizzle } from '@keelson/sqlite/drizzle'
 import Database from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
@@ -17,6 +17,7 @@ import { CamelCasePlugin, Kysely, MysqlDialect, SqliteDialect } from 'kysely'
 import { Pool } from 'pg'
 import { expect, it } from 'vitest'
 import { postgres } from '../support/postgres.ts'
+import { rejection } from '../support/rejection.ts'
 import { type LiveEngine, run, tableOf } from './fixture.ts'
 
 const table: TableDefinition = {
@@ -90,4 +91,36 @@ it('reads tables through Drizzle on node-postgres, in a schema of their own too'
 it('refuses a database whose tables it cannot read', async () => {
   const db = new Kysely<any>({ dialect: new MysqlDialect({ pool: async () => Promise.reject() }) })
   await expect(introspect(db)).rejects.toThrow(/Cannot read the tables of mysql/)
+})
+
+it('makes no plan for MySQL, and says what does work there, before anything is sent', async () => {
+  let connections = 0
+  const pool = async (): Promise<never> => {
+    connections++
+    throw new Error('no server')
+  }
+  const db = new Kysely<any>({ dialect: new MysqlDialect({ pool }) })
+  const plan = {
+    v: 1,
+    engine: 'mysql',
+    fingerprint: '',
+    tables: [],
+    steps: [],
+    refused: [],
+    unmanaged: [],
+  } as const
+  const calls = {
+    'diffSchema()': diffSchema(db, [table]),
+    'ensureTables()': ensureTables(db, [table]),
+    'applyPlan()': applyPlan(db, plan),
+  }
+  for (const [where, call] of Object.entries(calls)) {
+    const error = await rejection(call)
+    expect(error).toMatchObject({ code: 'UNSUPPORTED_BY_ENGINE', engine: 'mysql' })
+    expect(error.message).toBe(
+      `${where} cannot compare a database of mysql with definitions: its tables are not read. Write their SQL with ` +
+        'generateSchema(), and apply it as migrations with migrateSafely(), both of which know MySQL. Nothing was sent.',
+    )
+  }
+  expect(connections).toBe(0)
 })

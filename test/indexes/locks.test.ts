@@ -11,7 +11,13 @@ import { postgres } from '../support/postgres.ts'
 import { temporaryFile } from '../support/temporary-directory.ts'
 import { rowsOf } from './rows-of.ts'
 import { databases } from './schema-databases.ts'
-import { adding, index, unique, users } from './tables.ts'
+import { adding, altering, index, unique, users } from './tables.ts'
+
+const onPostgresql = Object.keys(databases).filter((name) =>
+  /^(pg|postgres\.js|PGlite) /.test(name),
+)
+
+const mandatoryAge = { name: 'age', type: { kind: 'int32' }, nullable: false } as const
 
 describe('on PostgreSQL', () => {
   async function connect(max = 3): Promise<{ readonly db: Kysely<any>; readonly pool: Pool }> {
@@ -139,14 +145,7 @@ describe('on PostgreSQL', () => {
     expect((await diffSchema(db, tables)).steps).toEqual([])
   })
 
-  it.each([
-    'pg under Drizzle',
-    'pg under Drizzle with transactions',
-    'pg under Kysely with transactions',
-    'postgres.js under Drizzle',
-    'PGlite under Kysely',
-    'PGlite under Drizzle',
-  ])('creates indexes concurrently on %s', async (name) => {
+  it.each(onPostgresql)('creates indexes concurrently on %s', async (name) => {
     const database = await databases[name]!()
     await database.ensureTables([users()])
     const tables = [users({ indexes: [index('age')] })]
@@ -155,6 +154,42 @@ describe('on PostgreSQL', () => {
     expect(report.steps).toMatchObject([{ step: { transactional: false } }])
     expect((await database.diffSchema(tables)).steps).toEqual([])
   })
+
+  it.each(onPostgresql)(
+    'alters a table and creates indexes concurrently in one plan on %s',
+    async (name) => {
+      const database = await databases[name]!()
+      await database.ensureTables([users()])
+      const note = { name: 'note', type: { kind: 'string' }, nullable: true } as const
+      const tables = [adding(users({ indexes: [index('age'), unique('email')] }), note)]
+      const plan = await database.diffSchema(tables, { concurrently: true })
+      expect(plan.steps.map(({ transactional }) => transactional)).toEqual([true, false, false])
+      expect(await database.applyPlan(plan, { lockTimeoutMs: 5_000 })).toMatchObject({ applied: 3 })
+      expect((await database.diffSchema(tables)).steps).toEqual([])
+    },
+  )
+
+  it.each(onPostgresql)(
+    'leaves no transaction on the connection of a plan that fails on %s',
+    async (name) => {
+      const database = await databases[name]!()
+      await database.ensureTables([users()])
+      await database.sql(`insert into users (id, email) values (1, 'a@b.c')`)
+      const note = { name: 'note', type: { kind: 'string' }, nullable: true } as const
+      const tables = [adding(altering(users({ indexes: [index('age')] }), mandatoryAge), note)]
+      const plan = await database.diffSchema(tables, { concurrently: true })
+      await expect(database.applyPlan(plan)).rejects.toMatchObject({ code: 'ROWS_IN_THE_WAY' })
+      expect(
+        await database.sql(
+          `select pid from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`,
+        ),
+      ).toEqual([])
+      expect((await database.diffSchema([users()])).steps).toEqual([])
+      await database.sql('update users set age = 1')
+      await database.applyPlan(plan)
+      expect((await database.diffSchema(tables)).steps).toEqual([])
+    },
+  )
 
   it('sees what was committed while it waited, whatever the isolation of the database', async () => {
     const { db } = await connect(6)

@@ -506,7 +506,9 @@ describe("Drizzle's migrate()", () => {
       migrations: ['0001_gone'],
     })
     const none = await rejection(onDrizzle.migrateSafely(db, { migrations: temporaryDirectory() }))
-    expect(none.message).toMatch(/^Cannot read the journal /)
+    expect(none.message).toMatch(
+      /^Cannot read the journal .* Run `drizzle-kit generate`, or pass the folder that it writes to: a relative one is taken from the directory in which the process was started\. Nothing was migrated\.$/,
+    )
     const folderOfOne = drizzleFolder([one], 'sqlite')
     await onDrizzle.migrateSafely(db, { migrations: folderOfOne })
     const undo = await rejection(
@@ -575,6 +577,32 @@ test('migrations in memory are compared by the source of their functions, where 
   expect(
     (await migrateSafely(db, { migrations: { a: { up: up.bind(undefined) } } })).skipped,
   ).toEqual(['a'])
+})
+
+test('a folder that is not there is refused, with what to do', async () => {
+  const folder = join(temporaryDirectory(), 'gone')
+  const error = await rejection(migrateSafely(sqliteKysely(), { migrations: folder }))
+  expect(error).toMatchObject({ code: 'MIGRATION_SOURCE', migrations: [] })
+  expect(error.message).toMatch(
+    /^Cannot read the folder of migrations .*gone: ENOENT.* Create it, or pass the folder that has them: a relative one is taken from the directory in which the process was started\. Nothing was migrated\.$/,
+  )
+})
+
+test('options that a migration or a repair does not read are refused', async () => {
+  const db = sqliteKysely()
+  const migrations = { a: { up: async () => {} } }
+  for (const lockTimeoutMs of ['50' as never, NaN, -1, 2 ** 31])
+    expect(await rejection(migrateSafely(db, { migrations, lockTimeoutMs }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option: 'lockTimeoutMs',
+    })
+  const repair = { migrations, name: 'a', as: 'done' } as const
+  for (const option of ['dryRun', 'backup', 'down'])
+    expect(await rejection(repairMigration(db, { ...repair, [option]: true }))).toMatchObject({
+      code: 'UNKNOWN_OPTION',
+      option,
+    })
+  expect((await migrateSafely(db, { migrations, dryRun: true })).plan).toHaveLength(1)
 })
 
 test('it is refused inside a transaction', async () => {

@@ -6,6 +6,7 @@ export { checkFound, checkVersion, UnsupportedDrizzleError } from './drizzle/ins
 export {
   decoderOf,
   DrizzleQueryError,
+  drizzleSession,
   isIdentity,
   kindOf,
   orAbsent,

@@ -24,6 +24,7 @@ export {
   migrationLock,
   releaseMigrationLock,
 } from './kysely/migration-lock.ts'
+export { savepointCommands } from './kysely/savepoint-commands.ts'
 export {
   type ConnectionPatience,
   ConnectionUse,

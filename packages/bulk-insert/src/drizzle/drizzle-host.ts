@@ -1,6 +1,7 @@
 import {
   type AmbientTransactions,
   ambientTransactions,
+  dooming,
   type EngineTraits,
   KeelsonError,
   type Later,
@@ -11,7 +12,6 @@ import {
 } from '@keelson/core'
 import { kindOf } from '@keelson/core/drizzle'
 import type { Host, HostSession } from '../host/host.ts'
-import { dooming } from '../host/savepoint.ts'
 import { DrizzleHostSession } from './drizzle-session.ts'
 import { engineOf } from './engine-of.ts'
 import { checkInternals, type DrizzleDatabase, type DrizzleDialect } from './internals.ts'

@@ -1,6 +1,7 @@
 import { OptionError } from '@keelson/core'
+import { drizzleSession } from '@keelson/core/drizzle'
 import { DrizzleHost } from './drizzle-host.ts'
-import { type DrizzleDatabase, drizzleSession } from './internals.ts'
+import type { DrizzleDatabase } from './internals.ts'
 
 /** A Drizzle database, or the handle of one of its transactions. */
 export interface AnyDatabase {

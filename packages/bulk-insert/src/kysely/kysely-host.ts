@@ -4,16 +4,15 @@ import {
   type BulkIngestCapable,
   bulkStatements,
   type BulkStatementsCapable,
-  engineSession,
-  type EngineSession,
+  dooming,
   type EngineTraits,
-  quoteIdentifier,
+  inSavepoint,
   type Steps,
   takeSteps,
   wait,
   worksBeside,
 } from '@keelson/core'
-import { instanceOf } from '@keelson/core/kysely'
+import { instanceOf, savepointCommands } from '@keelson/core/kysely'
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -24,7 +23,6 @@ import {
   type Transaction,
 } from 'kysely'
 import type { Copier, Host, HostSession } from '../host/host.ts'
-import { dooming, inSavepoint } from '../host/savepoint.ts'
 import { copyInOn } from './copy-in.ts'
 import { engineOf } from './engine-of.ts'
 
@@ -77,7 +75,6 @@ class KyselySession implements HostSession {
   readonly #executor: QueryExecutor
   readonly #traits: EngineTraits
   readonly #ambient: AmbientTransactions | undefined
-  readonly #session: EngineSession | undefined
   #copier: Promise<Copier | undefined> | undefined
   #savepoints = 0
 
@@ -96,14 +93,11 @@ class KyselySession implements HostSession {
     traits: EngineTraits,
     ambient: AmbientTransactions | undefined,
   ) {
-    const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable> & {
-      readonly [engineSession]?: EngineSession
-    }
+    const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable>
     this.#tx = tx
     this.#executor = tx.withoutPlugins().getExecutor()
     this.#traits = traits
     this.#ambient = ambient
-    this.#session = capable[engineSession]
     this.#connection = connection
     this.worksBeside = capable[worksBeside] === true
     this.bulkStatements = capable[bulkStatements]?.bind(connection)
@@ -139,22 +133,11 @@ class KyselySession implements HostSession {
       const run = (): Promise<R> => takeSteps(fn())
       return yield* wait(this.#ambient.transaction(this.#tx, run, 'savepoint'))
     }
-    const session = this.#session
     const name = `keelson_bulk_${++this.#savepoints}`
-    if (session?.savepoint !== undefined) {
-      return yield* inSavepoint(fn, {
-        create: () => session.savepoint!(name),
-        rollbackTo: () => session.rollbackToSavepoint!(name),
-        release: () => session.releaseSavepoint!(name),
-      })
-    }
-    const { create, rollbackTo, release } = this.#traits.savepoint!
-    const quoted = quoteIdentifier(name, this.#traits.engine)
-    return yield* inSavepoint(fn, {
-      create: () => this.run(`${create} ${quoted}`),
-      rollbackTo: () => this.run(`${rollbackTo} ${quoted}`),
-      release: () => this.run(`${release} ${quoted}`),
-    })
+    return yield* inSavepoint(
+      fn,
+      savepointCommands(this.#executor, this.#connection, this.#traits, name),
+    )
   }
 
   #send(

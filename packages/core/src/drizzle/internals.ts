@@ -35,6 +35,16 @@ export function sessionOf(database: unknown): unknown {
   return (database as { session?: unknown } | null | undefined)?.session
 }
 
+/**
+ * The session of a database or handle; undefined for anything else.
+ *
+ * @typeParam S what the caller uses of it
+ */
+export function drizzleSession<S extends { readonly dialect: object }>(db: unknown): S | undefined {
+  const session = sessionOf(db) as S | undefined
+  return typeof session?.dialect === 'object' ? session : undefined
+}
+
 /** The name of a session's class, which tells its driver and which bundlers do not change. */
 export function kindOf(session: object): string {
   const kind = (session.constructor as unknown as Record<symbol, unknown>)[drizzleOrm.entityKind]

@@ -1,6 +1,5 @@
-import { checkOptionNames, takeSteps } from '@keelson/core'
 import type { TableDefinition } from '../ir/table-definition.ts'
-import { type DiffOptions, planSchema } from '../plan/diff-schema.ts'
+import { type DiffOptions, runDiff } from '../plan/diff-schema.ts'
 import type { SchemaPlan } from '../plan/schema-plan.ts'
 import { type AnyDatabase, DrizzleHost } from './drizzle-host.ts'
 
@@ -17,6 +16,7 @@ import { type AnyDatabase, DrizzleHost } from './drizzle-host.ts'
  * @returns a plan for `applyPlan()`, as plain data; without steps where nothing is to be done
  * @throws {UnsupportedChangeError} for a change that no steps can make without risk to the values
  * @throws {KeelsonError} for definitions that mean nothing, or that the engine cannot have
+ * @throws {UnsupportedByEngineError} on MySQL, whose tables are not read: there are `generateSchema()` and `migrateSafely()`
  *
  * @example
  * const plan = await diffSchema(db, [users])
@@ -25,9 +25,7 @@ import { type AnyDatabase, DrizzleHost } from './drizzle-host.ts'
 export async function diffSchema(
   db: AnyDatabase,
   tables: readonly TableDefinition[],
-  options: DiffOptions = {},
+  options?: DiffOptions,
 ): Promise<SchemaPlan> {
-  checkOptionNames('diffSchema()', options, ['concurrently'])
-  const host = new DrizzleHost(db, 'diffSchema()')
-  return takeSteps(planSchema(host, host, tables, options))
+  return runDiff(new DrizzleHost(db, 'diffSchema()'), tables, options)
 }

@@ -1,6 +1,7 @@
 import {
   type AmbientTransactions,
   ambientTransactions,
+  dooming,
   type EngineName,
   type EngineTraits,
   engineTraits,
@@ -12,17 +13,12 @@ import {
   takeStepsNow,
   wait,
 } from '@keelson/core'
-import { engineNameOfDatabase, kindOf, rowsOf } from '@keelson/core/drizzle'
-import type { Host, HostSession, Row } from '../host/host.ts'
+import { drizzleSession, engineNameOfDatabase, kindOf } from '@keelson/core/drizzle'
+import type { Host, HostSession, PinnedHost, Row } from '../host/host.ts'
 import { withoutForeignKeys } from '../host/without-foreign-keys.ts'
-import {
-  checkInternals,
-  type DrizzleDatabase,
-  drizzleSession,
-  type DrizzleSession,
-  type Prepared,
-} from './internals.ts'
-import { ownConnection } from './own-connection.ts'
+import { checkInternals, type DrizzleDatabase, type DrizzleSession } from './internals.ts'
+import { hasOneConnection, ownConnection } from './own-connection.ts'
+import { sessionOn } from './session-on.ts'
 
 /** A Drizzle database, or the handle of one of its transactions. */
 export interface AnyDatabase {
@@ -41,7 +37,7 @@ export class DrizzleHost implements Host {
 
   /** @throws {OptionError} for anything that drizzle() has not returned */
   constructor(db: AnyDatabase, where: string) {
-    const session = drizzleSession(db)
+    const session = drizzleSession<DrizzleSession>(db)
     const engine = engineNameOfDatabase(db)
     if (session === undefined || engine === undefined) {
       throw new OptionError(
@@ -87,7 +83,7 @@ export class DrizzleHost implements Host {
       const inside = hasSavepoints ? 'savepoint' : 'part'
       return yield* wait(ambient.transaction(this.#db, run as () => Promise<R>, inside))
     }
-    if (this.isInTransaction && !hasSavepoints) return yield* wait(run(this.#db))
+    if (this.isInTransaction && !hasSavepoints) return yield* dooming(this, () => fn(this))
     return yield* wait(this.#db.transaction(run, this.#config) as Later<R>)
   }
 
@@ -102,14 +98,14 @@ export class DrizzleHost implements Host {
     return result
   }
 
-  *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {
-    // They have one connection that writes, whoever asks.
-    if (this.engine === 'sqlite' || this.engine === 'duckdb') return yield* fn(this)
+  *onConnection<R>(fn: (pinned: PinnedHost) => Steps<R>): Steps<R> {
+    // Those of SQLite and DuckDB have one connection that writes, whoever asks.
+    if (this.engine !== 'postgresql' || hasOneConnection(this.#db.session)) return yield* fn(this)
     return yield* wait(this.#onOwnConnection(fn))
   }
 
-  async #onOwnConnection<R>(fn: (host: Host) => Steps<R>): Promise<R> {
-    const own = await ownConnection(this.#db)
+  async #onOwnConnection<R>(fn: (pinned: PinnedHost) => Steps<R>): Promise<R> {
+    const own = await ownConnection(this.#db.session, this.identity)
     if (own === undefined) {
       throw new KeelsonError(
         'NO_OWN_CONNECTION',
@@ -118,14 +114,10 @@ export class DrizzleHost implements Host {
       )
     }
     try {
-      return await takeSteps(fn(new DrizzleHost(own.db, this.#where)))
+      return await takeSteps(fn(own))
     } finally {
       await own.release()
     }
-  }
-
-  outside<R>(fn: () => R): R {
-    return this.#ambient === undefined ? fn() : this.#ambient.leave(fn)
   }
 
   /** SQLite takes the lock when it begins: one that reads first and writes later can fail at once. */
@@ -140,24 +132,5 @@ export class DrizzleHost implements Host {
       `${this.#where}: better-sqlite3 under Drizzle is synchronous, so that a transaction cannot wait. ` +
         'Use @keelson/sqlite. Nothing was written.',
     )
-  }
-}
-
-/** Statements on a session of Drizzle's. */
-export function sessionOn(session: DrizzleSession, engine: EngineName): HostSession {
-  const prepare = (sql: string, params: readonly unknown[], method: 'all' | 'run'): Prepared =>
-    engine === 'sqlite'
-      ? session.prepareQuery({ sql, params }, undefined, method, false)
-      : session.prepareQuery({ sql, params }, undefined, undefined, false)
-  return {
-    query: (sql, params = []) => {
-      const prepared = prepare(sql, params, 'all')
-      const found = prepared.all === undefined ? prepared.execute() : prepared.all()
-      return found instanceof Promise ? found.then(rowsOf) : rowsOf(found)
-    },
-    run: (sql, params = []) => {
-      const prepared = prepare(sql, params, 'run')
-      return prepared.run === undefined ? prepared.execute() : prepared.run()
-    },
   }
 }

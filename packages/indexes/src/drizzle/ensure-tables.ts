@@ -1,8 +1,8 @@
+import { drizzleSession } from '@keelson/core/drizzle'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { areEnsured } from '../plan/ensure/ensured-tables.ts'
 import { type EnsureOptions, runEnsure } from '../plan/ensure/run-ensure.ts'
 import { type AnyDatabase, DrizzleHost } from './drizzle-host.ts'
-import { drizzleSession } from './internals.ts'
 
 /**
  * Creates what is missing of tables, columns and indexes. Made to be called before each use: what is known to be there is

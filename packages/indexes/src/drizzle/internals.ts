@@ -1,7 +1,7 @@
 /**
  * All that this package uses of Drizzle without finding it in Drizzle's published types, and the checks that it is there.
  */
-import { checkFound, checkVersion, sessionOf } from '@keelson/core/drizzle'
+import { checkFound, checkVersion } from '@keelson/core/drizzle'
 
 const feature = '@keelson/indexes/drizzle'
 
@@ -38,12 +38,6 @@ export interface DrizzleDatabase {
   transaction(fn: (tx: DrizzleDatabase) => unknown, config?: object): unknown
   /** Of handles: undoes the transaction. */
   rollback?(): never
-}
-
-/** The session of a database or handle; undefined for anything else. */
-export function drizzleSession(db: unknown): DrizzleSession | undefined {
-  const session = sessionOf(db) as DrizzleSession | undefined
-  return typeof session?.dialect === 'object' ? session : undefined
 }
 
 /** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */

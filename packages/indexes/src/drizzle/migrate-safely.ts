@@ -2,7 +2,9 @@ import { Holder } from '@keelson/core'
 import {
   type CommonMigrateOptions,
   checkHistoryName,
+  migrateOptions,
   normaliseMigrateOptions,
+  repairOptions,
 } from '../migrate/options.ts'
 import { type MigrationRepair, repair } from '../migrate/repair-migration.ts'
 import type { MigrationReport } from '../migrate/report.ts'
@@ -52,7 +54,7 @@ export async function migrateSafely(
   db: AnyDatabase,
   options: MigrateOptions,
 ): Promise<MigrationReport> {
-  return runMigrations(jobOf('migrateSafely()', db, options))
+  return runMigrations(jobOf('migrateSafely()', db, options, migrateOptions))
 }
 
 /** Which migration, and what it is. */
@@ -79,12 +81,17 @@ export interface RepairOptions extends Pick<
  */
 export async function repairMigration(db: AnyDatabase, options: RepairOptions): Promise<void> {
   const { name, as, ...rest } = options
-  return repair(jobOf('repairMigration()', db, rest), name, as)
+  return repair(jobOf('repairMigration()', db, rest, repairOptions), name, as)
 }
 
-function jobOf(where: string, db: AnyDatabase, options: MigrateOptions): MigrationJob {
+function jobOf(
+  where: string,
+  db: AnyDatabase,
+  options: MigrateOptions,
+  known: readonly string[],
+): MigrationJob {
   const holder = new Holder('migration')
-  const normal = normaliseMigrateOptions(where, options)
+  const normal = normaliseMigrateOptions(where, options, known)
   const host = new DrizzleMigrationHost(db, where)
   const { historyTable, historySchema } = options
   checkHistoryName(where, 'historyTable', historyTable, host.engine)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type EngineName, invalidOption, type Steps, wait } from '@keelson/core'
 import { checksumOf } from '../migrate/checksum.ts'
-import { MigrationRefusedError } from '../migrate/errors.ts'
+import { sourceError } from '../migrate/errors.ts'
 import type { Migration } from '../migrate/migration.ts'
 import { declaresNoTransaction, isBlank } from '../migrate/sql-text.ts'
 
@@ -40,7 +40,6 @@ export function readMigrationFolder(
     throw sourceError(
       `The migrations in ${resolve(folder)} are for ${dialect}, and the database is ${engine}. ` +
         `Generate them with \`dialect: '${dialects[engine][0]!}'\`.`,
-      [],
     )
   }
   const ordered = entries.toSorted((one, other) => one.when - other.when)
@@ -66,7 +65,8 @@ function readJournal(folder: string): {
     journal = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
     throw sourceError(
-      `Cannot read the journal ${path}: ${(error as Error).message}. Pass the folder that \`drizzle-kit generate\` writes to.`,
+      `Cannot read the journal ${path}: ${(error as Error).message}. Run \`drizzle-kit generate\`, or pass the folder that it writes to: ` +
+        'a relative one is taken from the directory in which the process was started. Nothing was migrated.',
       [],
       error,
     )
@@ -77,7 +77,6 @@ function readJournal(folder: string): {
   if (!Array.isArray(entries) || !entries.every(isEntry)) {
     throw sourceError(
       `The journal ${path} has no list of entries with \`tag\` and \`when\`. Generate it anew.`,
-      [],
     )
   }
   return { dialect: typeof dialect === 'string' ? dialect : undefined, entries }
@@ -111,17 +110,4 @@ function readMigration(folder: string, { tag, when }: JournalEntry): FolderMigra
       }
     },
   }
-}
-
-function sourceError(
-  message: string,
-  names: readonly string[],
-  cause?: unknown,
-): MigrationRefusedError {
-  return new MigrationRefusedError(
-    'MIGRATION_SOURCE',
-    message,
-    names,
-    cause === undefined ? undefined : { cause },
-  )
 }

@@ -12,6 +12,8 @@ export class DrizzleHistory implements History {
   readonly migratorLock = undefined
   readonly #engine: EngineName
   readonly #migrations: readonly FolderMigration[]
+  /** Each is hashed once, however often the history is read. */
+  readonly #hashes: ReadonlyMap<FolderMigration, ReadonlySet<string>>
 
   constructor(
     engine: EngineName,
@@ -21,6 +23,7 @@ export class DrizzleHistory implements History {
   ) {
     this.#engine = engine
     this.#migrations = migrations
+    this.#hashes = new Map(migrations.map((migration) => [migration, hashesOf(migration.content)]))
     this.table = table
     this.schema = schema ?? defaultSchemas[engine]
   }
@@ -36,22 +39,20 @@ export class DrizzleHistory implements History {
       when: Number(row['created_at']),
     }))
     const byTime = new Map(this.#migrations.map((migration) => [migration.when, migration]))
-    const taken = new Set(rows.map(({ when }) => byTime.get(when)?.name))
+    const taken = new Set(rows.map(({ when }) => byTime.get(when)))
     return rows.map(({ hash, when }) => {
       // One that was given another time has still been applied.
       const migration =
         byTime.get(when) ??
-        this.#migrations.find(
-          (each) => !taken.has(each.name) && hashesOf(each.content).includes(hash),
-        )
-      if (migration !== undefined) taken.add(migration.name)
+        this.#migrations.find((each) => !taken.has(each) && this.#hashes.get(each)!.has(hash))
+      if (migration !== undefined) taken.add(migration)
       return {
         name: migration?.name,
         label: `the migration of ${new Date(when).toISOString()}`,
         at: when,
         key: when,
         hash,
-        isEdited: migration !== undefined && !hashesOf(migration.content).includes(hash),
+        isEdited: migration !== undefined && !this.#hashes.get(migration)!.has(hash),
       }
     })
   }
@@ -95,7 +96,7 @@ const columns: Readonly<Record<EngineName, string>> = {
 }
 
 /** Git may have changed the ends of the lines. */
-function hashesOf(content: string): readonly string[] {
+function hashesOf(content: string): ReadonlySet<string> {
   const lines = content.replaceAll('\r\n', '\n')
-  return [sha256(content), sha256(lines), sha256(lines.replaceAll('\n', '\r\n'))]
+  return new Set([content, lines, lines.replaceAll('\n', '\r\n')].map(sha256))
 }

@@ -3,8 +3,10 @@ import { kindOf } from '@keelson/core/drizzle'
 import { engines } from '../migrate/engine/engines.ts'
 import { numberOf, restoring } from '../migrate/engine/sqlite-settings.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from '../migrate/migration-host.ts'
-import { type AnyDatabase, DrizzleHost, sessionOn } from './drizzle-host.ts'
+import { type AnyDatabase, DrizzleHost } from './drizzle-host.ts'
 import type { DrizzleDatabase, DrizzleSession, MigratingSession } from './internals.ts'
+import { hasOneConnection } from './own-connection.ts'
+import { sessionOn } from './session-on.ts'
 
 /** See `MigrationHost`. */
 export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
@@ -88,14 +90,9 @@ export class DrizzleMigrationHost extends DrizzleHost implements MigrationHost {
   /** Whether statements on `db` all run on one connection; else a transaction keeps another one. */
   #hasOneConnection(): boolean {
     if (this.engine !== 'postgresql') return true
-    const { client } = this.#db.session
-    const pool = client as
-      | { readonly options?: { readonly max?: unknown }; readonly totalCount?: unknown }
-      | undefined
-    const kind = kindOf(this.#db.session)
-    if (kind === 'PgliteSession') return true
-    if (kind === 'NodePgSession' && pool?.totalCount === undefined) return true
-    return pool?.options?.max === 1
+    const { session } = this.#db
+    const pool = session.client as { readonly options?: { readonly max?: unknown } } | undefined
+    return hasOneConnection(session) || pool?.options?.max === 1
   }
 
   #migrationSession(session: DrizzleSession): MigrationSession {

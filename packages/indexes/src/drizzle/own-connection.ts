@@ -1,58 +1,138 @@
-import type { DrizzleDatabase, DrizzleSession } from './internals.ts'
+import {
+  attachSuppressed,
+  type EngineName,
+  type EngineTraits,
+  engineTraits,
+  inSavepoint,
+  type Later,
+  type Steps,
+  wait,
+} from '@keelson/core'
+import { kindOf } from '@keelson/core/drizzle'
+import type { HostSession, PinnedHost, Row } from '../host/host.ts'
+import type { DrizzleSession } from './internals.ts'
+import { sessionOn } from './session-on.ts'
 
-/** A database on a connection of its own. */
-export interface OwnConnection {
-  readonly db: DrizzleDatabase
-  release(): unknown
+/** Sessions of Drizzle's for PostgreSQL that are over one connection, unless they were given a pool. */
+const onOneConnection: ReadonlySet<string> = new Set([
+  'NodePgSession',
+  'NeonSession',
+  'PgliteSession',
+  'VercelPgSession',
+])
+
+/** Whether whatever a session of PostgreSQL sends runs on the same connection. */
+export function hasOneConnection(session: DrizzleSession): boolean {
+  return onOneConnection.has(kindOf(session)) && poolOf(session)?.totalCount === undefined
 }
 
 /**
- * Takes a connection out of the pool that a session stands on.
+ * Takes a connection out of the pool that a session of PostgreSQL stands on.
  *
- * @returns the database itself where its driver has but one connection; undefined for a driver that gives out none
+ * @returns undefined for a driver that gives out none
  */
-export async function ownConnection(db: DrizzleDatabase): Promise<OwnConnection | undefined> {
-  const { session } = db
-  const client = session.client as Partial<Pools> | undefined
-  if (client?.reserve !== undefined) {
-    const connection = await client.reserve()
-    return { db: onConnection(db, connection), release: () => connection.release() }
-  }
-  // Of mysql2, whose pool also has `query`; then pg, whose client has `connect`, but no count of connections.
-  if (client?.getConnection !== undefined) {
-    const connection = await client.getConnection()
-    return { db: onConnection(db, connection), release: () => connection.release() }
-  }
-  if (client?.connect !== undefined && client.totalCount !== undefined) {
-    const connection = await client.connect()
-    return { db: onConnection(db, connection), release: () => connection.release() }
-  }
-  return isServerless(session) ? undefined : { db, release: () => {} }
+export async function ownConnection(
+  session: DrizzleSession,
+  identity: object,
+): Promise<OwnConnection | undefined> {
+  const pool = poolOf(session)
+  const connection =
+    pool?.reserve !== undefined
+      ? await pool.reserve()
+      : pool?.totalCount !== undefined
+        ? await pool.connect?.()
+        : undefined
+  return connection && new OwnConnection(session, connection, identity)
 }
 
-interface Released {
-  release(): unknown
-}
-
-/** What the pools of postgres.js, mysql2 and pg are known by. */
+/** What the pools of postgres.js and pg are known by. */
 interface Pools {
-  reserve(): Promise<Released>
-  getConnection(): Promise<Released>
-  connect(): Promise<Released>
+  reserve(): Promise<Connection>
+  connect(): Promise<Connection>
   readonly totalCount: number
 }
 
-/** Each statement is a request of its own. */
-function isServerless(session: DrizzleSession): boolean {
-  return /http|proxy|DataApi|D1/i.test(session.constructor.name)
+interface Connection {
+  /** @param destroy of pg: whether nobody is to have it any more */
+  release(destroy?: boolean): unknown
 }
 
-function onConnection(db: DrizzleDatabase, connection: object): DrizzleDatabase {
-  const { session } = db
-  const Session = session.constructor as SessionClass
-  const own = new Session(connection, session.dialect, session.schema, session.options)
-  // Its methods take the session from `this`.
-  return Object.create(db, { session: { value: own } }) as DrizzleDatabase
+function poolOf(session: DrizzleSession): Partial<Pools> | undefined {
+  return session.client as Partial<Pools> | undefined
+}
+
+/**
+ * A connection out of a pool. Its transactions are begun and ended by statements: `transaction()` of a Drizzle database takes a
+ * connection of its own, and that of a session is not there on a reserved connection of postgres.js.
+ */
+export class OwnConnection implements PinnedHost {
+  readonly engine: EngineName = 'postgresql'
+  readonly traits: EngineTraits = engineTraits.postgresql
+  readonly identity: object
+  readonly #connection: Connection
+  readonly #session: HostSession
+  #depth = 0
+  #isBroken = false
+
+  constructor(session: DrizzleSession, connection: Connection, identity: object) {
+    const Session = session.constructor as SessionClass
+    const own = new Session(connection, session.dialect, session.schema, session.options)
+    this.identity = identity
+    this.#connection = connection
+    this.#session = sessionOn(own, this.engine)
+  }
+
+  get isInTransaction(): boolean {
+    return this.#depth > 0
+  }
+
+  query(sql: string, parameters: readonly unknown[] = []): Later<readonly Row[]> {
+    return this.#session.query(sql, parameters)
+  }
+
+  run(sql: string, parameters: readonly unknown[] = []): Later<unknown> {
+    return this.#session.run(sql, parameters)
+  }
+
+  *atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
+    const isOutermost = this.#depth === 0
+    const work = (): Steps<R> => fn(this.#session)
+    this.#depth++
+    try {
+      return yield* isOutermost
+        ? this.#inTransaction(work)
+        : inSavepoint(work, {
+            create: () => this.run('savepoint keelson_schema'),
+            rollbackTo: () => this.run('rollback to savepoint keelson_schema'),
+            release: () => this.run('release savepoint keelson_schema'),
+          })
+    } finally {
+      this.#depth--
+    }
+  }
+
+  *#inTransaction<R>(work: () => Steps<R>): Steps<R> {
+    let result: R
+    try {
+      yield* wait(this.run('begin'))
+      result = yield* work()
+      yield* wait(this.run('commit'))
+    } catch (error) {
+      try {
+        yield* wait(this.run('rollback'))
+      } catch (later) {
+        // Nobody else is to find a transaction on it.
+        this.#isBroken = true
+        attachSuppressed(error, later)
+      }
+      throw error
+    }
+    return result
+  }
+
+  async release(): Promise<void> {
+    await this.#connection.release(this.#isBroken)
+  }
 }
 
 type SessionClass = new (

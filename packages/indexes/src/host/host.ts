@@ -4,23 +4,11 @@ import type { EngineName, EngineTraits, Later, Steps } from '@keelson/core'
 export type Row = Readonly<Record<string, unknown>>
 
 /** What this package needs of an ORM's database. Its own statements run where those on plain `db` would. */
-export interface Host extends HostSession {
-  readonly engine: EngineName
-  readonly traits: EngineTraits
-  /** The same object for each handle of one database: what is cached for it, is by this. */
-  readonly identity: object
-  readonly isInTransaction: boolean
-  /** Whether its driver answers at once, so that nothing can be awaited in a transaction: take steps at once then. */
-  readonly isSynchronous: boolean
+export interface Host extends PinnedHost {
   /**
-   * Runs steps in a transaction: all or nothing. On SQLite it takes the write lock when it begins where the driver can.
-   * Inside an open transaction it is a savepoint of that, or a part of it where the engine has none.
-   */
-  atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
-  /**
-   * The same while SQLite enforces no foreign keys, which it cannot be told in a transaction: to rebuild a table would delete the
-   * rows that refer to it otherwise. Whether rows refer to none at the end is for the steps to look at. SQLite alone, and outside of
-   * transactions.
+   * Runs steps in a transaction while SQLite enforces no foreign keys, which it cannot be told in a transaction: to rebuild a table
+   * would delete the rows that refer to it otherwise. Whether rows refer to none at the end is for the steps to look at. SQLite
+   * alone, and outside of transactions.
    *
    * @throws {KeelsonError} `FOREIGN_KEYS_ENFORCED` for a driver whose transactions are on another connection
    */
@@ -32,9 +20,22 @@ export interface Host extends HostSession {
    *
    * @throws {KeelsonError} `NO_OWN_CONNECTION` for a driver that gives out none
    */
-  onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R>
-  /** Runs `fn` so that its statements join no transaction that is open around the call. */
-  outside<R>(fn: () => R): R
+  onConnection<R>(fn: (pinned: PinnedHost) => Steps<R>): Steps<R>
+}
+
+/** A database, or one connection of it. */
+export interface PinnedHost extends HostSession {
+  readonly engine: EngineName
+  readonly traits: EngineTraits
+  /** The same object for each handle of one database: what is cached for it, is by this. */
+  readonly identity: object
+  readonly isInTransaction: boolean
+  /**
+   * Runs steps in a transaction: all or nothing. On SQLite it takes the write lock when it begins where the driver can.
+   * Inside an open transaction it is a savepoint of that. Where the engine has none it is a part of it, and one that fails
+   * leaves nothing of the transaction to be committed.
+   */
+  atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R>
 }
 
 /** What runs statements one after the other. */

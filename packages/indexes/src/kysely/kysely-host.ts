@@ -2,29 +2,30 @@ import {
   type AmbientTransactions,
   type EngineName,
   type EngineTraits,
+  dooming,
   engineTraits,
+  inSavepoint,
   OptionError,
   type Steps,
   takeSteps,
   wait,
 } from '@keelson/core'
 import {
-  acquireMigrationLock,
   engineNameOfAdapter,
   instanceOf,
   migrationLock,
-  releaseMigrationLock,
+  savepointCommands,
 } from '@keelson/core/kysely'
 import { CompiledQuery, type Kysely } from 'kysely'
-import type { Host, HostSession, Row } from '../host/host.ts'
+import type { Host, HostSession, PinnedHost, Row } from '../host/host.ts'
 import { withoutForeignKeys } from '../host/without-foreign-keys.ts'
+import { underMigrationLock } from './under-migration-lock.ts'
 
 /** See `Host`. */
 export class KyselyHost implements Host {
   readonly engine: EngineName
   readonly traits: EngineTraits
   readonly identity: object
-  readonly isSynchronous = false
   readonly #db: Kysely<any>
   readonly #where: string
   readonly #ambient: AmbientTransactions | undefined
@@ -63,36 +64,40 @@ export class KyselyHost implements Host {
 
   *atomically<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
     const run = (tx: unknown): Promise<R> => takeSteps(fn(sessionOn(tx as Kysely<any>)))
-    const hasSavepoints = this.traits.savepoint !== undefined
     if (this.#ambient !== undefined) {
-      const inside = hasSavepoints ? 'savepoint' : 'part'
+      const inside = this.traits.savepoint === undefined ? 'part' : 'savepoint'
       return yield* wait(this.#ambient.transaction(this.#db, run, inside))
     }
-    return yield* wait(this.#db.isTransaction ? run(this.#db) : this.#db.transaction().execute(run))
+    if (!this.#db.isTransaction) return yield* wait(this.#db.transaction().execute(run))
+    return yield* this.#nested(fn)
+  }
+
+  /** In a transaction that the caller has begun with Kysely itself. */
+  *#nested<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
+    const session = sessionOn(this.#db)
+    const work = (): Steps<R> => fn(session)
+    if (this.traits.savepoint === undefined) return yield* dooming(session, work)
+    const executor = this.#db.withoutPlugins().getExecutor()
+    const connection = yield* wait(executor.provideConnection(async (found) => found))
+    return yield* inSavepoint(
+      work,
+      savepointCommands(executor, connection, this.traits, 'keelson_schema'),
+    )
   }
 
   *atomicallyWithoutForeignKeys<R>(fn: (session: HostSession) => Steps<R>): Steps<R> {
     const on = async (db: Kysely<any>): Promise<R> => {
       const host = new KyselyHost(db, this.#where)
-      if (!(await suspendsForeignKeys(db)))
-        return takeSteps(withoutForeignKeys(host, this.#where, fn))
-      await acquireMigrationLock(db)
-      try {
-        return await takeSteps(host.atomically(fn))
-      } finally {
-        await releaseMigrationLock(db)
-      }
+      if (await suspendsForeignKeys(db))
+        return underMigrationLock(db, () => takeSteps(host.atomically(fn)))
+      return takeSteps(withoutForeignKeys(host, this.#where, fn))
     }
     return yield* wait(this.#db.connection().execute(on))
   }
 
-  *onConnection<R>(fn: (host: Host) => Steps<R>): Steps<R> {
+  *onConnection<R>(fn: (pinned: PinnedHost) => Steps<R>): Steps<R> {
     const on = (db: Kysely<any>): Promise<R> => takeSteps(fn(new KyselyHost(db, this.#where)))
     return yield* wait(this.#db.connection().execute(on))
-  }
-
-  outside<R>(fn: () => R): R {
-    return this.#ambient === undefined ? fn() : this.#ambient.leave(fn)
   }
 }
 

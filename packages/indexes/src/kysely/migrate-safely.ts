@@ -3,7 +3,9 @@ import type { Kysely } from 'kysely'
 import {
   type CommonMigrateOptions,
   checkHistoryName,
+  migrateOptions,
   normaliseMigrateOptions,
+  repairOptions,
 } from '../migrate/options.ts'
 import { type MigrationRepair, repair } from '../migrate/repair-migration.ts'
 import type { MigrationReport } from '../migrate/report.ts'
@@ -51,7 +53,7 @@ export async function migrateSafely(
   db: Kysely<any>,
   options: MigrateOptions,
 ): Promise<MigrationReport> {
-  return runMigrations(await jobOf('migrateSafely()', db, options))
+  return runMigrations(await jobOf('migrateSafely()', db, options, migrateOptions))
 }
 
 /** Which migration, and what it is. */
@@ -78,16 +80,17 @@ export interface RepairOptions extends Pick<
  */
 export async function repairMigration(db: Kysely<any>, options: RepairOptions): Promise<void> {
   const { name, as, ...rest } = options
-  return repair(await jobOf('repairMigration()', db, rest), name, as)
+  return repair(await jobOf('repairMigration()', db, rest, repairOptions), name, as)
 }
 
 async function jobOf(
   where: string,
   db: Kysely<any>,
   options: MigrateOptions,
+  known: readonly string[],
 ): Promise<MigrationJob> {
   const holder = new Holder('migration')
-  const normal = normaliseMigrateOptions(where, options)
+  const normal = normaliseMigrateOptions(where, options, known)
   const host = new KyselyMigrationHost(db, where)
   const { historyTable, historySchema } = options
   checkHistoryName(where, 'historyTable', historyTable, host.engine)

@@ -1,5 +1,4 @@
 import {
-  attachSuppressed,
   type EngineName,
   engineOfAdapter,
   type EngineSession,
@@ -13,9 +12,11 @@ import { engines } from '../migrate/engine/engines.ts'
 import { numberOf, restoring } from '../migrate/engine/sqlite-settings.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from '../migrate/migration-host.ts'
 import { KyselyHost, sessionOn } from './kysely-host.ts'
+import { underMigrationLock } from './under-migration-lock.ts'
 
 /** See `MigrationHost`. */
 export class KyselyMigrationHost extends KyselyHost implements MigrationHost {
+  readonly isSynchronous = false
   readonly #db: Kysely<any>
 
   constructor(db: Kysely<any>, where: string) {
@@ -65,30 +66,17 @@ export class KyselyMigrationHost extends KyselyHost implements MigrationHost {
   }
 
   #locked<R>(waiting: Set<EngineSession>, fn: (db: Kysely<any>) => Promise<R>): Promise<R> {
-    const { adapter } = this.#db.getExecutor()
     return this.#db.connection().execute(async (db) => {
       const session = await sessionOf(db)
       if (session !== undefined) waiting.add(session)
-      let failure: { readonly error: unknown } | undefined
       try {
-        await adapter.acquireMigrationLock(db, lockOptions)
-        return await fn(db)
-      } catch (error) {
-        failure = { error }
-        throw error
+        return await underMigrationLock(db, () => fn(db))
       } finally {
         if (session !== undefined) waiting.delete(session)
-        await adapter.releaseMigrationLock(db, lockOptions).catch((error: unknown) => {
-          if (failure === undefined) throw error
-          attachSuppressed(failure.error, error)
-        })
       }
     })
   }
 }
-
-/** What the Migrator gives to an adapter; ours need none of it. */
-const lockOptions = { lockTable: 'kysely_migration_lock', lockRowId: 'migration_lock' }
 
 function inTransaction<R>(
   db: Kysely<any>,

@@ -10,7 +10,7 @@ import type {
   QueryResult,
 } from 'kysely'
 import { checksumOf } from '../migrate/checksum.ts'
-import { MigrationRefusedError } from '../migrate/errors.ts'
+import { sourceError } from '../migrate/errors.ts'
 import type { Migration } from '../migrate/migration.ts'
 import type { MigrationSession } from '../migrate/migration-host.ts'
 import type { Direction } from '../migrate/report.ts'
@@ -67,7 +67,8 @@ export async function readSource(
 async function readFolder(folder: string): Promise<readonly Migration[]> {
   const files = await readdir(folder).catch((error: unknown) => {
     throw sourceError(
-      `Cannot read the folder of migrations ${resolve(folder)}: ${(error as Error).message}.`,
+      `Cannot read the folder of migrations ${resolve(folder)}: ${(error as Error).message}. Create it, or pass the folder that ` +
+        'has them: a relative one is taken from the directory in which the process was started. Nothing was migrated.',
       [],
       error,
     )
@@ -184,19 +185,6 @@ function sourceOf(migration: SafeMigration): string | undefined {
   return texts.some((text) => /\{\s*\[native code\]\s*\}$/.test(text))
     ? undefined
     : texts.join('\n')
-}
-
-function sourceError(
-  message: string,
-  names: readonly string[],
-  cause?: unknown,
-): MigrationRefusedError {
-  return new MigrationRefusedError(
-    'MIGRATION_SOURCE',
-    message,
-    names,
-    cause === undefined ? undefined : { cause },
-  )
 }
 
 /** As Kysely's Migrator has them. */

@@ -32,6 +32,19 @@ export class MigrationRefusedError extends KeelsonError {
   }
 }
 
+export function sourceError(
+  message: string,
+  migrations: readonly string[] = [],
+  cause?: unknown,
+): MigrationRefusedError {
+  return new MigrationRefusedError(
+    'MIGRATION_SOURCE',
+    message,
+    migrations,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
 /** A migration failed; `cause` is the error of the engine or of the migration's own code. */
 export class MigrationFailedError extends KeelsonError {
   declare readonly code: 'MIGRATION_FAILED'

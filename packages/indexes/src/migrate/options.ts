@@ -1,4 +1,5 @@
 import { checkIdentifier, checkOptionNames, type EngineName, invalidOption } from '@keelson/core'
+import { checkLockTimeout } from '../host/check-lock-timeout.ts'
 import type { MigrationEvent } from './report.ts'
 
 /** Options of `migrateSafely()` that do not depend on the ORM. */
@@ -34,7 +35,8 @@ export interface NormalMigrateOptions extends CommonMigrateOptions {
   readonly lockTimeoutMs: number
 }
 
-const known = [
+/** Those of `migrateSafely()`. */
+export const migrateOptions: readonly string[] = [
   'migrations',
   'historyTable',
   'historySchema',
@@ -48,10 +50,22 @@ const known = [
   'onProgress',
 ]
 
-/** @throws {OptionError} for an option that nobody reads, or of an impossible value */
+/** Those of `repairMigration()`, besides what it repairs. */
+export const repairOptions: readonly string[] = [
+  'migrations',
+  'historyTable',
+  'historySchema',
+  'lockTimeoutMs',
+]
+
+/**
+ * @param known the names of the options that are read
+ * @throws {OptionError} for an option that nobody reads, or of an impossible value
+ */
 export function normaliseMigrateOptions(
   where: string,
   given: CommonMigrateOptions,
+  known: readonly string[],
 ): NormalMigrateOptions {
   checkOptionNames(where, given, known)
   const { to, down, allowOutOfOrder, allowDataLoss, backup, dryRun, onProgress } = given
@@ -67,9 +81,7 @@ export function normaliseMigrateOptions(
     checkType(where, 'allowDataLoss', allowDataLoss, 'boolean', 'true, false or names of tables')
   }
   if (backup === '') invalidOption(where, 'backup', backup, 'the path of a file')
-  if (!(lockTimeoutMs >= 0 && lockTimeoutMs <= 0x7fffffff)) {
-    invalidOption(where, 'lockTimeoutMs', lockTimeoutMs, 'milliseconds from 0 to 2,147,483,647')
-  }
+  checkLockTimeout(where, lockTimeoutMs)
   const isTarget = typeof down === 'object' && down !== null && typeof down.to === 'string'
   if (down !== undefined && down !== 'last' && down !== 'all' && !isTarget) {
     invalidOption(where, 'down', down, "'last', 'all' or { to: name }")

@@ -9,18 +9,18 @@ import {
   takeSteps,
 } from '@keelson/core'
 import { backUp } from '../backup/back-up.ts'
+import { addedViolations, type Violations } from '../host/foreign-key-violations.ts'
+import { processTurns, type Turn } from '../host/process-turns.ts'
 import { ensuredTablesOf } from '../plan/ensure/ensured-tables.ts'
 import { engines } from './engine/engines.ts'
-import { added, type Violations } from './engine/sqlite-settings.ts'
 import { MigrationFailedError, MigrationLockError, MigrationRefusedError } from './errors.ts'
-import type { History } from './history.ts'
+import type { History, HistoryRow } from './history.ts'
 import { Ledger } from './ledger.ts'
 import { HeldElsewhere, lockError, MigrationLock, type Settings } from './migration-lock.ts'
 import type { MigrationHost, MigrationLine, MigrationSession } from './migration-host.ts'
 import type { Migration } from './migration.ts'
 import { mayStillRun } from './note-holder.ts'
 import type { NormalMigrateOptions } from './options.ts'
-import { turnOf } from './process-turn.ts'
 import type {
   Direction,
   MigrationBackup,
@@ -74,22 +74,19 @@ export async function withLine<R>(
   })
 }
 
-async function inTurn<R>(
+function inTurn<R>(
   database: string | object,
   holder: Holder,
   { lockTimeoutMs }: NormalMigrateOptions,
   fn: () => Promise<R>,
 ): Promise<R> {
-  const turn = turnOf(database)
-  if (!(await turn.take(holder, lockTimeoutMs))) {
-    throw lockError(lockTimeoutMs, turn.holder?.describe())
+  const turn: Turn = {
+    timeoutMs: lockTimeoutMs,
+    began: () => (holder.since = performance.now()),
+    describe: () => holder.describe(),
   }
-  holder.since = performance.now()
-  try {
-    return await fn()
-  } finally {
-    turn.pass()
-  }
+  const timedOut = (current: Turn): Error => lockError(lockTimeoutMs, current.describe?.())
+  return processTurns('migrations').run(database, turn, timedOut, fn)
 }
 
 async function fileOf(host: MigrationHost): Promise<string | undefined> {
@@ -123,6 +120,12 @@ interface Plan {
   readonly direction: Direction
   readonly run: readonly Migration[]
   readonly left: readonly Migration[]
+}
+
+/** What the lock keeps as it is: the rows of the history, and of which migrations there is a note. */
+interface Known {
+  readonly rows: readonly HistoryRow[]
+  readonly notes: { has(name: string): boolean }
 }
 
 /** Carries the result of a dry run out of the transaction that it undoes. */
@@ -285,30 +288,38 @@ class MigrationCall {
       refuseRowLoss(migration.name, tables, yield* engine.tableStates(session), sent, allowDataLoss)
     }
     refuseViolations(migration.name, violations, yield* violationsOf(settings, session), true)
-    yield* this.#remember(session, migration, direction)
+    yield* this.#remember(session, migration, direction, state)
     return true
   }
 
   async #loosely(migration: Migration, direction: Direction): Promise<boolean> {
-    const isNeeded = await this.#lock.transaction((session) =>
+    const marked = await this.#lock.transaction((session) =>
       this.#mark(session, migration, direction),
     )
-    if (!isNeeded) return false
+    if (marked === undefined) return false
     this.#begins(migration, direction)
     await this.#lock.loosely((session, settings) =>
       this.#looseSteps(session, settings, migration, direction),
     )
-    await this.#lock.transaction((session) => this.#remember(session, migration, direction))
+    await this.#lock.transaction((session) => this.#remember(session, migration, direction, marked))
     return true
   }
 
-  /** Notes that it begins, so that one that does not come to its end is found. */
-  *#mark(session: MigrationSession, migration: Migration, direction: Direction): Steps<boolean> {
+  /**
+   * Notes that it begins, so that one that does not come to its end is found.
+   *
+   * @returns what was found, with the note; undefined when there is nothing to do
+   */
+  *#mark(
+    session: MigrationSession,
+    migration: Migration,
+    direction: Direction,
+  ): Steps<Known | undefined> {
     const state = yield* this.#state(session)
-    if (isDone(state, migration, direction)) return false
+    if (isDone(state, migration, direction)) return undefined
     const mark = direction === 'up' ? 'applying' : 'undoing'
     yield* this.#ledger.note(session, migration, mark, state.notes.has(migration.name))
-    return true
+    return { rows: state.rows, notes: new Set([...state.notes.keys(), migration.name]) }
   }
 
   *#looseSteps(
@@ -342,13 +353,15 @@ class MigrationCall {
   }
 
   /** Its row of the history, and the note. */
-  *#remember(session: MigrationSession, migration: Migration, direction: Direction): Steps<void> {
-    const rows = yield* this.#ledger.rows(session)
+  *#remember(
+    session: MigrationSession,
+    migration: Migration,
+    direction: Direction,
+    { rows, notes }: Known,
+  ): Steps<void> {
     if (direction === 'up') {
-      const notes = yield* this.#ledger.notes(session)
       yield* this.#ledger.add(session, migration, rows)
-      const isKnown = notes.some(({ name }) => name === migration.name)
-      yield* this.#ledger.note(session, migration, 'applied', isKnown)
+      yield* this.#ledger.note(session, migration, 'applied', notes.has(migration.name))
       return
     }
     for (const row of rows)
@@ -483,9 +496,10 @@ function planOf(
   if (to === undefined) return { direction: 'up', run: state.pending, left: [] }
   const last = migrations.findIndex(({ name }) => name === to)
   if (last === -1) throw unknownTarget(where, 'to', to)
-  const isWanted = (migration: Migration): boolean => migrations.indexOf(migration) <= last
-  const run = state.pending.filter(isWanted)
-  return { direction: 'up', run, left: state.pending.filter((migration) => !isWanted(migration)) }
+  const wanted = new Set(migrations.slice(0, last + 1))
+  const run = state.pending.filter((migration) => wanted.has(migration))
+  const left = state.pending.filter((migration) => !wanted.has(migration))
+  return { direction: 'up', run, left }
 }
 
 function downPlan(
@@ -534,7 +548,7 @@ function refuseViolations(
   after: Violations,
   isTransaction: boolean,
 ): void {
-  const found = added(before, after)
+  const found = addedViolations(before, after)
   if (found.length === 0) return
   throw new MigrationRefusedError(
     'MIGRATION_FOREIGN_KEYS',

@@ -108,7 +108,8 @@ function refuseOutOfOrder(
   applied: ReadonlyMap<string, unknown>,
 ): void {
   const last = migrations.findLastIndex(({ name }) => applied.has(name))
-  const early = pending.filter((migration) => migrations.indexOf(migration) < last)
+  const earlier = new Set(migrations.slice(0, Math.max(0, last)))
+  const early = pending.filter((migration) => earlier.has(migration))
   if (early.length === 0) return
   const names = early.map(({ name }) => name)
   throw new MigrationRefusedError(

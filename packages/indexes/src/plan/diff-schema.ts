@@ -1,5 +1,13 @@
 /** Over 300 lines, being one subject: one plan, in the order of its steps: what is created, altered, indexed and dropped, each before what needs it gone or there. */
-import { type EngineName, type Steps, wait } from '@keelson/core'
+import {
+  checkOptionNames,
+  type EngineName,
+  invalidOption,
+  quoteIdentifier,
+  type Steps,
+  takeSteps,
+  wait,
+} from '@keelson/core'
 import { UnsupportedChangeError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import type { IndexDefinition } from '../ir/index-definition.ts'
@@ -18,12 +26,11 @@ import {
 } from '../sql/print-table.ts'
 import { dialects } from '../sql/dialects.ts'
 import { tableNameSql } from '../sql/table-name.ts'
-import { quoteIdentifier } from '@keelson/core'
 import { alterTable } from './change/change.ts'
 import { withoutForeignKey } from './change/changed-table.ts'
 import { needsColumn } from './change/columns-of.ts'
 import { duplicateCheck } from './change/prechecks.ts'
-import { concurrently } from './concurrently.ts'
+import { checkConcurrently, inNoTransaction } from './concurrently.ts'
 import { indexEstimate, lockingRisk } from './estimate.ts'
 import { partsOf, type TableModel } from './fingerprint.ts'
 import { tableKey } from '../ir/table-key.ts'
@@ -31,6 +38,7 @@ import { readLiveTables } from './live-schema.ts'
 import { type LiveText, readLiveTexts } from './live-text.ts'
 import { inOrderOfReference } from '../ir/table-order.ts'
 import { PlanBuilder } from './plan-builder.ts'
+import { checkSchemaEngine, type SchemaEngine } from './schema-engine.ts'
 import type { SchemaPlan } from './schema-plan.ts'
 import { differenceOf, isAltered, type TableDifference } from './table-difference.ts'
 import { unchangedTables } from './unchanged-tables.ts'
@@ -43,17 +51,58 @@ export interface DiffOptions {
   readonly concurrently?: boolean | undefined
 }
 
+const where = 'diffSchema()'
+
 /** What a database needs for it to have the tables as they are defined. */
-export function* planSchema(
-  session: HostSession,
-  { engine, traits }: Pick<Host, 'engine' | 'traits'>,
+export async function runDiff(
+  host: Host,
   tables: readonly TableDefinition[],
   options: DiffOptions = {},
-): Steps<SchemaPlan> {
+): Promise<SchemaPlan> {
+  checkOptionNames(where, options, ['concurrently'])
+  const { concurrently = false } = options
+  if (typeof concurrently !== 'boolean')
+    invalidOption(where, 'concurrently', concurrently, 'true or false')
+  checkConcurrently(where, concurrently, host.engine)
+  const { plan, desired, refused, unmanaged } = await takeSteps(
+    planSteps(host, where, host.engine, tables),
+  )
+  return {
+    v: 1,
+    engine: plan.engine,
+    fingerprint: plan.fingerprint,
+    tables: desired.map(({ name, schema }) => ({ name, ...(schema !== undefined && { schema }) })),
+    steps: concurrently ? plan.steps.map(inNoTransaction) : plan.steps,
+    refused,
+    unmanaged,
+  }
+}
+
+/** What a comparison has found. */
+interface PlannedSteps {
+  readonly plan: PlanBuilder
+  /** The tables as the engine is to keep them. */
+  readonly desired: readonly TableDefinition[]
+  readonly refused: readonly Refusal[]
+  readonly unmanaged: readonly string[]
+}
+
+/**
+ * Compares what a database has with the definitions.
+ *
+ * @param where the function that was called, for messages
+ * @throws {UnsupportedByEngineError} for MySQL
+ */
+export function* planSteps(
+  session: HostSession,
+  where: string,
+  engine: EngineName,
+  tables: readonly TableDefinition[],
+): Steps<PlannedSteps> {
+  checkSchemaEngine(where, engine)
   const { desired, refused } = definedTables(tables, engine)
   const live = yield* liveTables(session, engine, desired)
-  const plan = new PlanBuilder(engine, traits.supportsTransactionalDdl, live)
-  const { fingerprint } = plan
+  const plan = new PlanBuilder(engine, live)
   const missing: TableDefinition[] = []
   const differences: TableDifference[] = []
   for (const table of desired) {
@@ -104,18 +153,13 @@ export function* planSchema(
         createIndex(table, index, texts.get(tableKey(before))?.rows ?? 0, plan)
     for (const difference of altered) dropIndexes(difference, texts, plan)
   }
-  const steps = options.concurrently === true ? plan.steps.map(concurrently) : plan.steps
-  const names = desired.map(({ name, schema }) => ({
-    name,
-    ...(schema !== undefined && { schema }),
-  }))
-  return { v: 1, engine, fingerprint, tables: names, steps, refused, unmanaged }
+  return { plan, desired, refused, unmanaged }
 }
 
 /** What the database has of the tables; the definition itself where that is, word for word, what was created. */
 function* liveTables(
   session: HostSession,
-  engine: EngineName,
+  engine: SchemaEngine,
   desired: readonly TableDefinition[],
 ): Steps<TableModel> {
   const unchanged = yield* unchangedTables(session, engine, desired)
@@ -249,9 +293,7 @@ function addForeignKey(table: TableDefinition, key: ForeignKeyDefinition, plan: 
       risk: 'locking',
       why: 'The definition asks for it.',
       sql: [`${at} add ${foreignKeySql(table, key, engine)}`],
-      down: [
-        `${at} drop ${engine === 'mysql' ? 'foreign key' : 'constraint'} ${quoteIdentifier(name, engine)}`,
-      ],
+      down: [`${at} drop constraint ${quoteIdentifier(name, engine)}`],
     },
     { ...withoutForeignKey(current, key), foreignKeys: [...current.foreignKeys, key] },
   )

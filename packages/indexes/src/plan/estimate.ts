@@ -1,8 +1,8 @@
-import type { EngineName } from '@keelson/core'
 import type { ColumnDefinition } from '../ir/column.ts'
 import type { Expression } from '../ir/expression.ts'
 import type { IndexDefinition } from '../ir/index-definition.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
+import type { SchemaEngine } from './schema-engine.ts'
 import type { Risk, StepEstimate } from './schema-plan.ts'
 
 /** What a row costs, as measured; a machine that is busy or whose disk is slow takes several times as long. */
@@ -21,11 +21,10 @@ interface RowCost {
  * SQLite: 1 million rows of 13 columns take 0.34 to 1.0 s for an index, 5 million rows 2.4 to 9 s. DuckDB: 5 million texts 6.4 s,
  * an index of numbers 17 bytes a row on disk. PostgreSQL: an index tuple has 8 bytes of its own and 4 for its place in the page.
  */
-const costs: Readonly<Record<EngineName, RowCost>> = {
+const costs: Readonly<Record<SchemaEngine, RowCost>> = {
   sqlite: { indexUs: 1, readUs: 0.1, writeUs: 3, entryBytes: 6 },
   duckdb: { indexUs: 1, readUs: 0.01, writeUs: 0.5, entryBytes: 10 },
   postgresql: { indexUs: 0.8, readUs: 0.1, writeUs: 3, entryBytes: 12 },
-  mysql: { indexUs: 1.5, readUs: 0.2, writeUs: 4, entryBytes: 14 },
 }
 
 /** What takes less than this is as good as done at once. */
@@ -35,7 +34,7 @@ export function indexEstimate(
   table: TableDefinition,
   index: IndexDefinition,
   rows: number,
-  engine: EngineName,
+  engine: SchemaEngine,
 ): StepEstimate {
   const { indexUs, entryBytes } = costs[engine]
   const widths = index.keys.map(({ expression }) => widthOf(expression, table))
@@ -44,7 +43,7 @@ export function indexEstimate(
 }
 
 /** Of a step that reads each row, such as one that checks a constraint. */
-export function readEstimate(rows: number, engine: EngineName): StepEstimate {
+export function readEstimate(rows: number, engine: SchemaEngine): StepEstimate {
   return estimate(rows, costs[engine].readUs, 0)
 }
 
@@ -52,7 +51,7 @@ export function readEstimate(rows: number, engine: EngineName): StepEstimate {
 export function writeEstimate(
   table: TableDefinition,
   rows: number,
-  engine: EngineName,
+  engine: SchemaEngine,
 ): StepEstimate {
   const { indexUs, writeUs } = costs[engine]
   const rowBytes = table.columns.reduce((sum, column) => sum + columnWidth(column), 8)

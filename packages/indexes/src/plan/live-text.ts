@@ -1,8 +1,9 @@
-import { type EngineName, type Steps, wait } from '@keelson/core'
+import { type Steps, wait } from '@keelson/core'
 import type { HostSession, Row } from '../host/host.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { tableKey } from '../ir/table-key.ts'
 import { namesBySchema } from './live-schema.ts'
+import type { SchemaEngine } from './schema-engine.ts'
 
 /** The statements by which a database shows what it has of a table: run again, they make exactly that. */
 export interface LiveText {
@@ -24,7 +25,7 @@ type LiveTextReader = (
 /** Reads the texts of tables, by their `tableKey()`. */
 export function* readLiveTexts(
   session: HostSession,
-  engine: EngineName,
+  engine: SchemaEngine,
   tables: readonly Pick<TableDefinition, 'schema' | 'name'>[],
 ): Steps<ReadonlyMap<string, LiveText>> {
   const texts = new Map<string, LiveText>()
@@ -36,7 +37,7 @@ export function* readLiveTexts(
   return texts
 }
 
-const readers: Readonly<Record<EngineName, LiveTextReader>> = {
+const readers: Readonly<Record<SchemaEngine, LiveTextReader>> = {
   *sqlite(session, tables, schema = 'main') {
     const rows = yield* wait(
       session.query(
@@ -103,16 +104,6 @@ const readers: Readonly<Record<EngineName, LiveTextReader>> = {
       texts.set(name, textOf(name, indexes, rowCount))
     }
     return texts
-  },
-
-  *mysql(session, tables) {
-    const counts = yield* wait(
-      session.query(
-        `select table_name as name, table_rows as n from information_schema.tables where table_schema = database()`,
-      ),
-    )
-    const found = new Map(counts.map((row) => [String(row['name']), Number(row['n'] ?? 0)]))
-    return new Map(tables.map((name) => [name, textOf(name, [], found.get(name) ?? 0)]))
   },
 }
 

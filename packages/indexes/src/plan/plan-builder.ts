@@ -1,7 +1,7 @@
-import type { EngineName } from '@keelson/core'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { Fingerprint, type TableModel } from './fingerprint.ts'
 import { tableKey } from '../ir/table-key.ts'
+import type { SchemaEngine } from './schema-engine.ts'
 import type { PlanStep } from './schema-plan.ts'
 
 /** A step without what the builder knows better. */
@@ -9,21 +9,22 @@ export type NewStep = Omit<PlanStep, 'after' | 'transactional' | 'table' | 'sche
 
 /** Collects the steps of a plan, and keeps book of what the tables have after each. */
 export class PlanBuilder {
-  readonly engine: EngineName
+  readonly engine: SchemaEngine
   readonly steps: PlanStep[] = []
-  readonly #transactional: boolean
+  readonly #live: TableModel
   readonly #model: Map<string, TableDefinition | undefined>
-  readonly #fingerprint: Fingerprint
+  /** There once it is asked for: nobody needs it of tables that are what they should be. */
+  #fingerprint: Fingerprint | undefined
 
-  constructor(engine: EngineName, isTransactional: boolean, live: TableModel) {
+  constructor(engine: SchemaEngine, live: TableModel) {
     this.engine = engine
-    this.#transactional = isTransactional
+    this.#live = live
     this.#model = new Map(live)
-    this.#fingerprint = new Fingerprint(live)
   }
 
+  /** Of the tables as they are, before the steps. */
   get fingerprint(): string {
-    return this.#fingerprint.text
+    return new Fingerprint(this.#live).text
   }
 
   /** What a table has after the steps so far. */
@@ -38,13 +39,14 @@ export class PlanBuilder {
     next: TableDefinition | undefined,
   ): void {
     const key = tableKey(table)
+    this.#fingerprint ??= new Fingerprint(this.#live)
     this.#fingerprint.replace(key, this.#model.get(key), next)
     this.#model.set(key, next)
     this.steps.push({
       ...step,
       table: table.name,
       ...(table.schema !== undefined && { schema: table.schema }),
-      transactional: this.#transactional,
+      transactional: true,
       after: this.#fingerprint.text,
     })
   }

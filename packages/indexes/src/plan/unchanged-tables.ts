@@ -1,8 +1,9 @@
-import { type EngineName, type Steps, wait } from '@keelson/core'
+import { type Steps, wait } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
 import type { TableDefinition } from '../ir/table-definition.ts'
 import { isGivenAsSql } from '../sql/given-as-sql.ts'
 import { createIndexSql, createTableSql } from '../sql/print-table.ts'
+import type { SchemaEngine } from './schema-engine.ts'
 
 /**
  * Those of the given tables that a database has word for word as they would be created. What their texts say is the definition,
@@ -12,7 +13,7 @@ import { createIndexSql, createTableSql } from '../sql/print-table.ts'
  */
 export function* unchangedTables(
   session: HostSession,
-  engine: EngineName,
+  engine: SchemaEngine,
   tables: readonly TableDefinition[],
 ): Steps<ReadonlySet<TableDefinition>> {
   const read = readers[engine]
@@ -54,7 +55,7 @@ type ReadTexts = (
 ) => Steps<ReadonlyMap<string, ReadonlySet<string>>>
 
 /** The texts of tables and of their indexes, by the table. DuckDB and PostgreSQL show their own words for what they have. */
-const readers: Readonly<Record<EngineName, ReadTexts | undefined>> = {
+const readers: Readonly<Record<SchemaEngine, ReadTexts | undefined>> = {
   *sqlite(session, tables) {
     const rows = yield* wait(
       session.query(
@@ -74,7 +75,6 @@ const readers: Readonly<Record<EngineName, ReadTexts | undefined>> = {
   },
   duckdb: undefined,
   postgresql: undefined,
-  mysql: undefined,
 }
 
 /** SQLite writes the words before the name itself: https://www.sqlite.org/schematab.html#interpretation_of_the_schema_table */

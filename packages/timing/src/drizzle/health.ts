@@ -1,7 +1,7 @@
 import { sessionLayer } from '@keelson/core/drizzle'
 import { checkHealth, notTimed } from '../health/check-health.ts'
 import type { HealthOptions, HealthReport } from '../health/health-report.ts'
-import { drizzleSession } from './internals.ts'
+import { checkedSession } from './internals.ts'
 import { layerName, TimingLayer } from './timing-layer.ts'
 import type { AnyDatabase } from './with-timing.ts'
 
@@ -15,7 +15,7 @@ import type { AnyDatabase } from './with-timing.ts'
  * const { ready, status, checks } = await health(db)
  */
 export async function health(db: AnyDatabase, options: HealthOptions = {}): Promise<HealthReport> {
-  const session = drizzleSession(db)
+  const session = checkedSession(db)
   const layer = session && sessionLayer(session, layerName)
   if (!(layer instanceof TimingLayer)) notTimed()
   return checkHealth(layer.recorder, layer.database, options)

@@ -7,10 +7,10 @@ import {
   callOriginal,
   checkFound,
   checkVersion,
+  drizzleSession,
   kindOf,
   type PatchableSession,
   rowsOf,
-  sessionOf,
 } from '@keelson/core/drizzle'
 import { entityKind } from 'drizzle-orm'
 import type { StatementSetting } from '../record/watched-database.ts'
@@ -43,9 +43,9 @@ export interface PreparedSql {
 }
 
 /** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */
-export function drizzleSession(db: unknown): DrizzleSession | undefined {
-  const session = sessionOf(db) as DrizzleSession | undefined
-  if (typeof session?.dialect !== 'object') return undefined
+export function checkedSession(db: unknown): DrizzleSession | undefined {
+  const session = drizzleSession<DrizzleSession>(db)
+  if (session === undefined) return undefined
   checkVersion(feature)
   const methods = session as unknown as Record<string, unknown>
   checkFound(feature, { 'session.prepareQuery()': typeof methods['prepareQuery'] === 'function' })

@@ -8,7 +8,7 @@ import {
 } from '../record/watched-database.ts'
 import { Timing } from '../timing.ts'
 import {
-  drizzleSession,
+  checkedSession,
   type DrizzleSession,
   sendLocally,
   sendRaw,
@@ -47,7 +47,7 @@ export function withTiming<Db extends AnyDatabase>(
 ): Db {
   const recorder = Timing.recorderOf(timing, 'withTiming()')
   const make = databaseFrom(recorder, 'withTiming()', 'drizzle', options)
-  const session = drizzleSession(db)
+  const session = checkedSession(db)
   if (session === undefined) {
     invalidOption(
       'withTiming()',

@@ -8,7 +8,6 @@ import {
   checkFound,
   checkVersion,
   type PatchableSession,
-  sessionOf,
 } from '@keelson/core/drizzle'
 import { type SQL, sql } from 'drizzle-orm'
 
@@ -66,12 +65,6 @@ export type HandleClass = new (...args: any[]) => DrizzleDatabase
 
 /** How the handles of an engine are constructed. */
 export type HandleKind = 'pg' | 'mysql' | 'sqlite' | 'sqlite-sync'
-
-/** The session of a database or handle. */
-export function drizzleSession(db: unknown): DrizzleSession | undefined {
-  const session = sessionOf(db) as DrizzleSession | undefined
-  return typeof session?.dialect === 'object' ? session : undefined
-}
 
 /** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */
 export function checkInternals(session: DrizzleSession): void {

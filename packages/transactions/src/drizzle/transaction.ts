@@ -20,7 +20,8 @@ import type {
   TransactionOf,
 } from './database-type.ts'
 import { DrizzleHost, runReady } from './drizzle-host.ts'
-import { type DrizzleDatabase, drizzleSession } from './internals.ts'
+import { drizzleSession } from '@keelson/core/drizzle'
+import type { DrizzleDatabase, DrizzleSession } from './internals.ts'
 import { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
 import { transactionsOf } from './transactions-of.ts'
 
@@ -235,6 +236,6 @@ function find(db: unknown): Found {
   const database = db as DrizzleDatabase
   if (transactions instanceof SyncDrizzleTransactions)
     return { db: database, sync: transactions, host: undefined }
-  const session = drizzleSession(db)!
+  const session = drizzleSession<DrizzleSession>(db)!
   return { db: database, sync: undefined, host: new DrizzleHost(transactions, session, database) }
 }

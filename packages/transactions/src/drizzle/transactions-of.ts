@@ -1,7 +1,8 @@
 import { sessionLayer } from '@keelson/core/drizzle'
 import { NotWrappedError } from '../errors.ts'
 import { type DrizzleTransactions, layerName } from './drizzle-transactions.ts'
-import { drizzleSession } from './internals.ts'
+import { drizzleSession } from '@keelson/core/drizzle'
+import type { DrizzleSession } from './internals.ts'
 import type { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
 import { SyncTransactionLayer } from './sync-transaction-layer.ts'
 import { TransactionLayer } from './transaction-layer.ts'
@@ -12,7 +13,7 @@ import { TransactionLayer } from './transaction-layer.ts'
  * @throws {NotWrappedError} saying what is missing
  */
 export function transactionsOf(db: unknown): DrizzleTransactions | SyncDrizzleTransactions {
-  const session = drizzleSession(db)
+  const session = drizzleSession<DrizzleSession>(db)
   const layer = session && sessionLayer(session, layerName)
   if (layer instanceof TransactionLayer || layer instanceof SyncTransactionLayer)
     return layer.transactions

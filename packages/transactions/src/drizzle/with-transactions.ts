@@ -1,5 +1,5 @@
 import { type AmbientTransactions, ambientTransactions } from '@keelson/core'
-import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
+import { addSessionLayer, drizzleSession, sessionLayer } from '@keelson/core/drizzle'
 import type { TransactionDefaults } from '../database.ts'
 import { TransactionOptionsError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
@@ -8,7 +8,7 @@ import type { AnyDatabase } from './database-type.ts'
 import { driverOf, isSynchronous } from './driver-of.ts'
 import { DrizzleTransactions, layerName } from './drizzle-transactions.ts'
 import { ambientOf } from '../scope/ambient.ts'
-import { checkInternals, type DrizzleSession, drizzleSession } from './internals.ts'
+import { checkInternals, type DrizzleSession } from './internals.ts'
 import { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
 import { SyncTransactionLayer } from './sync-transaction-layer.ts'
 import { transaction } from './transaction.ts'
@@ -50,7 +50,7 @@ export function withTransactions<Db extends AnyDatabase>(
 ): Db {
   const { defaults = {} } = options
   checkOptions(defaults, 'withTransactions()')
-  const session = drizzleSession(db)
+  const session = drizzleSession<DrizzleSession>(db)
   if (session === undefined) {
     throw new TransactionOptionsError(
       'db',

@@ -4,7 +4,6 @@ import type { MigrationEngine, TableState } from './engine.ts'
 
 /** One process at a time has a database open for writing, so that one at a time in this process is enough. */
 export const duckdbMigrations: MigrationEngine = {
-  engine: 'duckdb',
   fileQuery: 'select path as file from duckdb_databases() where database_name = current_database()',
   longText: 'varchar',
   createsSchemas: true,
@@ -36,7 +35,7 @@ function* tableStates(session: HostSession): Steps<readonly TableState[]> {
   const states: TableState[] = []
   for (const { schema, name } of tables as readonly { schema: string; name: string }[]) {
     const id = `${quoteIdentifier(schema, 'duckdb')}.${quoteIdentifier(name, 'duckdb')}`
-    const [row] = yield* wait(session.query(`select count(*)::integer as n from ${id}`))
+    const [row] = yield* wait(session.query(`select count(*) as n from ${id}`))
     states.push({ id, name, parents: [], rows: Number(row!['n']) })
   }
   return states

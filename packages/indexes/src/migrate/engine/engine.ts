@@ -1,4 +1,4 @@
-import type { EngineName, Steps } from '@keelson/core'
+import type { Steps } from '@keelson/core'
 import type { HostSession } from '../../host/host.ts'
 import type { MigrationLine } from '../migration-host.ts'
 import type { SqliteSettings } from './sqlite-settings.ts'
@@ -13,7 +13,6 @@ export interface LockNames {
 
 /** What migrations need of an engine; one file for each. */
 export interface MigrationEngine {
-  readonly engine: EngineName
   /** Gives the `file` of the database, by which others of this process are told that it is the same one. */
   readonly fileQuery: string | undefined
   /** The type of a column for a text of any length. */

@@ -5,7 +5,6 @@ import type { LockNames, MigrationEngine } from './engine.ts'
 
 /** A named lock of the session, since MySQL commits before each `CREATE` and `ALTER`. */
 export const mysqlMigrations: MigrationEngine = {
-  engine: 'mysql',
   fileQuery: undefined,
   longText: 'longtext',
   createsSchemas: false,

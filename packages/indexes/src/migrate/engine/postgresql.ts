@@ -5,7 +5,6 @@ import type { LockNames, MigrationEngine, TableState } from './engine.ts'
 
 /** An advisory lock, which PostgreSQL keeps by database. */
 export const postgresqlMigrations: MigrationEngine = {
-  engine: 'postgresql',
   fileQuery: undefined,
   longText: 'text',
   createsSchemas: true,

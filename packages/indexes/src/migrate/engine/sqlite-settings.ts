@@ -1,10 +1,8 @@
 import { attachSuppressed, OptionError, type Steps, takeSteps, wait } from '@keelson/core'
+import { foreignKeyViolations, type Violations } from '../../host/foreign-key-violations.ts'
 import type { HostSession } from '../../host/host.ts'
 import { MigrationLockError } from '../errors.ts'
 import type { MigrationLine } from '../migration-host.ts'
-
-/** Rows without a parent, counted by table and parent. */
-export type Violations = ReadonlyMap<string, number>
 
 /**
  * SQLite's settings during one transaction of a migration. Foreign keys are off before it begins, since they cannot change
@@ -53,17 +51,7 @@ export class SqliteSettings {
 
   /** Empty where foreign keys are not enforced. */
   *violations(session: HostSession): Steps<Violations> {
-    const counts = new Map<string, number>()
-    if (!this.enforced) return counts
-    const rows = yield* wait(
-      session.query(
-        'select "table" as child, parent, count(*) as n from pragma_foreign_key_check group by 1, 2',
-      ),
-    )
-    for (const { child, parent, n } of rows) {
-      counts.set(`"${String(child)}" (parent "${String(parent)}")`, Number(n))
-    }
-    return counts
+    return this.enforced ? yield* foreignKeyViolations(session) : new Map()
   }
 
   *#begin(): Steps<void> {
@@ -88,13 +76,6 @@ export class SqliteSettings {
     if (((yield* numberOf(this.#line, 'foreign_keys')) === 1) === on) return
     throw foreignKeysError(on)
   }
-}
-
-/** What has no parent now and had one before. */
-export function added(before: Violations, after: Violations): readonly string[] {
-  return [...after]
-    .filter(([key, rows]) => rows > (before.get(key) ?? 0))
-    .map(([key, rows]) => `${rows} in ${key}`)
 }
 
 /** @param on what was asked for */

@@ -5,7 +5,6 @@ import { SqliteSettings } from './sqlite-settings.ts'
 
 /** SQLite's own write lock on the file keeps others out, so that nothing else is needed. */
 export const sqliteMigrations: MigrationEngine = {
-  engine: 'sqlite',
   fileQuery: "select file from pragma_database_list where name = 'main'",
   longText: 'text',
   createsSchemas: false,

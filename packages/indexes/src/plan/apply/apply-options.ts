@@ -1,4 +1,5 @@
 import { checkOptionNames, invalidOption } from '@keelson/core'
+import { checkLockTimeout } from '../../host/check-lock-timeout.ts'
 import type { PlanStep } from '../schema-plan.ts'
 
 export interface ApplyOptions {
@@ -75,9 +76,4 @@ export function normaliseApplyOptions(options: ApplyOptions): NormalisedOptions 
   if (backup !== undefined && (typeof backup !== 'string' || backup === ''))
     invalidOption(where, 'backup', backup, 'the path of a file that does not exist')
   return { ...options, lockTimeoutMs }
-}
-
-export function checkLockTimeout(where: string, value: unknown): asserts value is number {
-  if (typeof value === 'number' && value >= 0 && value <= 2 ** 31 - 1) return
-  invalidOption(where, 'lockTimeoutMs', value, 'milliseconds, 0 to 2_147_483_647')
 }

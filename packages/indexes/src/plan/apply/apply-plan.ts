@@ -1,8 +1,18 @@
 import { type EngineName, invalidOption, KeelsonError, type Steps, takeSteps } from '@keelson/core'
-import { DestructiveStepError, OpenTransactionError, SchemaDriftError } from '../../errors.ts'
-import type { Host, HostSession } from '../../host/host.ts'
+import {
+  DestructiveStepError,
+  OpenTransactionError,
+  RebuildError,
+  SchemaDriftError,
+} from '../../errors.ts'
+import {
+  addedViolations,
+  foreignKeyViolations,
+  type Violations,
+} from '../../host/foreign-key-violations.ts'
+import type { Host, HostSession, PinnedHost } from '../../host/host.ts'
 import { backUp } from '../../backup/back-up.ts'
-import { concurrently as concurrent } from '../concurrently.ts'
+import { checkConcurrently, inNoTransaction } from '../concurrently.ts'
 import { ensuredTablesOf } from '../ensure/ensured-tables.ts'
 import { Fingerprint } from '../fingerprint.ts'
 import { isRebuild } from '../change/rebuild.ts'
@@ -15,7 +25,6 @@ import {
   type NormalisedOptions,
   normaliseApplyOptions,
 } from './apply-options.ts'
-import { checkOrphans, orphans } from './orphans.ts'
 import { analyseNewIndexes } from './statistics.ts'
 import { checkRows, takeStep } from './take-step.ts'
 
@@ -30,9 +39,9 @@ export async function runPlan(
   const normalised = normaliseApplyOptions(options)
   const { allowDrop, backup, dryRun = false, lockTimeoutMs, signal } = normalised
   checkPlan(plan, host.engine)
-  if (normalised.concurrently === true && host.engine !== 'postgresql')
-    invalidOption(where, 'concurrently', true, `it on PostgreSQL alone; this is ${host.engine}`)
-  const steps = normalised.concurrently === true ? plan.steps.map(concurrent) : plan.steps
+  const { concurrently = false } = normalised
+  checkConcurrently(where, concurrently, host.engine)
+  const steps = concurrently ? plan.steps.map(inNoTransaction) : plan.steps
   const destructive = steps.filter(({ risk }) => risk === 'destructive')
   if (destructive.length > 0 && allowDrop !== true && !dryRun) {
     const instead = 'Say `allowDrop: true` when they may; `backup` makes a copy first.'
@@ -77,7 +86,6 @@ class PlanRun {
   readonly #plan: SchemaPlan
   readonly #steps: readonly PlanStep[]
   readonly #options: NormalisedOptions
-  readonly #tables: readonly { readonly name: string; readonly schema?: string }[]
   taken: { readonly step: PlanStep; readonly elapsedMs: number }[] = []
   skipped = 0
   found = ''
@@ -92,17 +100,18 @@ class PlanRun {
     this.#plan = plan
     this.#steps = steps
     this.#options = options
-    this.#tables = plan.tables
   }
 
   async apply(patience: Patience): Promise<void> {
     const host = this.#host
     if (this.#steps.every(({ transactional }) => transactional)) {
-      const suspendsForeignKeys =
-        host.engine === 'sqlite' && this.#steps.some(({ sql }) => isRebuild(sql))
-      await inLockedTransaction(host, patience, (session) => this.#takeAll(session), {
-        suspendsForeignKeys,
-      })
+      const rebuilds = host.engine === 'sqlite' && this.#steps.some(({ sql }) => isRebuild(sql))
+      await inLockedTransaction(
+        host,
+        patience,
+        (session) => this.#takeAll(session),
+        rebuilds ? (fn) => host.atomicallyWithoutForeignKeys(fn) : undefined,
+      )
       return
     }
     await onLockedConnection(host, patience, (pinned) => this.#takeGroups(pinned, patience))
@@ -137,13 +146,13 @@ class PlanRun {
       yield* this.#take(session, steps, first)
       return
     }
-    const before = yield* orphans(session)
+    const before = yield* foreignKeyViolations(session)
     yield* this.#take(session, steps, first)
-    yield* checkOrphans(session, before, rebuilt.table)
+    refuseViolations(before, yield* foreignKeyViolations(session), rebuilt.table)
   }
 
   /** Steps that can be in a transaction are in one with their neighbours; what was done is kept when a later one fails. */
-  async #takeGroups(pinned: Host, patience: Patience): Promise<void> {
+  async #takeGroups(pinned: PinnedHost, patience: Patience): Promise<void> {
     const first = await takeSteps(this.#firstStep(pinned))
     this.skipped = first
     for (let at = first; at < this.#steps.length;) {
@@ -184,8 +193,8 @@ class PlanRun {
    * @throws {SchemaDriftError} when it is none
    */
   *#firstStep(session: HostSession): Steps<number> {
-    const { fingerprint } = this.#plan
-    const live = yield* readLiveTables(session, this.#host.engine, this.#tables)
+    const { fingerprint, tables } = this.#plan
+    const live = yield* readLiveTables(session, this.#host.engine, tables)
     const found = new Fingerprint(live).text
     this.found = found
     if (found === fingerprint) return 0
@@ -193,6 +202,16 @@ class PlanRun {
     if (done === -1) throw new SchemaDriftError(fingerprint, found)
     return done + 1
   }
+}
+
+/** @throws {RebuildError} for rows that refer to none, and did refer to one before */
+function refuseViolations(before: Violations, after: Violations, table: string): void {
+  const added = addedViolations(before, after)
+  if (added.length === 0) return
+  throw new RebuildError(
+    table,
+    `Rows would refer to none after the plan: ${added.join('; ')}. Correct or delete them, and try again. All of it was undone.`,
+  )
 }
 
 function checkPlan(plan: SchemaPlan, engine: EngineName): void {

@@ -1,9 +1,8 @@
-import type { EngineName } from '@keelson/core'
 import type { LiveText } from '../live-text.ts'
 import type { PlanBuilder } from '../plan-builder.ts'
+import type { SchemaEngine } from '../schema-engine.ts'
 import type { TableDifference } from '../table-difference.ts'
 import { alterDuckDB } from './duckdb-change.ts'
-import { alterMysql } from './mysql-change.ts'
 import { alterPostgresql } from './postgresql-change.ts'
 import { alterSqlite } from './sqlite-change.ts'
 
@@ -18,10 +17,10 @@ export interface Change {
 }
 
 /** Adds the steps to a plan that make the columns, checks and foreign keys of a table what they are to be; not its indexes. */
-export const alterTable: Readonly<Record<EngineName, (change: Change, plan: PlanBuilder) => void>> =
-  {
-    sqlite: alterSqlite,
-    duckdb: alterDuckDB,
-    postgresql: alterPostgresql,
-    mysql: alterMysql,
-  }
+export const alterTable: Readonly<
+  Record<SchemaEngine, (change: Change, plan: PlanBuilder) => void>
+> = {
+  sqlite: alterSqlite,
+  duckdb: alterDuckDB,
+  postgresql: alterPostgresql,
+}

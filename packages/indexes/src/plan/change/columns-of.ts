@@ -30,7 +30,7 @@ function expressionNeeds(expression: Expression, column: string): boolean {
     case 'call':
       return expressionNeeds(expression.argument, column)
     case 'unsafeSql':
-      return expression.sql.toLowerCase().includes(column.toLowerCase())
+      return mentions(expression.sql, column)
   }
 }
 
@@ -42,10 +42,16 @@ function predicateNeeds(predicate: Predicate, column: string): boolean {
     case 'not':
       return predicateNeeds(predicate.operand, column)
     case 'unsafeSql':
-      return predicate.sql.toLowerCase().includes(column.toLowerCase())
+      return mentions(predicate.sql, column)
     default:
       return expressionNeeds(predicate.expression, column)
   }
+}
+
+/** A quoted name has each of its quotes twice. */
+function mentions(sql: string, column: string): boolean {
+  const [text, name] = [sql.toLowerCase(), column.toLowerCase()]
+  return text.includes(name) || text.includes(name.replaceAll('"', '""'))
 }
 
 /** Undefined where SQL of the user's own may name any. */

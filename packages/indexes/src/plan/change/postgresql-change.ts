@@ -169,8 +169,8 @@ export function whatChanges({ from, to }: ColumnChange, hasOtherType: boolean): 
   return changes.join(' ')
 }
 
-/** @throws {UnsupportedChangeError} for what PostgreSQL, DuckDB and MySQL alter only by hand, if at all */
-export function checkSupported(
+/** @throws {UnsupportedChangeError} for what can only be altered by hand, if at all */
+function checkSupported(
   hasOtherKey: boolean,
   { name: table }: TableDefinition,
   changed: readonly ColumnChange[],

@@ -1,12 +1,13 @@
 import { checkOptionNames, invalidOption, type Steps, takeSteps } from '@keelson/core'
 import { NotAdditiveError, OpenTransactionError } from '../../errors.ts'
+import { checkLockTimeout } from '../../host/check-lock-timeout.ts'
 import type { Host, HostSession } from '../../host/host.ts'
 import type { TableDefinition } from '../../ir/table-definition.ts'
-import { checkLockTimeout } from '../apply/apply-options.ts'
 import { analyseNewIndexes } from '../apply/statistics.ts'
 import { takeStep } from '../apply/take-step.ts'
-import { planSchema } from '../diff-schema.ts'
+import { planSteps } from '../diff-schema.ts'
 import { inLockedTransaction, type Patience } from '../lock/schema-lock.ts'
+import { checkSchemaEngine } from '../schema-engine.ts'
 import type { PlanStep } from '../schema-plan.ts'
 import { hashOf } from './definition-hash.ts'
 import { type EnsuredTables, ensuredTablesOf } from './ensured-tables.ts'
@@ -19,7 +20,7 @@ export interface EnsureOptions {
   /**
    * What to do inside an open transaction when tables are not known to be there. `'refuse'` throws before anything is sent. `'join'`
    * creates them as a part of the transaction, which keeps others from changing the schema until its end, and remembers
-   * nothing, since it may be rolled back; not on MySQL, which would commit the transaction.
+   * nothing, since it may be rolled back.
    * @default 'refuse'
    */
   readonly inTransaction?: 'refuse' | 'join' | undefined
@@ -40,11 +41,12 @@ export async function runEnsure(
   if (inTransaction !== 'refuse' && inTransaction !== 'join')
     invalidOption(where, 'inTransaction', inTransaction, `'refuse' or 'join'`)
   if (typeof refresh !== 'boolean') invalidOption(where, 'refresh', refresh, 'true or false')
+  checkSchemaEngine(where, host.engine)
   const known = ensuredTablesOf(host.identity)
   if (!refresh && known.has(tables)) return
   const patience: Patience = { where, lockTimeoutMs, signal }
   if (host.isInTransaction) {
-    checkJoin(host, inTransaction)
+    checkJoin(inTransaction)
     await inLockedTransaction(host, patience, (session) => createMissing(session, host, tables))
     return
   }
@@ -98,8 +100,8 @@ async function ensureOutside(
 
 /** Without the lock, which nearly nobody needs: most programs start on a database that has its tables. */
 async function isComplete(host: Host, tables: readonly TableDefinition[]): Promise<boolean> {
-  const { steps } = await takeSteps(planSchema(host, host, tables))
-  return additionsOf(steps).length === 0
+  const { plan } = await takeSteps(planSteps(host, where, host.engine, tables))
+  return additionsOf(plan.steps).length === 0
 }
 
 function* createMissing(
@@ -107,7 +109,7 @@ function* createMissing(
   host: Host,
   tables: readonly TableDefinition[],
 ): Steps<void> {
-  const plan = yield* planSchema(session, host, tables)
+  const { plan } = yield* planSteps(session, where, host.engine, tables)
   const additions = additionsOf(plan.steps)
   for (const step of additions) yield* takeStep(session, step, host.engine)
   yield* analyseNewIndexes(session, additions, host.engine)
@@ -130,16 +132,10 @@ function additionsOf(steps: readonly PlanStep[]): readonly PlanStep[] {
 
 const additive: ReadonlySet<PlanStep['kind']> = new Set(['createTable', 'addColumn', 'createIndex'])
 
-function checkJoin({ traits }: Host, inTransaction: 'refuse' | 'join'): void {
-  if (inTransaction === 'refuse') {
-    throw new OpenTransactionError(
-      `${where} was called inside a transaction for tables that are not known to be there. Call it before the transaction begins; or ` +
-        "say `inTransaction: 'join'` to create them as a part of it. Nothing was sent.",
-    )
-  }
-  if (traits.supportsTransactionalDdl) return
+function checkJoin(inTransaction: 'refuse' | 'join'): void {
+  if (inTransaction === 'join') return
   throw new OpenTransactionError(
-    `${where} cannot join a transaction of ${traits.engine}, which commits what is open before it creates a table. Call it before ` +
-      'the transaction begins. Nothing was sent.',
+    `${where} was called inside a transaction for tables that are not known to be there. Call it before the transaction begins; or ` +
+      "say `inTransaction: 'join'` to create them as a part of it. Nothing was sent.",
   )
 }

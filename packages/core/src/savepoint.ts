@@ -1,7 +1,8 @@
-import { attachSuppressed, type Later, type Steps, wait } from '@keelson/core'
-import type { HostSession } from './host.ts'
+import { attachSuppressed } from './errors/attach-suppressed.ts'
+import { type Later, type Steps, wait } from './steps.ts'
 
-interface SavepointCommands {
+/** What creates one savepoint, and ends it. */
+export interface SavepointCommands {
   readonly create: () => Later<unknown>
   readonly rollbackTo: () => Later<unknown>
   readonly release: () => Later<unknown>
@@ -30,19 +31,18 @@ export function* inSavepoint<R>(
 }
 
 /**
- * Takes the steps as a part of a transaction that has no savepoints: when one throws, nothing of the transaction may be
- * committed, as after any statement that failed.
+ * Takes the steps as a part of a transaction of DuckDB, which has no savepoints: when one throws, nothing of the transaction may
+ * be committed, as after any statement that failed.
  */
-export function* dooming<R>(session: HostSession, fn: () => Steps<R>): Steps<R> {
+export function* dooming<R>(
+  session: { query(sql: string): Later<unknown> },
+  fn: () => Steps<R>,
+): Steps<R> {
   try {
     return yield* fn()
   } catch (error) {
     try {
-      yield* wait(
-        session.query(
-          `select error('what a bulk insert or an append has begun in this transaction has failed')`,
-        ),
-      )
+      yield* wait(session.query(`select error('a part of this transaction has failed')`))
     } catch {
       // That is what it is for.
     }
