@@ -5,6 +5,7 @@ import {
   newFullScans,
   scanBaseline,
 } from '@keelson/indexes'
+import { applyAdvice } from '@keelson/indexes/kysely'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { CompiledQuery } from 'kysely'
@@ -158,6 +159,35 @@ test('advises the same whatever the order of the queries', async () => {
     }),
     { numRuns: runs(4, 100), seed },
   )
+})
+
+/** Without an index, with one that is nearly as good as a better one, and with values of both kinds. */
+async function askOften(shop: ShopOnSqlite): Promise<void> {
+  const { db } = shop
+  const orders = db.selectFrom('orders').selectAll()
+  await shop.ask(orders.where('email', '=', 'u5@example.com'), 1_000)
+  await shop.ask(orders.where('customer_id', '=', 7), 1_000)
+  await shop.ask(orders.where('customer_id', '=', 7).orderBy('created_at'), 1_000)
+  await shop.ask(orders.where('customer_id', '=', 7).where('total', '>', 900), 1_000)
+  await shop.ask(orders.where('shop_id', '=', 7).orderBy('created_at', 'desc').limit(5), 500)
+  await shop.ask(orders.where('shop_id', '=', 7).where('status', '=', 'open'), 500)
+  await shop.ask(orders.orderBy('total', 'desc').limit(10), 10)
+}
+
+test('has nothing more to propose once its advice was taken', async () => {
+  const shop = await ShopOnSqlite.open()
+  await askOften(shop)
+  for (const minGain of [0.01, 0.0001]) {
+    const first = await shop.advise({ minGain })
+    expect(first.proposals.length).toBeGreaterThan(0)
+    await applyAdvice(shop.db, first)
+    expect((await shop.advise({ minGain })).sql).toEqual([])
+  }
+  // Nobody notices microseconds, but who counts them gets them.
+  const { refused } = await shop.advise({ minGain: 0.0001 })
+  expect(refused.map(({ code }) => code)).toContain('SMALL_CALL_GAIN')
+  const counted = await shop.advise({ minGain: 0.0001, minCallGainUs: 0 })
+  expect(counted.proposals.length).toBeGreaterThan(0)
 })
 
 test('tells of full scans that a baseline does not have', async () => {

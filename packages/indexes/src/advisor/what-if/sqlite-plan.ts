@@ -159,31 +159,35 @@ class PlanReader {
       return { fixed: 0, visits: costs.seek(rows) + costs.row(statistics) }
     }
     const isCovering = named?.[2] !== undefined
-    const isInOrder = verb === 'SEARCH' && areAllFixed(how, index)
-    const { seeks, found } = this.#entries(verb, how, index, table, terms)
-    const fetch = isInOrder
-      ? costs.fetchInOrder(statistics, found / Math.max(1, rows * seeks))
-      : costs.fetch(statistics)
-    const one =
-      costs.entry({ rows: rows * (index.partial?.share ?? 1), statistics: index }) +
-      (isCovering ? 0 : fetch)
-    return {
-      fixed: 0,
-      visits: seeks * costs.seek(rows) + found * (one + unindexed(index)),
-    }
+    const { seeks, found, fetched } = this.#entries(verb, how, index, table, terms)
+    const one = costs.entry({ rows: rows * (index.partial?.share ?? 1), statistics: index })
+    // Entries with the same keys are in the order of the table.
+    const keys = index.keys.map(({ key }) => key)
+    const alike =
+      verb === 'SEARCH' && areAllFixed(how, index)
+        ? found / Math.max(1, rows * seeks)
+        : 1 / statistics.distinct(keys)
+    const fetch = isCovering ? 0 : costs.fetchInOrder(statistics, alike, statistics.following(keys))
+    const each = fetch + unindexed(index)
+    return { fixed: 0, visits: seeks * costs.seek(rows) + found * one + fetched * each }
   }
 
-  /** How many entries of an index are read, and in how many places. */
+  /**
+   * How many entries of an index are read, in how many places, and for how many of them the row: what is said of any key is
+   * looked at before.
+   */
   #entries(
     verb: string,
     how: string,
     index: TableIndex,
     table: SampledTable,
     terms: readonly Term[],
-  ): { readonly seeks: number; readonly found: number } {
+  ): { readonly seeks: number; readonly found: number; readonly fetched: number } {
     const { statistics } = table
     const share = index.partial?.share ?? 1
-    if (verb === 'SCAN') return { seeks: 1, found: statistics.rows * share }
+    const onAny = onKeys(terms, [...index.keys.map(({ text }) => text), index.partial?.key])
+    const fetched = statistics.rows * Math.min(share, this.#fraction(table, onAny))
+    if (verb === 'SCAN') return { seeks: 1, found: statistics.rows * share, fetched }
     const bounds = boundsOf(how)
     const skipped = bounds.filter(({ isSkipped }) => isSkipped).length
     const held = index.keys.slice(skipped, bounds.length)
@@ -194,7 +198,7 @@ class PlanReader {
     const seeks = lists.reduce((all, { count }) => all * Math.max(1, count), 1)
     const before = index.keys.slice(0, skipped).map(({ key }) => key)
     const groups = skipped === 0 ? 1 : statistics.distinct(before)
-    return { seeks: seeks * groups, found: statistics.rows * fraction }
+    return { seeks: seeks * groups, found: statistics.rows * fraction, fetched }
   }
 
   #index(name: string, table: SampledTable): TableIndex | undefined {
