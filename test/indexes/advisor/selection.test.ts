@@ -8,7 +8,7 @@ import {
 import { applyAdvice } from '@keelson/indexes/kysely'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { CompiledQuery } from 'kysely'
+import { CompiledQuery, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
 import { runs, seed } from '../../support/runs.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
@@ -213,6 +213,38 @@ test('prints its advice as a table, and as JSON without a value in it', async ()
   expect(table).toContain('+ SEARCH orders USING INDEX ix_orders_email')
   expect(table + JSON.stringify(advice)).not.toContain('4711')
   expect(JSON.parse(JSON.stringify(advice))).toEqual(advice)
+})
+
+test('finds its way through plans whatever stands in a name', async () => {
+  const shop = await ShopOnSqlite.open(10)
+  const names = [
+    'line\nend',
+    'a AND b',
+    'c) (d',
+    'e=f',
+    'g>h',
+    `i"j'k`,
+    '( l',
+    'x\u2028y',
+    '<expr>',
+    'ANY(m)',
+  ]
+  const quoted = names.map((name) => `"${name.replaceAll('"', '""')}"`)
+  await shop.run(`create table odd (id integer primary key, ${quoted.join(' integer, ')} integer)`)
+  await shop.run(
+    `with recursive n (i) as (select 1 union all select i + 1 from n where i < 5000)
+     insert into odd select i, ${names.map((_, at) => `i * ${7919 + at} % 3000`).join(', ')} from n`,
+  )
+  const db = shop.db as unknown as Kysely<{ odd: Record<string, number> }>
+  for (const name of names) await shop.ask(db.selectFrom('odd').selectAll().where(name, '=', 77))
+  await shop.ask(db.selectFrom('odd').selectAll().where('c) (d', '=', 77).where('a AND b', '>', 7))
+  const { proposals, queries } = await shop.advise()
+  expect(queries.flatMap(({ scansAfter }) => scansAfter)).toEqual([])
+  expect(
+    proposals
+      .map(({ index: { keys } }) => (keys[0]!.expression as { name: string }).name)
+      .toSorted(),
+  ).toEqual(names.toSorted())
 })
 
 test('writes its advice as a migration for Kysely, which can be undone', async () => {
