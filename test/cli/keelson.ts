@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,7 +7,8 @@ import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { createTiming, type Timing, timingHandler, type TimingOptions } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/kysely'
 import { Kysely, sql } from 'kysely'
-import { onTestFinished } from 'vitest'
+import { afterAll, onTestFinished } from 'vitest'
+import type { Asked } from './one-process.ts'
 
 const bin = new URL('../../packages/cli/src/bin.ts', import.meta.url).pathname
 
@@ -32,6 +33,48 @@ export async function keelsonIn(cwd: string, ...args: readonly string[]): Promis
   return { code, signal, stdout: stdout(), stderr: stderr() }
 }
 
+/**
+ * Runs the command where the process is not what is looked at: all runs of a test file are in one, one after the other. What it
+ * prints and returns is the same.
+ */
+export async function keelsonWithin(cwd: string, ...args: readonly string[]): Promise<Ended> {
+  const ended = before.then(() => ask({ cwd, args }))
+  before = ended.catch(() => {})
+  return ended
+}
+
+let running: ChildProcess | undefined
+let before: Promise<unknown> = Promise.resolve()
+afterAll(() => void running?.kill())
+
+async function ask(asked: Asked): Promise<Ended> {
+  running ??= fork(new URL('one-process.ts', import.meta.url), {
+    execPath: process.execPath,
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const over = new AbortController()
+  const answered = once(running, 'message', { signal: over.signal })
+  const gone = once(running, 'exit', { signal: over.signal }).then(([code]): never => {
+    throw new Error(`The process has ended with ${code} during keelson ${asked.args.join(' ')}`)
+  })
+  running.send(asked)
+  try {
+    const [ended] = (await Promise.race([answered, gone])) as [Ended]
+    return ended
+  } finally {
+    over.abort()
+    await Promise.allSettled([answered, gone])
+  }
+}
+
+/** Whether there is what makes a terminal. */
+export const hasScript = spawnSync('script', ['--version']).status === 0
+if (!hasScript)
+  console.warn(
+    'There is no `script` of util-linux, which makes a terminal: the tests in a terminal are skipped.',
+  )
+
 /** The command in a terminal. */
 export interface Terminal {
   /** Presses keys. */
@@ -49,9 +92,15 @@ export interface Terminal {
  * command's, or 128 and the number of the signal.
  */
 export function inTerminal(...args: readonly string[]): Terminal {
+  return inTerminalIn(process.cwd(), ...args)
+}
+
+/** The same in a folder. */
+export function inTerminalIn(cwd: string, ...args: readonly string[]): Terminal {
   const words = [process.execPath, bin, ...args].map((word) => `'${word}'`)
   const command = `stty rows 30 cols 110; echo "pid $$ "; exec ${words.join(' ')}`
   const child = spawn('script', ['-qefc', command, '/dev/null'], {
+    cwd,
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))

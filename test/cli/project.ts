@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { type Ended, keelsonIn } from './keelson.ts'
+import { type Ended, keelsonWithin } from './keelson.ts'
 
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url))
 
@@ -24,7 +24,7 @@ export function project(files: Readonly<Record<string, string>>): Project {
   }
   write('package.json', '{ "type": "module" }')
   for (const [path, text] of Object.entries(files)) write(path, text)
-  const run: Project['run'] = (...args) => keelsonIn(directory, ...args)
+  const run: Project['run'] = (...args) => keelsonWithin(directory, ...args)
   return {
     directory,
     write,
@@ -39,6 +39,11 @@ export function project(files: Readonly<Record<string, string>>): Project {
     },
   }
 }
+
+/** Opens `notes.db` of the folder that the command runs in. */
+export const sqlite = `import { SqliteDialect } from '@keelson/sqlite/kysely'
+import { Kysely } from 'kysely'
+const open = () => new Kysely({ dialect: new SqliteDialect({ path: 'notes.db' }) })`
 
 /** A configuration with one table of `defineTable()`, in a module of its own. */
 export function configOf(open: string): Record<string, string> {

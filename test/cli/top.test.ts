@@ -1,16 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Application, application, inTerminal, keelson } from './keelson.ts'
-
-const hasScript = spawnSync('script', ['--version']).status === 0
-if (!hasScript)
-  console.warn(
-    'There is no `script` of util-linux, which makes a terminal: the tests of the live table are skipped.',
-  )
+import { type Application, application, hasScript, inTerminal, keelson } from './keelson.ts'
 
 async function work({ db }: Application, selects: number): Promise<void> {
   const name = `item ${performance.now()}`

@@ -47,6 +47,30 @@ export function messageOf(error: unknown): string {
   return `${label} ${error.stack ?? error.message}${why}`
 }
 
+/** The same for programs, which read `{ error }` where `--json` asks for it. */
+export function errorValue(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '')
+    return { code: 'INVALID_ARGUMENTS', message }
+  }
+  if (!(error instanceof Error)) return { code: 'UNEXPECTED', message: String(error) }
+  const cause = error.cause instanceof Error ? error.cause : undefined
+  // Drizzle's error has none, and the driver's under it does.
+  const { code = (cause as { code?: unknown } | undefined)?.code } = error as { code?: unknown }
+  return {
+    code: typeof code === 'string' ? code : 'UNEXPECTED',
+    message: error.message,
+    ...(error instanceof KeelsonError && detailsOf(error)),
+    ...(cause !== undefined && { cause: cause.message }),
+  }
+}
+
+/** What an error of ours tells besides: the steps, the table, the fingerprints. */
+function detailsOf(error: KeelsonError): Readonly<Record<string, unknown>> {
+  const known = new Set(['name', 'code', 'message', 'cause'])
+  return Object.fromEntries(Object.entries(error).filter(([name]) => !known.has(name)))
+}
+
 function version(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { readonly version: string }).version

@@ -102,6 +102,7 @@ export type {
 export type { AdvisorQuery, AdvisorWorkload, QuerySample } from './advisor/capture/workload.ts'
 export type { ObservedQuery } from './advisor/capture/recorder.ts'
 export type { Advisor, AdvisorOptions } from './advisor/create-advisor.ts'
+export type { ApplyAdviceOptions } from './advisor/apply-advice.ts'
 export type { AdviseOptions } from './advisor/options.ts'
 export type {
   AdvisedQuery,

@@ -1,12 +1,18 @@
 import { adviceLines, type IndexAdvice } from '@keelson/indexes'
-import { adviseIndexes } from '@keelson/indexes/drizzle'
+import { adviseIndexes, applyAdvice } from '@keelson/indexes/drizzle'
+import * as kyselyIndexes from '@keelson/indexes/kysely'
+import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { createTiming, timingHandler } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/drizzle'
+import { withTiming as withKyselyTiming } from '@keelson/timing/kysely'
 import Database from 'better-sqlite3'
 import { eq, lt, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { CompiledQuery, type Dialect, Kysely, PostgresDialect } from 'kysely'
+import { Pool } from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { postgres } from '../../support/postgres.ts'
 import { keysOf } from './shop.ts'
 
 const orders = sqliteTable('orders', {
@@ -31,6 +37,7 @@ test('advises on what timing has seen of Drizzle, and timing shows the advice', 
      insert into orders select i, 'u' || ((i * 7919) % 9000), (i * 48271) % 2000 from n`,
   )
   const db = withTiming(drizzle(client), timing)
+  const asked = (): readonly string[] => timing.workload().queries.map((query) => query.text)
   for (let call = 0; call < 20; call++) {
     await db
       .select()
@@ -52,6 +59,45 @@ test('advises on what timing has seen of Drizzle, and timing shows the advice', 
       expect.stringContaining(statement),
     )
   }
+  expect(asked()).toHaveLength(2)
+  await applyAdvice(db, advice)
+  expect(asked()).toHaveLength(2)
+  // They took time, and so they are in the report, as what they are.
+  const sent = timing
+    .report()
+    .queries.filter((query) => query.text.startsWith('/* keelson advisor */'))
+  expect(sent.length).toBeGreaterThan(3)
+  await expect(adviseIndexes(db, timing.workload())).resolves.toMatchObject({
+    proposals: [],
+    workload: { unread: { queries: 0 } },
+  })
+})
+
+const dialects: Readonly<Record<string, () => Promise<Dialect>>> = {
+  SQLite: async () => new SqliteDialect({ path: ':memory:' }),
+  PostgreSQL: async () => {
+    const connectionString = await (await postgres()).createDatabase()
+    return new PostgresDialect({ pool: new Pool({ connectionString }) })
+  },
+}
+
+describe.each(Object.entries(dialects))('on %s', (name, dialect) => {
+  test("leaves the advisor's statements out of the workload", async () => {
+    const timing = createTiming()
+    const db = new Kysely<any>({ dialect: withKyselyTiming(await dialect(), timing) })
+    onTestFinished(() => db.destroy())
+    await db.executeQuery(
+      CompiledQuery.raw('create table orders (id integer primary key, email text not null)'),
+    )
+    timing.reset()
+    const query = db.selectFrom('orders').selectAll().where('email', '=', 'u')
+    await query.execute()
+    const whatIf = name === 'PostgreSQL' ? 'createAndRollBack' : 'auto'
+    const options = { minRows: 0, whatIf } as const
+    const found = await kyselyIndexes.adviseIndexes(db, timing.workload(), options)
+    await kyselyIndexes.applyAdvice(db, found)
+    expect(timing.workload().queries.map((each) => each.sql)).toEqual([query.compile().sql])
+  })
 })
 
 test('counts the rows that timing saw written in the database that it advises', async () => {

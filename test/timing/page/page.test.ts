@@ -1,4 +1,6 @@
 // The page in a real browser: Debian's Chromium, driven by playwright-core, which brings none.
+import { adviceLines, type IndexAdvice } from '@keelson/indexes'
+import { adviseIndexes } from '@keelson/indexes/kysely'
 import { createTiming, timingHandler, type TimingOptions } from '@keelson/timing'
 import { withTiming } from '@keelson/timing/kysely'
 import { Kysely, sql } from 'kysely'
@@ -159,6 +161,40 @@ describe.skipIf(chromium === undefined)(title, () => {
     const shown = (await texts(page, '#queries td:last-child')).join('\n')
     expect(shown).toContain('<img src=x onerror=alert(1)>')
     expect(shown).toContain('</script><script>alert(2)</script>')
+  })
+
+  test('shows advice on indexes, whose names and SQL stay text', async () => {
+    let advice: IndexAdvice | undefined
+    const { db, timing, address } = await open({
+      advice: () => (advice === undefined ? [] : adviceLines(advice)),
+    })
+    const hostile = `<img src=x onerror=alert(1)>"'; alert(2) //\u2028</script><script>alert(3)</script>`
+    const name = sql.id(hostile)
+    await sql`create table ${name} (id integer primary key, ${name} text)`.execute(db)
+    await sql`create index ${sql.id(`${hostile} unused`)} on ${name} (${name})`.execute(db)
+    await sql`with recursive n (i) as (select 1 union all select i + 1 from n where i < 5000)
+      insert into ${name} select i, 'u' || i from n`.execute(db)
+    await sql`create table orders (id integer primary key, ${name} text)`.execute(db)
+    await sql`insert into orders select * from ${name}`.execute(db)
+    timing.reset()
+    for (let call = 0; call < 20; call++)
+      await sql`select * from orders where ${name} = ${`u${call}`}`.execute(db)
+    advice = await adviseIndexes(db, timing.workload())
+    expect(advice.proposals).toHaveLength(1)
+    advice = {
+      ...advice,
+      drops: [{ table: hostile, index: hostile, code: 'UNUSED', why: hostile }],
+    }
+    const { page, problems } = await visit(address)
+    await page.waitForTimeout(300)
+    const shown = (await texts(page, '#findings p')).join('\n')
+    expect(shown).toContain(`(${'"'}<img src=x onerror=alert(1)>""'; alert(2) //`)
+    expect(shown).toMatch(/: saves \d+ % of the time of all queries, for 1 query, takes/)
+    expect(shown).toContain('The index <img src=x onerror=alert(1)>')
+    expect(await page.locator('main img, main script, main b').count()).toBe(0)
+    expect(problems).toEqual([])
+    const screenshot = process.env['KEELSON_ADVICE_SCREENSHOT']
+    if (screenshot !== undefined) await page.screenshot({ path: screenshot })
   })
 
   test('says so when it cannot load', async () => {

@@ -44,7 +44,9 @@ export function adviseCommand(end: (code: ExitCode) => void): CommandUnknownOpts
     )
     .option('--apply', 'create the indexes, in one transaction')
     .option('-y, --yes', 'do not ask')
-    .addOption(new Option('-e, --emit <what>', 'print the advice as code').choices(emits))
+    .addOption(
+      new Option('-e, --emit <what>', 'print the advice as code').choices(emits).conflicts('json'),
+    )
     .option('--budget-mb <megabytes>', 'the most that all of them may take', number)
     .option('--max-per-table <indexes>', 'the most for one table (default: 10)', number)
     .option('--database <name>', 'only queries of this database of the workload')
@@ -119,10 +121,12 @@ async function show(
   { json, apply, yes, emit }: Options,
 ): Promise<ExitCode> {
   const { proposals } = advice
+  const isWanted = apply === true && proposals.length > 0
+  // One document, after all that can fail.
   if (emit !== undefined) process.stdout.write(code(advice, emit))
-  else print(json, { advice, newFullScans: scans }, () => adviceReport(advice, scans))
-  const isDone =
-    apply === true && proposals.length > 0 && (await create(database, advice, yes === true))
+  else if (json !== true) print(false, advice, () => adviceReport(advice, scans))
+  const isDone = isWanted && (await create(database, advice, { json, yes }))
+  if (json === true) print(true, { advice, newFullScans: scans, applied: isDone }, () => [])
   if (isDone) say(`${paint('green', 'Created')} ${counted(proposals.length)}.`)
   if (scans.length > 0) return exitCodes.unsafe
   return proposals.length === 0 || isDone ? exitCodes.clean : exitCodes.changes
@@ -131,9 +135,10 @@ async function show(
 async function create(
   database: OpenDatabase,
   advice: IndexAdvice,
-  isYes: boolean,
+  { json, yes }: { readonly json: true | undefined; readonly yes: true | undefined },
 ): Promise<boolean> {
-  if (!isYes && !(await isConfirmed('Create them'))) {
+  // Who reads JSON has not seen what is asked about.
+  if (yes !== true && (json === true || !(await isConfirmed('Create them')))) {
     say('Nothing was done. Say --yes to create them.')
     return false
   }

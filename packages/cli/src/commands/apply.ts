@@ -69,7 +69,6 @@ async function apply(
     locking: allowLocking === true,
   })
   if (unsafe.length > 0) {
-    if (json === true) print(true, { plan, report: null }, () => [])
     const flags = [
       ...(unsafe.some(({ risk }) => risk === 'destructive')
         ? ['--allow-drop, since data is lost']
@@ -78,13 +77,20 @@ async function apply(
         ? ['--allow-locking, since nobody can write meanwhile']
         : []),
     ]
-    say(`Nothing was done. ${unsafe.map(nameOf).join(', ')}: say ${flags.join(', and ')}.`)
+    const message = `Nothing was done. ${unsafe.map(nameOf).join(', ')}: say ${flags.join(', and ')}.`
+    say(message)
+    const error = { code: 'NOT_ALLOWED', message }
+    if (json === true) print(true, { plan, report: null, error }, () => [])
     return exitCodes.unsafe
   }
   if (
     dryRun !== true &&
     yes !== true &&
-    !(await isConfirmed(steps.length === 1 ? 'Take this step' : `Take these ${steps.length} steps`))
+    // Who reads JSON has not seen what is asked about.
+    (json === true ||
+      !(await isConfirmed(
+        steps.length === 1 ? 'Take this step' : `Take these ${steps.length} steps`,
+      )))
   ) {
     if (json === true) print(true, { plan, report: null }, () => [])
     say('Nothing was done. Say --yes to take the steps.')

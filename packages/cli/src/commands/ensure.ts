@@ -27,8 +27,9 @@ Ends with 0 when the database has them, 3 when one is there otherwise than it is
         await withDatabase(config, (database) => database.ensure(tables))
       } catch (error) {
         if (!(error instanceof NotAdditiveError)) throw error
-        say(`${error.code}: ${error.message}`)
-        print(json, { steps: error.steps }, () => error.steps.map(nameOf))
+        const { code, message, steps } = error
+        say(`${code}: ${message}`)
+        print(json, { error: { code, message, steps } }, () => steps.map(nameOf))
         end(exitCodes.unsafe)
         return
       }

@@ -37,8 +37,10 @@ Examples:
         }),
       }))
       const missing = table?.filter((name) => tables.every((each) => each.name !== name)) ?? []
-      if (missing.length > 0) say(`There is no table ${missing.join(', ')}.`)
-      if (json === true) print(true, { engine, tables }, () => [])
+      const message = `There is no table ${missing.join(', ')}.`
+      if (missing.length > 0) say(message)
+      const error = missing.length > 0 && { error: { code: 'NO_TABLE', message } }
+      if (json === true) print(true, { engine, tables, ...error }, () => [])
       else {
         const { files, refused } = generateSchema(tables, { dialect: engine, emit: [emit as Emit] })
         const text = files.map((file) => file.text).join('\n')

@@ -36,7 +36,9 @@ Examples:
     .action(async ({ config: path, json, down, yes, ...options }) => {
       const config = await loadConfig(path)
       if (down !== undefined && yes !== true && options.dryRun !== true) {
-        say(`Nothing was done. Undoing ${down} loses what the migrations have made: say --yes.`)
+        const message = `Nothing was done. Undoing ${down} loses what the migrations have made: say --yes.`
+        say(message)
+        if (json === true) print(true, { error: { code: 'NOT_CONFIRMED', message } }, () => [])
         end(exitCodes.unsafe)
         return
       }
@@ -54,8 +56,9 @@ Examples:
         end((report.plan ?? []).length > 0 ? exitCodes.changes : exitCodes.clean)
       } catch (error) {
         if (!(error instanceof MigrationRefusedError) || isOurs.has(error.code)) throw error
-        say(`${paint('red', 'refused')} ${error.code}: ${error.message}`)
-        if (json === true) print(true, { code: error.code, migrations: error.migrations }, () => [])
+        const { code, message, migrations } = error
+        say(`${paint('red', 'refused')} ${code}: ${message}`)
+        if (json === true) print(true, { error: { code, message, migrations } }, () => [])
         end(exitCodes.unsafe)
       }
     })

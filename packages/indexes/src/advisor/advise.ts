@@ -40,21 +40,21 @@ import { WriteLoad } from './write-load.ts'
  * @throws {OptionError} for an option that is not understood
  */
 export async function advise(
-  host: Host,
+  given: Host,
   workload: AdvisorWorkload,
   options: AdviseOptions,
 ): Promise<IndexAdvice> {
   const settings = adviseSettings('adviseIndexes()', options)
-  const session = marked(host)
+  const host = marked(given)
   const definitions = await takeSteps(
     introspectTables(
-      session,
+      host,
       host.engine,
       settings.schema === undefined ? {} : { schema: settings.schema },
     ),
   )
   const read = await readQueries(host, workload, definitions, settings)
-  const tables = await sampleTables(host, session, definitions, read.queries, settings)
+  const tables = await sampleTables(host, definitions, read.queries, settings)
   const shapes = read.queries.flatMap(({ instances }) => instances.map(({ shape }) => shape))
   const writes = new WriteLoad(read.queries, writtenRows(workload, host.engine, settings))
   const proposed = proposeIndexes(shapes, {
@@ -71,6 +71,7 @@ export async function advise(
   return withPlanner(host, tables, candidates, settings, async (planner) => {
     const cost = new WorkloadCost(planner, read.queries)
     const price: CandidatePrice = {
+      withoutIndexesNs: withoutIndexes(host.engine, tables, read.queries),
       writeNs: (candidate) => writes.nsFor(candidate),
       sizeShare: ({ table, bytes }) => bytes / Math.max(1, tables.get(table)!.statistics.bytes),
     }
@@ -79,6 +80,7 @@ export async function advise(
       maxPerTable: settings.maxPerTable,
       maxRegression: settings.maxRegression,
       minGain: settings.minGain,
+      minCallGainNs: settings.minCallGainNs,
     })
     const verified = new Map<Candidate, boolean>()
     if (settings.verify === 'explainAnalyze' && host.engine === 'duckdb')
@@ -221,7 +223,6 @@ function speller(
 
 async function sampleTables(
   host: Host,
-  session: HostSession,
   definitions: readonly TableDefinition[],
   queries: readonly WeighedQuery[],
   { sampleRows }: AdviseSettings,
@@ -240,7 +241,7 @@ async function sampleTables(
       const column = columnOfKey(key)
       return column === undefined || names.has(column)
     })
-    const sample = await readSample(session, host.engine, {
+    const sample = await readSample(host, host.engine, {
       table: name,
       schema,
       columns: [...names],
@@ -304,6 +305,23 @@ function refuse(
   }
 }
 
+/** Nanoseconds of the workload if there were primary keys and constraints, and no other index. */
+function withoutIndexes(
+  engine: EngineName,
+  tables: ReadonlyMap<string, SampledTable>,
+  queries: readonly WeighedQuery[],
+): number {
+  const bare = Array.from(tables, ([name, table]) => {
+    const indexes = table.indexes.filter(({ isConstraint }) => isConstraint)
+    return [name, { ...table, indexes }] as const
+  })
+  const planner = new RulesPlanner(engine, new Map(bare))
+  return queries.reduce((all, { calls, instances }) => {
+    const costs = instances.map((instance) => planner.plan(instance, []).cost)
+    return all + (calls * costs.reduce((sum, cost) => sum + cost, 0)) / Math.max(1, costs.length)
+  }, 0)
+}
+
 /** Thrown to undo what PostgreSQL was made to try. */
 class Undo extends Error {}
 
@@ -323,12 +341,10 @@ async function withPlanner<R>(
   }
   if (host.engine === 'sqlite' && whatIf !== 'rules') {
     const client = await (openSqlite ?? openSqliteInMemory)()
-    return closing(await SqliteClone.create(client, marked(host), tables))
+    return closing(await SqliteClone.create(client, host, tables))
   }
   if (host.engine === 'postgresql' && whatIf !== 'rules') {
-    const [hypopg] = await marked(host).query(
-      `select 1 as one from pg_extension where extname = 'hypopg'`,
-    )
+    const [hypopg] = await host.query(`select 1 as one from pg_extension where extname = 'hypopg'`)
     const isCreating = whatIf === 'createAndRollBack'
     if (isCreating || hypopg !== undefined)
       return rolledBack(host, async (session) =>
@@ -346,7 +362,7 @@ async function withPlanner<R>(
 async function rolledBack<R>(host: Host, use: (session: HostSession) => Promise<R>): Promise<R> {
   let result: { readonly is: R } | undefined
   const steps = host.atomically(function* (session) {
-    result = { is: yield* wait(use(marked(session))) }
+    result = { is: yield* wait(use(session)) }
     throw new Undo()
   })
   try {

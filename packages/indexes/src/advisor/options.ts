@@ -13,6 +13,12 @@ export interface AdviseOptions {
   readonly maxRegression?: number | undefined
   /** Which part of the whole cost, from 0 to 1, an index has to save. @default 0.01 */
   readonly minGain?: number | undefined
+  /**
+   * How many microseconds of a call an index has to save, of queries that together make `minGain`: of less nobody notices
+   * anything, since a call takes longer by itself.
+   * @default 10
+   */
+  readonly minCallGainUs?: number | undefined
   /** Tables with fewer rows get no proposals. @default 1000 */
   readonly minRows?: number | undefined
   /** Rows to sample of each table. @default 20000 */
@@ -44,6 +50,7 @@ export interface AdviseSettings {
   readonly maxKeys: number
   readonly maxRegression: number
   readonly minGain: number
+  readonly minCallGainNs: number
   readonly minRows: number
   readonly sampleRows: number
   readonly whatIf: 'auto' | 'createAndRollBack' | 'rules'
@@ -59,6 +66,7 @@ const numbers = {
   maxKeys: { least: 1, most: 16, isWhole: true, usual: 4 },
   maxRegression: { least: 1, most: Infinity, isWhole: false, usual: 1.2 },
   minGain: { least: 0, most: 1, isWhole: false, usual: 0.01 },
+  minCallGainUs: { least: 0, most: Infinity, isWhole: false, usual: 10 },
   minRows: { least: 0, most: Infinity, isWhole: true, usual: 1_000 },
   sampleRows: { least: 100, most: 1_000_000, isWhole: true, usual: 20_000 },
 } as const
@@ -99,6 +107,7 @@ export function adviseSettings(where: string, options: AdviseOptions): AdviseSet
     maxKeys: number('maxKeys'),
     maxRegression: number('maxRegression'),
     minGain: number('minGain'),
+    minCallGainNs: number('minCallGainUs') * 1_000,
     minRows: number('minRows'),
     sampleRows: number('sampleRows'),
     whatIf,

@@ -31,11 +31,11 @@ export function sampledTable(
     expression: { kind: 'column', name: column } as Expression,
   }))
   const present = indexes.map((index) =>
-    tableIndex(index.name ?? '', name, index, statistics, index.constraint === true),
+    tableIndex(index.name ?? '', name, index, statistics, engine, index.constraint === true),
   )
   const rowid = engine === 'sqlite' && primaryKey.length === 1 && isInteger ? key.name : undefined
   if (keyed.length > 0)
-    present.push(tableIndex('', name, { keys: keyed, unique: true }, statistics, true))
+    present.push(tableIndex('', name, { keys: keyed, unique: true }, statistics, engine, true))
   return {
     name,
     definition,

@@ -1,3 +1,4 @@
+import { isOwnText } from '../fingerprint/fingerprint.ts'
 import { mayHoldValue } from '../fingerprint/may-hold-value.ts'
 import { writeIn } from '../fingerprint/write-in.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
@@ -7,7 +8,8 @@ import type { SampledValue } from '../stats/sampled-values.ts'
 
 /**
  * What an index advisor needs to know of the queries that ran: `workload.json`. All times are in milliseconds. No value of a
- * parameter is in it, and none that stands in a statement, unless `sampleParams` asks for them.
+ * parameter is in it, and none that stands in a statement, unless `sampleParams` asks for them. What the advisor itself has
+ * sent is left out.
  */
 export interface Workload {
   /** Version of this shape. */
@@ -59,7 +61,7 @@ const writes: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERG
 export function workloadOf(databases: Iterable<WatchedDatabase>): Workload {
   const queries = Array.from(databases, (database) =>
     Array.from(database.registry)
-      .filter(({ fp }) => fp.text !== otherText)
+      .filter(({ fp }) => fp.text !== otherText && !isOwnText(fp.text))
       .map((stats) => queryOf(database, stats)),
   )
     .flat()

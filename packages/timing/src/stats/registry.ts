@@ -1,6 +1,5 @@
 import type { QueryFingerprint } from '@keelson/core'
-import { fingerprintFrom } from '../fingerprint/fingerprint.ts'
-import { normalForm } from '../fingerprint/normal-form.ts'
+import { fingerprintFrom, textOf } from '../fingerprint/fingerprint.ts'
 import { tokensOf } from '../fingerprint/tokens.ts'
 import { QueryStats } from './query-stats.ts'
 import { SeriesSet } from './series.ts'
@@ -85,7 +84,8 @@ export class Registry {
 
   /** What a statement is, also one that has no place. */
   fingerprintOf(sql: string): QueryFingerprint {
-    return fingerprintFrom(tokensOf(sql, this.#isMysql))
+    const tokens = tokensOf(sql, this.#isMysql)
+    return fingerprintFrom(tokens, textOf(sql, tokens))
   }
 
   /** The same of one whose statistics are known, and which may be counted among those without a place. */
@@ -127,7 +127,7 @@ export class Registry {
 
   #find(sql: string): QueryStats {
     const tokens = tokensOf(sql, this.#isMysql)
-    const text = normalForm(tokens)
+    const text = textOf(sql, tokens)
     const known = this.#byText.get(text)
     if (known !== undefined) return known
     const fp = fingerprintFrom(tokens, text)

@@ -44,7 +44,7 @@ export function proposeIndexes(
       const known = found.get(id)
       const others = together.map((each) => indexId(table.name, each)).filter((each) => each !== id)
       const all = [...new Set([...(known?.together ?? []), ...others])].toSorted()
-      const index = tableIndex('', table.name, definition, statistics)
+      const index = tableIndex('', table.name, definition, statistics, options.engine)
       found.set(id, { ...index, id, together: all })
     }
   }
@@ -97,6 +97,8 @@ class ScanRules {
     for (const join of joins)
       bases.push(this.#keys(terms, (term) => isEquality(term) && (term.join ?? join) === join))
     for (const base of bases) this.#addFor(base, among, ranges)
+    // One that is smaller, or finds fewer rows by itself than all of them do together with the planner's guesses.
+    for (const key of [...equal, ...ranges]) this.#add([plain(key)])
     // Another query may begin with any of them.
     if (equal.length === 2 || equal.length === 3) this.#addTurned(equal)
     for (const branches of alternatives) this.#addBranches(branches)

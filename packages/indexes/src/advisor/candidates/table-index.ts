@@ -1,7 +1,9 @@
+import type { EngineName } from '@keelson/core'
 import type { Expression, Predicate } from '../../ir/expression.ts'
 import type { IndexDefinition } from '../../ir/index-definition.ts'
 import { keyText } from '../shape/query-shape.ts'
 import type { TableStatistics } from '../statistics/table-statistics.ts'
+import { indexBytes } from './index-bytes.ts'
 
 /** An index of a table, there or thought of. */
 export interface TableIndex {
@@ -45,6 +47,7 @@ export function tableIndex(
   table: string,
   index: IndexDefinition,
   statistics: TableStatistics,
+  engine: EngineName,
   isConstraint = false,
 ): TableIndex {
   const keys = index.keys.map(({ expression, direction }) => ({
@@ -54,8 +57,7 @@ export function tableIndex(
   }))
   const partial = index.where && partialOf(index.where, statistics)
   const width = keys.reduce((all, { key }) => all + statistics.keyWidth(key), 0)
-  // An entry has a header and the place of its row besides its keys; so large it is when it is new.
-  const bytes = statistics.rows * (partial?.share ?? 1) * (width + 7) * 1.05
+  const bytes = indexBytes(statistics.rows * (partial?.share ?? 1), width, statistics.rows, engine)
   return { name, table, index, keys, partial, bytes, isConstraint }
 }
 

@@ -173,6 +173,7 @@ const codes: Readonly<Record<NotChosen['why'], AdviceRefusalCode>> = {
   regression: 'REGRESSION',
   unused: 'NOT_USED',
   gain: 'NO_GAIN',
+  callGain: 'SMALL_CALL_GAIN',
   budget: 'BUDGET',
   perTable: 'TABLE_LIMIT',
   writes: 'WRITE_COST',
@@ -181,6 +182,8 @@ const codes: Readonly<Record<NotChosen['why'], AdviceRefusalCode>> = {
 const reasons: Readonly<Record<Exclude<NotChosen['why'], 'regression'>, string>> = {
   unused: 'No plan would use it, or only for what others do already.',
   gain: 'Beside the others it saves too little.',
+  callGain:
+    'Beside the others it saves too little of a call for anybody to notice: less than `minCallGainUs`.',
   budget: 'It does not fit into the budget beside others with more gain for each megabyte.',
   perTable: 'The table has as many proposals as it may have, of more gain.',
   writes: 'Keeping it up with the writes takes more than it saves.',

@@ -63,6 +63,8 @@ export type AdviceRefusalCode =
   | 'NOT_USED'
   /** It saves too little. */
   | 'NO_GAIN'
+  /** A call would save less than `minCallGainUs`. */
+  | 'SMALL_CALL_GAIN'
   /** Keeping it takes more than it saves. */
   | 'WRITE_COST'
   | 'BUDGET'

@@ -1,7 +1,7 @@
 /**
  * Which of the candidates to have. Over 300 lines, one subject: the search. It grows the set by the index with the most gain
- * for each MB, lets a longer index replace one that it begins with, then tries to exchange, add and remove single ones; no
- * step is taken that makes a query slower than is allowed.
+ * for each MB, lets a longer index replace one that it begins with, then tries to exchange, add and remove single ones, and
+ * where none of that helps two at once; no step is taken that makes a query slower than is allowed.
  */
 import { type Candidate, isPrefixOf } from '../candidates/table-index.ts'
 import type { QueryCost, WorkloadCost } from './workload-cost.ts'
@@ -15,12 +15,14 @@ export interface SelectLimits {
   readonly maxRegression: number
   /** Which part of the cost that is left an index has to save. */
   readonly minGain: number
+  /** Nanoseconds that it has to save a call of some query. */
+  readonly minCallGainNs: number
 }
 
 /** Why a candidate is not among those chosen. */
 export type NotChosen =
   | { readonly why: 'regression'; readonly queries: readonly number[] }
-  | { readonly why: 'unused' | 'gain' | 'budget' | 'perTable' | 'writes' }
+  | { readonly why: 'unused' | 'gain' | 'callGain' | 'budget' | 'perTable' | 'writes' }
 
 export interface Selection {
   readonly chosen: readonly Candidate[]
@@ -29,8 +31,13 @@ export interface Selection {
   readonly notChosen: ReadonlyMap<Candidate, NotChosen>
 }
 
-/** What a candidate takes. */
+/** What a candidate takes, and what the workload would take without any. */
 export interface CandidatePrice {
+  /**
+   * Nanoseconds of the workload if there were keys and nothing else. Space is priced by it, so that a second advice, after
+   * the first was taken, finds the same prices.
+   */
+  readonly withoutIndexesNs: number
   /** Nanoseconds that keeping it takes, in the time of the workload. */
   writeNs(candidate: Candidate): number
   /** How large it is beside its table. */
@@ -69,10 +76,18 @@ interface Move {
 }
 
 /** What a tiny query may lose without anybody noticing, in nanoseconds. */
-const slackNs = 5_000
+const slackNs = 2_000
 
-/** An index as large as its table has to save so many times `minGain` of the present cost. */
+/** An index as large as its table has to save so many times `minGain` of the cost without indexes. */
 const spacePrice = 2
+
+/** How many sets are tried, of those that differ from the best one in more than one exchange. */
+const maxTried = 400
+/** All sets are tried where there are so few moves, and where that takes so few plans. */
+const maxMoves = 12
+const maxPlans = 10_000
+/** Moves of which pairs are made: those that could save the most. */
+const maxPaired = 40
 
 class Search {
   readonly #candidates: readonly Candidate[]
@@ -98,15 +113,24 @@ class Search {
 
   async run(): Promise<Selection> {
     this.#before = await this.#workload.of([])
-    const present = totalOf(this.#before, this.#workload.queries)
-    this.#spaceNs = spacePrice * this.#limits.minGain * present
+    this.#spaceNs = spacePrice * this.#limits.minGain * this.#price.withoutIndexesNs
     const moves = await this.#findMoves()
     let now = await this.#step([])
     now = await this.#grow(now, moves)
     now = await this.#improve(now, moves)
-    now = await this.#prune(now)
+    now = await this.#prune(await this.#bestOfAll(now, moves))
     for (const candidate of now.set) this.#notChosen.delete(candidate)
     await this.#explainRest(now)
+    await (globalThis as any).__dbg?.({
+      search: this,
+      step: (set: any) => this.#step(set),
+      candidates: this.#candidates,
+      now,
+      limits: this.#limits,
+      slower: (c: any) => this.#slower(c),
+      doubt: (s: any) => this.#slowerInDoubt(s),
+      queries: this.#workload.queries,
+    })
     return { chosen: now.set, before: this.#before, after: now.costs, notChosen: this.#notChosen }
   }
 
@@ -141,6 +165,10 @@ class Search {
         if (step === undefined) continue
         const gain = now.total - step.total
         if (gain <= Math.max(this.#limits.minGain * now.total, 0)) continue
+        if (!this.#isFelt(now, step)) {
+          if (move.added.length === 1) this.#notChosen.set(move.added[0]!, { why: 'callGain' })
+          continue
+        }
         // Below so many bytes the size is of hardly any weight.
         const bytes = 250_000 + Math.max(0, bytesOf(step.set) - bytesOf(now.set))
         found.push({ step, worth: gain / bytes, move })
@@ -151,30 +179,124 @@ class Search {
     }
   }
 
-  /** One added, removed or exchanged, as long as that is better. */
+  /** One added, removed or exchanged, and two where that is of no use, as long as it is better. */
   async #improve(start: Step, moves: readonly Move[]): Promise<Step> {
     let now = start
     for (let round = 0; round < 20; round++) {
-      const found: Weighed[] = []
-      const consider = (step: Step | undefined, move?: Move): void => {
-        if (step === undefined) return
-        const gain = now.total - step.total
-        if (gain > now.total * this.#limits.minGain * 0.5) found.push({ step, worth: gain, move })
-      }
-      for (const removed of [undefined, ...now.set]) {
-        const base =
-          removed === undefined
-            ? now
-            : await this.#step(now.set.filter((candidate) => candidate !== removed))
-        if (removed !== undefined && this.#isAllowed(base)) consider(base)
-        for (const move of moves)
-          consider(await this.#with(base, move, now), removed === undefined ? move : undefined)
-      }
-      const best = await this.#bestOf(found)
-      if (best === undefined) return now
-      now = best
+      const better = (await this.#nearby(now, moves)) ?? (await this.#farther(now, moves))
+      if (better === undefined) return now
+      now = better
     }
     return now
+  }
+
+  async #nearby(now: Step, moves: readonly Move[]): Promise<Step | undefined> {
+    const found: Weighed[] = []
+    for (const removed of [undefined, ...now.set]) {
+      const base =
+        removed === undefined
+          ? now
+          : await this.#step(now.set.filter((candidate) => candidate !== removed))
+      const isBetter = (step: Step): boolean => this.#isBetter(now, step, removed === undefined)
+      if (removed !== undefined && this.#isAllowed(base) && isBetter(base))
+        found.push({ step: base, worth: now.total - base.total })
+      for (const move of moves) {
+        const step = await this.#with(base, move, now)
+        if (step === undefined || !isBetter(step)) continue
+        const worth = now.total - step.total
+        found.push({ step, worth, ...(removed === undefined && { move }) })
+      }
+    }
+    return this.#bestOf(found)
+  }
+
+  /** Up to two removed and two added: those first that could be the best. */
+  async #farther(now: Step, moves: readonly Move[]): Promise<Step | undefined> {
+    const pairs = this.#pairsOf(now, moves)
+    const tries: { readonly base: Step; readonly move: Move; readonly least: number }[] = []
+    for (const removed of upToTwo(now.set)) {
+      const base = await this.#step(now.set.filter((candidate) => !removed.includes(candidate)))
+      for (const move of removed.length < 2 ? pairs : [...moves, ...pairs]) {
+        const least = this.#atBest(base, move)
+        if (least < now.total) tries.push({ base, move, least })
+      }
+    }
+    const found: Weighed[] = []
+    const inOrder = tries.toSorted((a, b) => a.least - b.least).slice(0, maxTried)
+    for (const { base, move } of inOrder) {
+      const step = await this.#with(base, move, now)
+      if (step === undefined || !this.#isBetter(now, step, base.set.length === now.set.length))
+        continue
+      found.push({ step, worth: now.total - step.total })
+    }
+    return this.#bestOf(found)
+  }
+
+  /** Where there are few moves, the best of all sets of them. */
+  async #bestOfAll(start: Step, moves: readonly Move[]): Promise<Step> {
+    if (this.#plansOfAll(moves) > maxPlans) return start
+    const known = new Set<string>()
+    const found: Weighed[] = []
+    for (let code = 0; code < 2 ** moves.length; code++) {
+      const picked = moves.flatMap(({ added }, at) => (((code >> at) & 1) === 1 ? added : []))
+      const set = inOrder(new Set(picked))
+      const id = set.map(({ name }) => name).join(' ')
+      if (known.has(id) || !this.#fits(set)) continue
+      known.add(id)
+      const step = await this.#step(set)
+      if (this.#isAllowed(step) && this.#isBetter(start, step, isWithin(start.set, set)))
+        found.push({ step, worth: start.total - step.total })
+    }
+    return (await this.#bestOf(found)) ?? start
+  }
+
+  /** How many plans all sets of some moves take, each query being planned once for those on its tables. */
+  #plansOfAll(moves: readonly Move[]): number {
+    if (moves.length > maxMoves) return Infinity
+    return this.#workload.queries.reduce((all, { instances }) => {
+      const tables = new Set(
+        instances.flatMap(({ shape }) => shape.scans.map((scan) => scan.table)),
+      )
+      const on = moves.filter(({ added }) => added.some(({ table }) => tables.has(table)))
+      return all + 2 ** on.length * instances.length
+    }, 0)
+  }
+
+  #fits(set: readonly Candidate[]): boolean {
+    if (bytesOf(set) > this.#limits.budget) return false
+    return set.every(({ table }) => onTable(set, table) <= this.#limits.maxPerTable)
+  }
+
+  #pairsOf(now: Step, moves: readonly Move[]): readonly Move[] {
+    const single = moves
+      .map((move) => ({ move, least: this.#atBest(now, move) }))
+      .toSorted((a, b) => a.least - b.least)
+      .slice(0, maxPaired)
+      .map(({ move }) => move)
+    return single.flatMap((one, at) =>
+      single.slice(at + 1).flatMap((other): Move[] => {
+        if (one.added.some((each) => other.added.includes(each))) return []
+        const alone = one.alone.map((cost, query) => lesser(cost, other.alone[query]))
+        return [{ added: [...one.added, ...other.added], alone }]
+      }),
+    )
+  }
+
+  /** Whether one set is enough better than another to be taken in its place. */
+  #isBetter(now: Step, step: Step, isOnlyMore: boolean): boolean {
+    const gain = now.total - step.total
+    if (gain <= now.total * this.#limits.minGain * 0.5) return false
+    return !isOnlyMore || this.#isFelt(now, step)
+  }
+
+  /** Whether what calls save, each so much that somebody could notice it, is enough by itself. */
+  #isFelt(now: Step, step: Step): boolean {
+    const { queries } = this.#workload
+    const saved = now.costs.reduce((all, cost, at) => {
+      const each = (cost?.ns ?? 0) - (step.costs[at]?.ns ?? 0)
+      return each < this.#limits.minCallGainNs ? all : all + each * queries[at]!.calls
+    }, 0)
+    return saved > now.total * this.#limits.minGain * 0.5
   }
 
   /** The step of most worth that makes no query slower even if the estimates are wrong. */
@@ -207,7 +329,8 @@ class Search {
         if (!this.#isAllowed(step) || (await this.#slowerInDoubt(step)).length > 0) continue
         const isUsed = uses(now.costs, candidate)
         const loss = step.total - now.total
-        if (isUsed && loss > this.#limits.minGain * now.total) continue
+        const isWorthIt = loss > this.#limits.minGain * now.total * 0.5 && this.#isFelt(step, now)
+        if (isUsed && isWorthIt) continue
         if (best === undefined || step.total < best.total) best = step
       }
       if (best === undefined) return now
@@ -224,14 +347,13 @@ class Search {
     const added = move.added.filter((candidate) => !base.set.includes(candidate))
     if (added.length === 0 || this.#atBest(base, move) >= best.total) return undefined
     const kept = base.set.filter((candidate) => !added.some((each) => isPrefixOf(candidate, each)))
-    const set = [...kept, ...added].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    const set = inOrder([...kept, ...added])
     const refuse = (reason: NotChosen): undefined => {
       if (added.length === 1 && base === best) this.#notChosen.set(added[0]!, reason)
       return undefined
     }
     if (bytesOf(set) > this.#limits.budget) return refuse({ why: 'budget' })
-    const onTable = set.filter(({ table }) => table === added[0]!.table).length
-    if (onTable > this.#limits.maxPerTable) return refuse({ why: 'perTable' })
+    if (onTable(set, added[0]!.table) > this.#limits.maxPerTable) return refuse({ why: 'perTable' })
     const step = await this.#step(set)
     const slower = this.#slower(step.costs)
     return slower.length > 0 ? refuse({ why: 'regression', queries: slower }) : step
@@ -289,7 +411,7 @@ class Search {
     for (const candidate of this.#candidates) {
       if (now.set.includes(candidate)) continue
       const known = this.#notChosen.get(candidate)
-      if (known?.why === 'regression' || known?.why === 'unused') continue
+      if (known !== undefined && isFinal.has(known.why)) continue
       if (now.set.some((each) => isPrefixOf(candidate, each))) {
         this.#notChosen.set(candidate, { why: 'unused' })
         continue
@@ -305,8 +427,36 @@ class Search {
   }
 }
 
+/** What adding it once more would not tell better. */
+const isFinal: ReadonlySet<NotChosen['why']> = new Set(['regression', 'unused', 'callGain'])
+
 function uses(costs: readonly (QueryCost | undefined)[], { name }: Candidate): boolean {
   return costs.some((cost) => cost?.plans.some((plan) => plan.uses.includes(name)))
+}
+
+function upToTwo<T>(all: readonly T[]): readonly (readonly T[])[] {
+  return [
+    [],
+    ...all.map((one) => [one]),
+    ...all.flatMap((one, at) => all.slice(at + 1).map((other) => [one, other])),
+  ]
+}
+
+function lesser(one: QueryCost | undefined, other: QueryCost | undefined): QueryCost | undefined {
+  return one !== undefined && other !== undefined && other.ns < one.ns ? other : one
+}
+
+/** The same for a set, however it came to be. */
+function inOrder(set: Iterable<Candidate>): readonly Candidate[] {
+  return [...set].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function onTable(set: readonly Candidate[], name: string): number {
+  return set.filter(({ table }) => table === name).length
+}
+
+function isWithin(set: readonly Candidate[], larger: readonly Candidate[]): boolean {
+  return set.every((candidate) => larger.includes(candidate))
 }
 
 function bytesOf(set: readonly Candidate[]): number {

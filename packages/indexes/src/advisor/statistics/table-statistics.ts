@@ -5,6 +5,9 @@ import type { Sample } from './sample.ts'
 
 type Comparable = string | number | null
 
+/** Rows that are put in order to see how they lie. */
+const mostOrdered = 4_000
+
 /** What a sample says of a table: how many rows there are, and which part of them a condition selects. */
 export class TableStatistics {
   readonly rows: number
@@ -94,6 +97,27 @@ export class TableStatistics {
     })
   }
 
+  /**
+   * The part of the rows that lie behind each other also in the order of some keys, as those of a time of creation do: seen
+   * in the first rows of the sample, which is in the order of the table.
+   */
+  following(keys: readonly Expression[]): number {
+    const texts = keys.map(keyText)
+    return this.#once(`following\n${texts.join('\n')}`, () => {
+      const columns = texts.map((text) => this.#columns.get(text) ?? [])
+      const places = Array.from({ length: Math.min(this.#sampled, mostOrdered) }, (_, at) => at)
+      places.sort((a, b) => {
+        for (const column of columns) {
+          const by = compareNullable(column[a] ?? null, column[b] ?? null)
+          if (by !== 0) return by
+        }
+        return a - b
+      })
+      const behind = places.filter((place, at) => at > 0 && place === places[at - 1]! + 1)
+      return behind.length / Math.max(1, places.length)
+    })
+  }
+
   /** Whether the rows lie in the order of the key, from -1 (backwards) to 1. 0 where places are not known. */
   clustering(key: Expression): number {
     return this.#once(`clustering\n${keyText(key)}`, () => this.#clustering(key))
@@ -167,10 +191,7 @@ export class TableStatistics {
     }))
     const places = Array.from({ length: this.#sampled }, (_, at) => at).toSorted((a, b) => {
       for (const { column, sign } of columns) {
-        const [one, other] = [column[a] ?? null, column[b] ?? null]
-        if (one === other) continue
-        if (one === null || other === null) return one === null ? -sign : sign
-        const by = compare(one, other)
+        const by = compareNullable(column[a] ?? null, column[b] ?? null)
         if (by !== 0) return by * sign
       }
       return this.#places[a]! - this.#places[b]!
@@ -317,6 +338,13 @@ function comparable(value: unknown): Comparable {
 function isEqual(a: Comparable, b: Comparable): boolean {
   if (a === null || b === null) return false
   return a === b || (typeof a !== typeof b && String(a) === String(b))
+}
+
+/** NULL comes first, as on SQLite. */
+function compareNullable(a: Comparable, b: Comparable): number {
+  if (a === b) return 0
+  if (a === null || b === null) return a === null ? -1 : 1
+  return compare(a, b)
 }
 
 function compare(a: string | number, b: string | number): number {

@@ -1,7 +1,6 @@
 import { type Steps, wait } from '@keelson/core'
 import type { Host, HostSession } from '../../host/host.ts'
 import { createIndexSql } from '../../sql/print-table.ts'
-import { marked } from '../capture/own-statements.ts'
 import type { TableIndex } from '../candidates/table-index.ts'
 import type { SampledTable } from '../sampled-table.ts'
 import { countParameters } from '../text/placeholders.ts'
@@ -28,8 +27,7 @@ export async function duckdbUsesIndex(
   let isUsed = false
   const name = 'keelson_candidate'
   const create = createIndexSql(table.definition, { ...index.index, name }, 'duckdb')
-  const steps = host.atomically(function* (given: HostSession) {
-    const session = marked(given)
+  const steps = host.atomically(function* (session: HostSession) {
     yield* wait(session.run(create))
     const rows = yield* wait(session.query(`explain (analyze, format json) ${sql}`, parameters))
     isUsed = rows.some((row) =>

@@ -155,10 +155,13 @@ function indexPath(
   const own = index.partial === undefined ? [] : onKey(scan.terms, index.partial.key)
   const found = statistics.rows * Math.min(share, statistics.fraction([...used, ...own], isWorst))
   const isKey = index.isConstraint && index.name === ''
-  const one =
-    costs.entry({ rows: statistics.rows * share, statistics: index }) +
-    (isInside || isKey ? 0 : costs.fetch(statistics))
-  const cost = seeks * costs.seek(statistics.rows) + Math.max(found, 0) * one
+  const one = costs.entry({ rows: statistics.rows * share, statistics: index })
+  // What is said of any key is looked at before the row is fetched.
+  const onAny = scan.terms.filter(({ key }) => index.keys.some(({ text }) => text === keyText(key)))
+  const fetched =
+    statistics.rows * Math.min(share, statistics.fraction([...onAny, ...own], isWorst))
+  const fetch = isInside || isKey ? 0 : costs.fetch(statistics)
+  const cost = seeks * costs.seek(statistics.rows) + found * one + Math.min(found, fetched) * fetch
   const by = index.keys.slice(0, Math.max(1, fixed + (ranges.length > 0 ? 1 : 0)))
   const line = `search ${table.name} by ${index.name || 'its key'} (${by.map(({ text }) => text).join(', ')})`
   return { cost, index, isSorted, line }

@@ -7,6 +7,7 @@ import type { SampledTable } from '../sampled-table.ts'
 import { keyText, type TableScan, type Term } from '../shape/query-shape.ts'
 import { costs } from './cost-model.ts'
 import type { Plan, PlannedQuery } from './planner.ts'
+import { type Access, accessIn, type Bound, boundsOf, indexIn } from './sqlite-plan-line.ts'
 
 export interface PlanRow {
   readonly id: number
@@ -37,6 +38,7 @@ class PlanReader {
   readonly scans = new Set<string>()
   readonly #children = new Map<number, PlanRow[]>()
   readonly #query: PlannedQuery
+  readonly #names: ReadonlySet<string>
   readonly #tables: ReadonlyMap<string, SampledTable>
   readonly #candidates: ReadonlyMap<string, Candidate>
   readonly #isWorst: boolean
@@ -55,6 +57,7 @@ class PlanReader {
       else siblings.push(row)
     }
     this.#query = query
+    this.#names = new Set(query.shape.scans.flatMap(({ alias, table }) => [alias, table]))
     this.#tables = tables
     this.#candidates = candidates
     this.#isWorst = isWorst
@@ -72,13 +75,11 @@ class PlanReader {
     let each = 0
     let sorts: 'no' | 'last' | 'all' = 'no'
     for (const { id, detail } of this.#children.get(parent) ?? []) {
-      const access = /^(SCAN|SEARCH) (?:"((?:[^"]|"")*)"|(\S+))(.*)$/.exec(detail)
-      if (access !== null) {
-        const [, verb, quoted, bare, how = ''] = access
-        const alias = quoted?.replaceAll('""', '"') ?? bare ?? ''
-        const scan = this.#scan(alias)
-        loops.push(scan === undefined ? unknownLoop : this.#access(verb!, how, scan, bound))
-        bound.add(alias)
+      const access = accessIn(detail, this.#names)
+      if (access !== undefined) {
+        const scan = this.#scan(access.alias)
+        loops.push(scan === undefined ? unknownLoop : this.#access(access, scan, bound))
+        bound.add(access.alias)
       } else if (detail === 'MULTI-INDEX OR') {
         const loop = this.#either(id, bound)
         loops.push(loop.loop)
@@ -101,32 +102,33 @@ class PlanReader {
     return scan
   }
 
-  #access(verb: string, how: string, scan: TableScan, bound: ReadonlySet<string>): Loop {
+  #access(access: Access, scan: TableScan, bound: ReadonlySet<string>): Loop {
     const table = this.#tables.get(scan.table)
     if (table === undefined) return unknownLoop
     const terms = scan.terms.filter(({ join }) => join === undefined || bound.has(join))
     const { limit } = scan
     const alternatives = this.#alternatives(scan, table)
     const out = Math.max(table.statistics.rows * this.#fraction(table, terms) * alternatives, 1e-3)
-    const isWhole = verb === 'SCAN' && scan.alternatives.length === 0
+    const isWhole = access.verb === 'SCAN' && scan.alternatives.length === 0
     const partRead = isWhole
       ? table.statistics.partRead(scan.terms, scan.sort, limit ?? usualLimit)
       : undefined
-    return { ...this.#visits(verb, how, scan, table, terms), out, limit, partRead }
+    return { ...this.#visits(access, scan, table, terms), out, limit, partRead }
   }
 
   /** Seeks and rows of one loop, without what comes of them. */
   #visits(
-    verb: string,
-    how: string,
+    { verb, how }: Access,
     scan: TableScan,
     table: SampledTable,
     terms: readonly Term[],
   ): Pick<Loop, 'fixed' | 'visits'> {
     const { statistics } = table
     const { rows } = statistics
-    const named =
-      /USING (AUTOMATIC )?(?:PARTIAL )?(COVERING )?INDEX (?:"((?:[^"]|"")*)"|(\S+))/.exec(how)
+    const named = indexIn(how, [
+      ...this.#candidates.keys(),
+      ...table.indexes.map((index) => index.name),
+    ])
     const unindexed = (index?: TableIndex): number => {
       const held = new Set(index?.keys.map(({ text }) => text))
       const made = new Set(
@@ -136,55 +138,59 @@ class PlanReader {
       )
       return made.size * costs.expression
     }
-    if (/USING AUTOMATIC/.test(how)) {
+    if (how.startsWith(' USING AUTOMATIC')) {
       // Built for each run of the query, over all rows.
       const fixed = rows * (costs.row(statistics) + 25 * Math.log2(rows + 2))
       return { fixed, visits: costs.seek(rows) + rows * this.#fraction(table, terms) * 40 }
     }
-    if (/USING INTEGER PRIMARY KEY/.test(how)) {
+    if (how.startsWith(' USING INTEGER PRIMARY KEY')) {
       const found = /rowid=\?/.test(how)
         ? 1
         : rows * this.#fraction(table, onKeys(terms, [table.rowid]))
       return { fixed: 0, visits: costs.seek(rows) + found * (costs.row(statistics) + unindexed()) }
     }
-    const name = named?.[3]?.replaceAll('""', '"') ?? named?.[4]
-    const index = name === undefined ? undefined : this.#index(name, table)
-    if (name !== undefined) this.uses.add(name)
-    if (index === undefined) {
+    const index = named && this.#index(named.name, table)
+    if (named !== undefined) this.uses.add(named.name)
+    if (named === undefined || index === undefined) {
       if (verb === 'SCAN') {
-        if (name === undefined) this.scans.add(scan.table)
+        if (named === undefined) this.scans.add(scan.table)
         return { fixed: 0, visits: rows * (costs.row(statistics) + unindexed()) }
       }
       // The key of a table without rowid, or an index that is not known.
       return { fixed: 0, visits: costs.seek(rows) + costs.row(statistics) }
     }
-    const isCovering = named?.[2] !== undefined
-    const isInOrder = verb === 'SEARCH' && areAllFixed(how, index)
-    const { seeks, found } = this.#entries(verb, how, index, table, terms)
-    const fetch = isInOrder
-      ? costs.fetchInOrder(statistics, found / Math.max(1, rows * seeks))
-      : costs.fetch(statistics)
-    const one =
-      costs.entry({ rows: rows * (index.partial?.share ?? 1), statistics: index }) +
-      (isCovering ? 0 : fetch)
-    return {
-      fixed: 0,
-      visits: seeks * costs.seek(rows) + found * (one + unindexed(index)),
-    }
+    const bounds = boundsOf(named, index)
+    const { seeks, found, fetched } = this.#entries(verb, bounds, index, table, terms)
+    const one = costs.entry({ rows: rows * (index.partial?.share ?? 1), statistics: index })
+    // Entries with the same keys are in the order of the table.
+    const keys = index.keys.map(({ key }) => key)
+    const alike =
+      verb === 'SEARCH' && areAllFixed(bounds, index)
+        ? found / Math.max(1, rows * seeks)
+        : 1 / statistics.distinct(keys)
+    const fetch = named.isCovering
+      ? 0
+      : costs.fetchInOrder(statistics, alike, statistics.following(keys))
+    const each = fetch + unindexed(index)
+    return { fixed: 0, visits: seeks * costs.seek(rows) + found * one + fetched * each }
   }
 
-  /** How many entries of an index are read, and in how many places. */
+  /**
+   * How many entries of an index are read, in how many places, and for how many of them the row: what is said of any key is
+   * looked at before.
+   */
   #entries(
-    verb: string,
-    how: string,
+    verb: Access['verb'],
+    bounds: readonly Bound[],
     index: TableIndex,
     table: SampledTable,
     terms: readonly Term[],
-  ): { readonly seeks: number; readonly found: number } {
+  ): { readonly seeks: number; readonly found: number; readonly fetched: number } {
     const { statistics } = table
     const share = index.partial?.share ?? 1
-    if (verb === 'SCAN') return { seeks: 1, found: statistics.rows * share }
-    const bounds = boundsOf(how)
+    const onAny = onKeys(terms, [...index.keys.map(({ text }) => text), index.partial?.key])
+    const fetched = statistics.rows * Math.min(share, this.#fraction(table, onAny))
+    if (verb === 'SCAN') return { seeks: 1, found: statistics.rows * share, fetched }
     const skipped = bounds.filter(({ isSkipped }) => isSkipped).length
     const held = index.keys.slice(skipped, bounds.length)
     const keys = [...held.map(({ text }) => text), index.partial?.key]
@@ -194,7 +200,7 @@ class PlanReader {
     const seeks = lists.reduce((all, { count }) => all * Math.max(1, count), 1)
     const before = index.keys.slice(0, skipped).map(({ key }) => key)
     const groups = skipped === 0 ? 1 : statistics.distinct(before)
-    return { seeks: seeks * groups, found: statistics.rows * fraction }
+    return { seeks: seeks * groups, found: statistics.rows * fraction, fetched }
   }
 
   #index(name: string, table: SampledTable): TableIndex | undefined {
@@ -216,16 +222,15 @@ class PlanReader {
       (branch) => this.#children.get(branch.id) ?? [],
     )
     for (const [at, { detail }] of branches.entries()) {
-      const access = /^(SCAN|SEARCH) (?:"((?:[^"]|"")*)"|(\S+))(.*)$/.exec(detail)
-      if (access === null) continue
-      const [, verb, quoted, bare, how = ''] = access
-      alias = quoted?.replaceAll('""', '"') ?? bare ?? ''
+      const access = accessIn(detail, this.#names)
+      if (access === undefined) continue
+      alias = access.alias
       scan ??= this.#scan(alias)
       const table = scan && this.#tables.get(scan.table)
       if (scan === undefined || table === undefined) continue
       const common = scan.terms.filter(({ join }) => join === undefined || bound.has(join))
       const all = scan.alternatives.find((each) => each.length === branches.length)
-      visits += this.#visits(verb!, how, scan, table, [...common, ...(all?.[at] ?? [])]).visits
+      visits += this.#visits(access, scan, table, [...common, ...(all?.[at] ?? [])]).visits
     }
     const table = scan && this.#tables.get(scan.table)
     if (scan === undefined || table === undefined) return { loop: unknownLoop, alias }
@@ -285,32 +290,9 @@ function total(loops: readonly Loop[], sorts: 'no' | 'last' | 'all', each: numbe
   return cost + kept * each
 }
 
-interface Bound {
-  readonly isSkipped: boolean
-  readonly isRange: boolean
-}
-
 /** Whether all keys of an index are equal to something, those that are skipped over to each of their values. */
-function areAllFixed(how: string, index: TableIndex): boolean {
-  const bounds = boundsOf(how)
-  return bounds.length === index.keys.length && bounds.every(({ isRange }) => !isRange)
-}
-
-/** The keys that a SEARCH says it uses, in the order of the index. */
-function boundsOf(how: string): readonly Bound[] {
-  const inside = /\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)\s*(?:LEFT-JOIN)?$/.exec(how)?.[1]
-  if (inside === undefined) return []
-  const found: (Bound & { readonly name: string })[] = []
-  for (const written of inside.split(' AND ')) {
-    const part = written.replaceAll('<expr>', 'an expression')
-    const isRange = /[<>]/.test(part)
-    const name = part.replace(/(?:=|<|>).*$/, '')
-    const last = found.at(-1)
-    // Both ends of one range.
-    if (last?.isRange === true && isRange && last.name === name) continue
-    found.push({ isSkipped: part.startsWith('ANY('), name, isRange })
-  }
-  return found
+function areAllFixed(bounds: readonly Bound[], { keys }: TableIndex): boolean {
+  return bounds.length === keys.length && bounds.every(({ isRange }) => !isRange)
 }
 
 function onKeys(terms: readonly Term[], keys: readonly (string | undefined)[]): readonly Term[] {
