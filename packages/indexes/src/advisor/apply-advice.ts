@@ -1,6 +1,6 @@
 import { checkOptionNames, OptionError, type Steps, wait } from '@keelson/core'
+import { checkLockTimeout } from '../host/check-lock-timeout.ts'
 import type { Host } from '../host/host.ts'
-import { checkLockTimeout } from '../plan/apply/apply-options.ts'
 import { inLockedTransaction } from '../plan/lock/schema-lock.ts'
 import { marked } from './capture/own-statements.ts'
 import type { IndexAdvice } from './report/advice.ts'

@@ -1,4 +1,4 @@
-import type { Host, HostSession } from '../../host/host.ts'
+import type { Host, HostSession, PinnedHost } from '../../host/host.ts'
 
 /** `@keelson/timing` knows it, too: it keeps comments of this form, and leaves such statements out of its workload. */
 const mark = '/* keelson advisor */ '
@@ -6,25 +6,33 @@ const mark = '/* keelson advisor */ '
 /** The host, whose statements are known for the advisor's own by whoever hears of them. */
 export function marked(host: Host): Host {
   return {
-    engine: host.engine,
-    traits: host.traits,
-    identity: host.identity,
-    isSynchronous: host.isSynchronous,
+    ...markedConnection(host),
     get isInTransaction() {
       return host.isInTransaction
     },
-    ...markedSession(host),
-    atomically: (fn) => host.atomically((session) => fn(markedSession(session))),
     atomicallyWithoutForeignKeys: (fn) =>
       host.atomicallyWithoutForeignKeys((session) => fn(markedSession(session))),
-    onConnection: (fn) => host.onConnection((own) => fn(marked(own))),
-    outside: (fn) => host.outside(fn),
+    onConnection: (fn) => host.onConnection((own) => fn(markedConnection(own))),
   }
 }
 
 /** Whether a statement is one that an advisor has sent: advice is about those of the user. */
 export function isOwnStatement(sql: string): boolean {
   return sql.startsWith(mark)
+}
+
+function markedConnection(host: PinnedHost): PinnedHost {
+  const { engine, traits, identity } = host
+  return {
+    engine,
+    traits,
+    identity,
+    get isInTransaction() {
+      return host.isInTransaction
+    },
+    ...markedSession(host),
+    atomically: (fn) => host.atomically((session) => fn(markedSession(session))),
+  }
 }
 
 function markedSession(session: HostSession): HostSession {
