@@ -2,12 +2,15 @@ import {
   type AmbientTransactions,
   bulkIngest,
   type BulkIngestCapable,
+  bulkRows,
   bulkStatements,
   type BulkStatementsCapable,
   engineSession,
   type EngineSession,
   type EngineTraits,
   quoteIdentifier,
+  statementObserver,
+  type StatementObserver,
   type Steps,
   takeSteps,
   wait,
@@ -24,6 +27,7 @@ import {
   type Transaction,
 } from 'kysely'
 import type { Copier, Host, HostSession } from '../host/host.ts'
+import { Observed } from '../host/observed.ts'
 import { dooming, inSavepoint } from '../host/savepoint.ts'
 import { copyInOn } from './copy-in.ts'
 import { engineOf } from './engine-of.ts'
@@ -78,6 +82,7 @@ class KyselySession implements HostSession {
   readonly #traits: EngineTraits
   readonly #ambient: AmbientTransactions | undefined
   readonly #session: EngineSession | undefined
+  readonly #observed: Observed
   #copier: Promise<Copier | undefined> | undefined
   #savepoints = 0
 
@@ -98,7 +103,9 @@ class KyselySession implements HostSession {
   ) {
     const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable> & {
       readonly [engineSession]?: EngineSession
+      readonly [statementObserver]?: StatementObserver
     }
+    this.#observed = new Observed(capable[statementObserver], connection)
     this.#tx = tx
     this.#executor = tx.withoutPlugins().getExecutor()
     this.#traits = traits
@@ -106,25 +113,32 @@ class KyselySession implements HostSession {
     this.#session = capable[engineSession]
     this.#connection = connection
     this.worksBeside = capable[worksBeside] === true
-    this.bulkStatements = capable[bulkStatements]?.bind(connection)
-    this.bulkIngest = capable[bulkIngest]?.bind(connection)
+    this.bulkStatements = this.#observed.bulkStatements(capable[bulkStatements]?.bind(connection))
+    this.bulkIngest = this.#observed.bulkIngest(capable[bulkIngest]?.bind(connection))
     this.isOwnDriver = this.bulkStatements !== undefined || this.bulkIngest !== undefined
   }
 
   async query(
     sql: string,
     parameters: readonly unknown[] = [],
+    rowCount?: number,
   ): Promise<readonly Record<string, unknown>[]> {
-    return (await this.#send(sql, parameters)).rows
+    return (await this.#send(sql, parameters, rowCount)).rows
   }
 
-  async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
-    const { numAffectedRows } = await this.#send(sql, parameters)
+  async run(
+    sql: string,
+    parameters: readonly unknown[] = [],
+    rowCount?: number,
+  ): Promise<number | undefined> {
+    const { numAffectedRows } = await this.#send(sql, parameters, rowCount)
     return numAffectedRows === undefined ? undefined : Number(numAffectedRows)
   }
 
   copier(): Promise<Copier | undefined> {
-    this.#copier ??= copyInOn(this.#executor.adapter, this.#connection)
+    this.#copier ??= copyInOn(this.#executor.adapter, this.#connection).then((found) =>
+      this.#observed.copier(found),
+    )
     return this.#copier
   }
 
@@ -141,15 +155,17 @@ class KyselySession implements HostSession {
     }
     const session = this.#session
     const name = `keelson_bulk_${++this.#savepoints}`
-    if (session?.savepoint !== undefined) {
-      return yield* inSavepoint(fn, {
-        create: () => session.savepoint!(name),
-        rollbackTo: () => session.rollbackToSavepoint!(name),
-        release: () => session.releaseSavepoint!(name),
-      })
-    }
     const { create, rollbackTo, release } = this.#traits.savepoint!
     const quoted = quoteIdentifier(name, this.#traits.engine)
+    if (session?.savepoint !== undefined) {
+      const command = (text: string, run: () => Promise<void>): Promise<void> =>
+        this.#observed.statement(`${text} ${quoted}`, [], run, () => none)
+      return yield* inSavepoint(fn, {
+        create: () => command(create, () => session.savepoint!(name)),
+        rollbackTo: () => command(rollbackTo, () => session.rollbackToSavepoint!(name)),
+        release: () => command(release, () => session.releaseSavepoint!(name)),
+      })
+    }
     return yield* inSavepoint(fn, {
       create: () => this.run(`${create} ${quoted}`),
       rollbackTo: () => this.run(`${rollbackTo} ${quoted}`),
@@ -160,7 +176,13 @@ class KyselySession implements HostSession {
   #send(
     sql: string,
     parameters: readonly unknown[],
+    rowCount: number | undefined,
   ): Promise<QueryResult<Record<string, unknown>>> {
-    return this.#executor.executeQuery(CompiledQuery.raw(sql, parameters as unknown[]))
+    const query = CompiledQuery.raw(sql, parameters as unknown[])
+    return this.#executor.executeQuery(
+      rowCount === undefined ? query : Object.freeze({ ...query, [bulkRows]: rowCount }),
+    )
   }
 }
+
+const none = { rows: 0, affectedRows: undefined }

@@ -1,5 +1,8 @@
 import {
   ambientTransactions,
+  type DirectOutcome,
+  type DirectStatement,
+  type StatementObserver,
   type TransactionEvent,
   type TransactionObserver,
   isThenable,
@@ -7,6 +10,7 @@ import {
 import { kindOf, type NextLayer, type SessionLayer, watchPrepared } from '@keelson/core/drizzle'
 // `node:util` itself would open standard output.
 import { isProxy } from 'node:util/types'
+import { observeDirect } from '../record/direct-statement.ts'
 import { type BatchedOutcome, Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
 import { settled } from '../record/settled.ts'
@@ -22,7 +26,7 @@ const timingRank = 20
 type Callback = (tx: { readonly session: object }, ...rest: unknown[]) => unknown
 
 /** Measures what a database sends, above all layers. */
-export class TimingLayer implements SessionLayer, TransactionObserver {
+export class TimingLayer implements SessionLayer, TransactionObserver, StatementObserver {
   readonly name: string = layerName
   readonly rank: number = timingRank
   readonly recorder: Recorder
@@ -99,6 +103,27 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
       tellBatch(observation, outcomesOf(statements, results))
       this.recorder.end(observation, endMs, failure === undefined ? 'ok' : 'error', failure?.error)
     })
+  }
+
+  observe<R>(
+    on: object,
+    statement: DirectStatement,
+    send: () => R,
+    outcomeOf: (result: Awaited<R>) => DirectOutcome,
+  ): R {
+    const { recorder, database } = this
+    if (!recorder.isEnabled) return send()
+    const tracker = this.#trackers.get(on)
+    const ambient = (on as DrizzleSession).dialect[ambientTransactions]
+    const to = () => ({
+      recorder,
+      database,
+      conn: 0,
+      tx: tracker === undefined ? ambient?.current : tracker.current,
+      ran: (ms: number): void => (tracker ?? ambient)?.ran(ms),
+      failed: (error: unknown): void => tracker?.failed(error),
+    })
+    return observeDirect(to, statement, send, outcomeOf)
   }
 
   begins(event: TransactionEvent): void {

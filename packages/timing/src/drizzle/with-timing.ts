@@ -1,4 +1,4 @@
-import { invalidOption, KeelsonError, transactionObserver } from '@keelson/core'
+import { invalidOption, KeelsonError, statementObserver, transactionObserver } from '@keelson/core'
 import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
 import { databaseFrom } from '../record/database-from.ts'
 import type { WatchedDatabaseOptions } from '../record/watched-database.ts'
@@ -63,6 +63,7 @@ export function withTiming<Db extends AnyDatabase>(
   const layer = new TimingLayer(recorder, make(systemOf(session), isShared, session.client))
   addSessionLayer(session, layer)
   Object.defineProperty(session.dialect, transactionObserver, { value: layer })
+  Object.defineProperty(session.dialect, statementObserver, { value: layer })
   const { database } = layer
   database.run = (text, params) => sendRaw(session, text, params)
   if (isShared)

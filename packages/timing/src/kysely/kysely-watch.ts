@@ -1,3 +1,4 @@
+import { statementObserver } from '@keelson/core'
 import { type ConnectionWatch, type Consumer, interceptConnection } from '@keelson/core/kysely'
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
 import { now } from '../record/clock.ts'
@@ -9,8 +10,7 @@ import { TimedConnection } from './timed-connection.ts'
 export const layerName = 'timing'
 export const timingRank = 20
 
-const key: unique symbol = Symbol.for('keelson.kysely.timedConnection')
-type Known = DatabaseConnection & { [key]?: TimedConnection }
+type Known = DatabaseConnection & { readonly [statementObserver]?: TimedConnection }
 
 /** On a statement of the timing's own. */
 const own: unique symbol = Symbol('own')
@@ -86,10 +86,10 @@ export class KyselyWatch implements ConnectionWatch {
   }
 
   timedOf(connection: DatabaseConnection): TimedConnection {
-    const known = (connection as Known)[key]
+    const known = (connection as Known)[statementObserver]
     if (known !== undefined) return known
     const timed = new TimedConnection(this, ++this.#connections)
-    Object.defineProperty(connection, key, { value: timed })
+    Object.defineProperty(connection, statementObserver, { value: timed })
     interceptConnection(connection, timingRank, timed)
     return timed
   }

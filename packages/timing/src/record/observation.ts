@@ -23,6 +23,7 @@ export class Observation implements StatementCall {
   affectedRows: number | undefined = undefined
   batchSize: number | undefined = undefined
   batch: readonly BatchedOutcome[] | undefined = undefined
+  bulkRows: number | undefined = undefined
   /** Of a stream. */
   firstRowMs: number | undefined = undefined
   dbMs: number | undefined = undefined

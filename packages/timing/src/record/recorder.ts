@@ -127,7 +127,11 @@ export class Recorder {
       stats.addError(category)
       this.#attach(observation, stats, ms - decodeMs, error)
     }
-    const limitMs = this.#relative === undefined ? Infinity : relativeLimit(stats, this.#relative)
+    // What is sent in bulk takes as long as it has rows.
+    const limitMs =
+      this.#relative === undefined || observation.kind === 'bulk'
+        ? Infinity
+        : relativeLimit(stats, this.#relative)
     const isSlow = this.rules.isSlow(ms, limitMs)
     database.window.add(endMs, category !== undefined && !answers.has(category), isSlow)
     if (isSlow) this.rules.slow(stats, observation, ms, limitMs)
@@ -229,6 +233,7 @@ export class Recorder {
       rows,
       affectedRows: observation.affectedRows,
       batchSize: observation.batchSize,
+      bulkRows: observation.bulkRows,
       cache: observation.cache,
       tx: observation.tx,
       conn,
