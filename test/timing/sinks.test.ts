@@ -365,7 +365,7 @@ describe('the workload for an advisor of indexes', () => {
 
   test('has each statement as it was printed, what it cost, and no value', async () => {
     const workload = await work({})
-    expect(workload).toMatchObject({ v: 1, writes: { item: 2 } })
+    expect(workload).toMatchObject({ v: 1, writes: { sqlite: { item: 2 } } })
     expect(JSON.stringify(workload)).not.toContain('secret')
     const select = byOperation(workload, 'SELECT')
     expect(select).toMatchObject({

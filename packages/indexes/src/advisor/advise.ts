@@ -33,6 +33,7 @@ import { RulesPlanner } from './what-if/rules.ts'
 import { SqliteClone } from './what-if/sqlite-clone.ts'
 import { openSqliteInMemory } from './what-if/sqlite-client.ts'
 import { WriteLoad } from './write-load.ts'
+import { writtenRows } from './written-rows.ts'
 
 /**
  * Says which indexes a workload lacks.
@@ -56,7 +57,7 @@ export async function advise(
   const read = await readQueries(host, workload, definitions, settings)
   const tables = await sampleTables(host, session, definitions, read.queries, settings)
   const shapes = read.queries.flatMap(({ instances }) => instances.map(({ shape }) => shape))
-  const writes = new WriteLoad(read.queries, workload.writes)
+  const writes = new WriteLoad(read.queries, writtenRows(workload, read.databases))
   const proposed = proposeIndexes(shapes, {
     engine: host.engine,
     maxKeys: settings.maxKeys,
@@ -106,6 +107,8 @@ interface ReadQueries {
   readonly queries: readonly WeighedQuery[]
   readonly unread: { readonly queries: number; readonly calls: number }
   readonly parser: IndexAdvice['workload']['parser']
+  /** Whose queries they are, where that is known. */
+  readonly databases: ReadonlySet<string>
 }
 
 async function readQueries(
@@ -154,11 +157,17 @@ async function readQueries(
         query.totalMs === undefined && same?.totalMs === undefined
           ? undefined
           : (query.totalMs ?? 0) + (same?.totalMs ?? 0),
+      affectedRows: (query.affectedRows ?? 0) + (same?.affectedRows ?? 0),
       instances: [...(same?.instances ?? []), ...all].slice(0, 10),
     })
   }
   const state = parser === undefined ? 'missing' : 'loaded'
-  return { queries: [...queries.values()], unread, parser: needsParser ? state : 'notNeeded' }
+  return {
+    queries: [...queries.values()],
+    unread,
+    parser: needsParser ? state : 'notNeeded',
+    databases: new Set(wanted.flatMap(({ database: name }) => name ?? [])),
+  }
 }
 
 /** Names that are none of an engine say nothing: PGlite, libSQL and others speak as one of them. */

@@ -6,13 +6,10 @@ import { costs } from './what-if/cost-model.ts'
 /** What the workload writes, and so what one more index would take. */
 export class WriteLoad {
   readonly #queries: readonly WeighedQuery[]
-  readonly #given: Readonly<Record<string, number>> | undefined
+  readonly #given: ReadonlyMap<string, number>
 
-  /** @param given how often each table was written, where somebody counted it */
-  constructor(
-    queries: readonly WeighedQuery[],
-    given: Readonly<Record<string, number>> | undefined,
-  ) {
+  /** @param given rows of each table that were written, where somebody counted them */
+  constructor(queries: readonly WeighedQuery[], given: ReadonlyMap<string, number>) {
     this.#queries = queries
     this.#given = given
   }
@@ -23,10 +20,13 @@ export class WriteLoad {
     if (candidate.partial?.key !== undefined) columns.add(candidate.partial.key)
     let rows = 0
     let all = 0
-    for (const { calls, instances } of this.#queries) {
-      for (const write of instances[0]?.shape.writes ?? []) {
+    for (const { calls, affectedRows, instances } of this.#queries) {
+      const writes = instances[0]?.shape.writes ?? []
+      // One text stands for inserts of one row and of many.
+      const counted = writes.length === 1 ? affectedRows : 0
+      for (const write of writes) {
         if (write.table !== candidate.table) continue
-        const written = calls * write.rows
+        const written = counted > 0 ? counted : calls * write.rows
         all += written
         const isTouched =
           write.columns === undefined || [...write.columns].some((column) => columns.has(column))
@@ -34,7 +34,7 @@ export class WriteLoad {
       }
     }
     // What the given count has beyond the statements that were read may touch any column.
-    return rows + Math.max(0, (this.#given?.[candidate.table] ?? 0) - all)
+    return rows + Math.max(0, (this.#given.get(candidate.table) ?? 0) - all)
   }
 
   /** Nanoseconds that keeping the index takes in the time of the workload. */

@@ -16,8 +16,8 @@ export interface Workload {
   readonly takenAt: string
   /** The one with the most time first. */
   readonly queries: readonly WorkloadQuery[]
-  /** By table, how often rows of it were written: what another index would cost. */
-  readonly writes: Readonly<Record<string, number>>
+  /** By database and table, how many rows of it were written: what another index would cost. */
+  readonly writes: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
 export interface WorkloadQuery {
@@ -53,7 +53,14 @@ export interface WorkloadSample {
   readonly parameters: readonly SampledValue[]
 }
 
-const writes: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'REPLACE'])
+const writes: ReadonlySet<string> = new Set([
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'MERGE',
+  'REPLACE',
+  'COPY',
+])
 
 /** @param databases all that were measured */
 export function workloadOf(databases: Iterable<WatchedDatabase>): Workload {
@@ -89,11 +96,19 @@ function queryOf({ name, system }: WatchedDatabase, stats: QueryStats): Workload
   }
 }
 
-function writesIn(queries: readonly WorkloadQuery[]): Readonly<Record<string, number>> {
-  const written: Record<string, number> = Object.create(null) as Record<string, number>
-  for (const { operation, tables, calls } of queries) {
+function writesIn(queries: readonly WorkloadQuery[]): Workload['writes'] {
+  const all: Record<string, Record<string, number>> = named()
+  for (const { database, text, tables, calls, affectedRows } of queries) {
     const [table] = tables
-    if (table !== undefined && writes.has(operation)) written[table] = (written[table] ?? 0) + calls
+    if (table === undefined || !writes.has(writeIn(text) ?? '')) continue
+    const written = (all[database] ??= named())
+    // Not every driver tells of the rows.
+    written[table] = (written[table] ?? 0) + Math.max(calls, affectedRows)
   }
-  return written
+  return all
+}
+
+/** With no names of its own: a table may be called anything. */
+function named<V>(): Record<string, V> {
+  return Object.create(null) as Record<string, V>
 }
