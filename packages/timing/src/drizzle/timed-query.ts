@@ -184,11 +184,11 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   }
 
   #observe(kind: 'query' | 'stream', [values]: readonly unknown[]): DrizzleObservation {
-    const { recorder, database } = this.#layer
+    const { recorder, instance } = this.#layer
     const { sql, [bulkRows]: rows } = this.#query
     const params = filled(this.#query.params, values)
     const told = rows === undefined ? kind : 'bulk'
-    const observation = new DrizzleObservation(this, database, told, sql, params, performance.now())
+    const observation = new DrizzleObservation(this, instance, told, sql, params, performance.now())
     observation.bulkRows = rows
     observation.tx = this.#transaction?.current
     recorder.begin(observation)

@@ -64,11 +64,11 @@ export function withTiming<Db extends AnyDatabase>(
   addSessionLayer(session, layer)
   Object.defineProperty(session.dialect, transactionObserver, { value: layer })
   Object.defineProperty(session.dialect, statementObserver, { value: layer })
-  const { database } = layer
-  database.run = (text, params) => sendRaw(session, text, params)
+  const { instance } = layer
+  instance.run = (text, params) => sendRaw(session, text, params)
   if (isShared)
-    database.isInTransaction = () =>
-      layer.hasBegun || isOpen(session) || database.transactions.open.size > 0
+    instance.isInTransaction = () =>
+      layer.hasBegun || isOpen(session) || instance.database.transactions.open.size > 0
   return db
 }
 

@@ -3,6 +3,7 @@ import { type ConnectionWatch, type Consumer, interceptConnection } from '@keels
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
 import { now } from '../record/clock.ts'
 import type { Recorder } from '../record/recorder.ts'
+import type { DatabaseInstance } from '../record/database-instance.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
 import { TimedConnection } from './timed-connection.ts'
 
@@ -19,6 +20,7 @@ type OwnQuery = CompiledQuery & { readonly [own]?: true }
 /** Sees the connections of one `Kysely`, and what is sent on them. */
 export class KyselyWatch implements ConnectionWatch {
   readonly recorder: Recorder
+  readonly instance: DatabaseInstance
   readonly database: WatchedDatabase
   readonly #hasOneConnection: boolean
   #connections = 0
@@ -27,11 +29,12 @@ export class KyselyWatch implements ConnectionWatch {
   isLeftOpen = false
   #executor: QueryExecutor | undefined
 
-  constructor(recorder: Recorder, database: WatchedDatabase, hasOneConnection: boolean) {
+  constructor(recorder: Recorder, instance: DatabaseInstance, hasOneConnection: boolean) {
     this.recorder = recorder
-    this.database = database
+    this.instance = instance
+    this.database = instance.database
     this.#hasOneConnection = hasOneConnection
-    recorder.databases.add(database)
+    recorder.databases.add(this.database)
   }
 
   asked<T>(consumer: Consumer<T>, executor: QueryExecutor | undefined): Consumer<T> {
@@ -63,8 +66,8 @@ export class KyselyWatch implements ConnectionWatch {
   /** @param executor of `db` itself, through which statements of the timing's own are sent */
   use(executor: QueryExecutor): void {
     this.#executor = executor
-    this.database.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
-    this.database.run = (sql, params) =>
+    this.instance.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
+    this.instance.run = (sql, params) =>
       executor.provideConnection(async (connection) => {
         const query: OwnQuery = { ...CompiledQuery.raw(sql, [...params]), [own]: true }
         const { rows } = await connection.executeQuery<Record<string, unknown>>(query)
@@ -77,7 +80,7 @@ export class KyselyWatch implements ConnectionWatch {
   closed(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.recorder.databases.close(this.database)
+    this.recorder.databases.close(this.instance)
   }
 
   /** Whether a statement is one of the timing's own, which nobody is told of. */

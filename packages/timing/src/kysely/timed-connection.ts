@@ -36,7 +36,7 @@ export class TimedConnection implements ConnectionInterceptor, StatementObserver
   constructor(watch: KyselyWatch, conn: number) {
     this.#watch = watch
     this.#conn = conn
-    this.transactions = new TransactionTracker(watch.recorder, watch.database, conn)
+    this.transactions = new TransactionTracker(watch.recorder, watch.instance, conn)
   }
 
   executeQuery: ConnectionInterceptor['executeQuery'] = (next, query, options) => {
@@ -96,7 +96,7 @@ export class TimedConnection implements ConnectionInterceptor, StatementObserver
     this.askedMs = 0
     this.gotMs = 0
     this.hasSent = true
-    const { recorder, database } = this.#watch
+    const { recorder, instance } = this.#watch
     const control = controlStatement(statement.sql)
     const { transactions } = this
     if (!recorder.isEnabled && (control === undefined || transactions.root === undefined))
@@ -104,7 +104,7 @@ export class TimedConnection implements ConnectionInterceptor, StatementObserver
     if (control !== undefined) return this.control(control, 0, send as () => Promise<unknown>) as R
     const to = () => ({
       recorder,
-      database,
+      instance,
       conn: this.#conn,
       tx: transactions.current,
       ran: (ms: number): void => transactions.ran(ms),
@@ -147,14 +147,14 @@ export class TimedConnection implements ConnectionInterceptor, StatementObserver
     query: CompiledQuery & { readonly [bulkRows]?: number },
     askedMs: number,
   ): Observation {
-    const { recorder, database } = this.#watch
+    const { recorder, instance } = this.#watch
     const sentMs = this.gotMs === 0 ? now() : this.gotMs
     this.gotMs = 0
     this.hasSent = true
     const startMs = askedMs === 0 ? sentMs : askedMs
     const { sql, parameters, [bulkRows]: rows } = query
     const told = rows === undefined ? kind : 'bulk'
-    const observation = new Observation(database, told, sql, parameters, startMs)
+    const observation = new Observation(instance, told, sql, parameters, startMs)
     observation.bulkRows = rows
     observation.waitMs = sentMs - startMs
     observation.conn = this.#conn

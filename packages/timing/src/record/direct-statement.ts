@@ -1,13 +1,13 @@
 import { type DirectOutcome, type DirectStatement, isThenable } from '@keelson/core'
 import { now } from './clock.ts'
+import type { DatabaseInstance } from './database-instance.ts'
 import { Observation } from './observation.ts'
 import type { Recorder } from './recorder.ts'
-import type { WatchedDatabase } from './watched-database.ts'
 
 /** Where a statement goes that is sent past its ORM. */
 interface Destination {
   readonly recorder: Recorder
-  readonly database: WatchedDatabase
+  readonly instance: DatabaseInstance
   readonly conn: number
   /** What is open there when it is sent. */
   readonly tx: Observation['tx']
@@ -108,10 +108,10 @@ class DirectCall {
   }
 
   #observe(bulkRows: number | undefined, startMs: number): Observation {
-    const { recorder, database, conn, tx } = this.#destination!
+    const { recorder, instance, conn, tx } = this.#destination!
     const { sql, parameters = [] } = this.#statement
     const kind = bulkRows === undefined ? 'query' : 'bulk'
-    const observation = new Observation(database, kind, sql, parameters, startMs)
+    const observation = new Observation(instance, kind, sql, parameters, startMs)
     observation.conn = conn
     observation.tx = tx
     observation.bulkRows = bulkRows

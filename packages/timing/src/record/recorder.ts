@@ -16,6 +16,7 @@ import { PoolWatch } from '../signals/pool-watch.ts'
 import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import { sample } from '../stats/sampled-values.ts'
+import type { DatabaseInstance } from './database-instance.ts'
 import { DatabaseList } from './database-list.ts'
 import type { BatchedOutcome, Observation } from './observation.ts'
 import { attachQueryContext } from './query-context.ts'
@@ -136,19 +137,20 @@ export class Recorder {
     database.window.add(endMs, category !== undefined && !answers.has(category), isSlow)
     if (isSlow) this.rules.slow(stats, observation, ms, limitMs)
     this.rules.plans?.ended(stats, observation)
-    this.rules.look(database, endMs)
+    this.rules.look(observation.instance, endMs)
     if (this.listeners.size > 0) for (const listener of this.listeners) listener(observation, stats)
     if (this.sinks.hearsPools && observation.tx === undefined)
-      this.#tellPool(database, startMs, waitMs)
+      this.#tellPool(observation.instance, startMs, waitMs)
     if (this.sinks.hearsQueries)
       this.sinks.query(this.#event(observation, stats, endMs, ms, outcome, error, category))
   }
 
-  transactionBegins(database: WatchedDatabase, event: TransactionEvent): void {
+  transactionBegins(instance: DatabaseInstance, event: TransactionEvent): void {
+    const { database } = instance
     this.#guarded(() => {
       database.transactions.begins(event)
       if (this.sinks.hearsPools && event.depth === 0)
-        this.#tellPool(database, event.startMs, event.waitMs ?? 0)
+        this.#tellPool(instance, event.startMs, event.waitMs ?? 0)
       this.rules.transactionBegins(database, event)
     })
   }
@@ -170,13 +172,13 @@ export class Recorder {
     }
   }
 
-  #tellPool({ name, gauges }: WatchedDatabase, startMs: number, waitMs: number): void {
+  #tellPool({ database, gauges }: DatabaseInstance, startMs: number, waitMs: number): void {
     const pool = gauges?.()
     if (pool === undefined) return
     this.sinks.pool({
       v: 1,
       id: nextEventId(),
-      pool: name,
+      pool: database.name,
       type: 'acquire',
       startMs,
       waitMs,

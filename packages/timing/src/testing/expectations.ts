@@ -122,19 +122,19 @@ export async function failOnScan<R>(
   const asked = new Set<QueryStats>()
   for (const { observation, stats } of seen) {
     const { operation, summary } = stats.fp
-    const { database, sql, params } = observation
+    const { database, instance, sql, params } = observation
     if (asked.has(stats) || !mayExplain(operation, sql)) continue
     asked.add(stats)
     const reader = Object.hasOwn(planReaders, database.system)
       ? planReaders[database.system]
       : undefined
-    if (reader === undefined || database.run === undefined) {
+    if (reader === undefined || instance.run === undefined) {
       throw new KeelsonError(
         'NO_PLAN',
         `failOnScan() cannot ask ${database.system} for a plan. It knows how to ask ${Object.keys(planReaders).join(', ')}.`,
       )
     }
-    const told = database.run(reader.explain(sql), reader.bindsParameters ? params : [])
+    const told = instance.run(reader.explain(sql), reader.bindsParameters ? params : [])
     // It may wait for the connection that the caller holds.
     if (!(await settlesWithin(planTimeoutMs, told))) {
       told.catch(() => {})
