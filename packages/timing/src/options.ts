@@ -267,7 +267,7 @@ function sizes(given: TimingOptions['sizes']): TimingSettings['sizes'] {
     walBytes: defaultWalBytes,
   })
   if (settings === undefined || settings.criticalBytes >= settings.warnBytes) return settings
-  const { criticalBytes = undefined } = given as { readonly criticalBytes?: number | undefined }
+  const { criticalBytes } = given as { readonly criticalBytes?: number | undefined }
   if (criticalBytes === undefined) return { ...settings, criticalBytes: settings.warnBytes }
   throw new OptionError(
     'INVALID_OPTION',
