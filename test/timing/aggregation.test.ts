@@ -1,4 +1,4 @@
-import { createTiming } from '@keelson/timing'
+import { createTiming, timingHandler } from '@keelson/timing'
 import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { attach, withTiming } from '@keelson/timing/kysely'
 import Database from 'better-sqlite3'
@@ -97,6 +97,47 @@ describe('counting', () => {
     expect(report.totals.calls).toBe(550)
     expect(report.evictions).toBe(1)
     expect(report.findings.join()).toContain('maxFingerprints')
+  })
+
+  test('a report stays what it was, whatever is counted later', async () => {
+    const timing = createTiming()
+    const run = open(timing)
+    await run('select 1 as one')
+    const [before] = timing.report().queries
+    await run('select 1 as one')
+    expect(before!.histogram.count).toBe(1)
+    expect(timing.report().queries[0]!.histogram.count).toBe(2)
+  })
+
+  test('exports what was counted before reset(), also of databases that are no longer told of', async () => {
+    const timing = createTiming({ maxFingerprints: 2 })
+    const once = async (name: string): Promise<void> => {
+      const db = new Kysely<unknown>({
+        dialect: withTiming(new SqliteDialect({ database: new Database(':memory:') }), timing, {
+          name,
+        }),
+      })
+      for (let index = 0; index < 20; index++)
+        await db.executeQuery(CompiledQuery.raw(`select 1 as c${index >> 1}`))
+      await db.destroy()
+    }
+    const sumOf = async (name: string): Promise<number> => {
+      const response = await timingHandler(timing)(new Request('http://localhost/metrics'))
+      const found = (await response.text()).matchAll(
+        new RegExp(String.raw`^${name}\{.*\} (\d+)$`, 'gm'),
+      )
+      return Array.from(found, ([, value]) => Number(value)).reduce((sum, each) => sum + each, 0)
+    }
+    await once('first')
+    const evicted = await sumOf('keelson_fingerprints_evicted_total')
+    expect(evicted).toBeGreaterThan(0)
+    timing.reset()
+    expect(await sumOf('keelson_fingerprints_evicted_total')).toBe(evicted)
+    expect(await sumOf('keelson_query_duration_seconds_count')).toBe(20)
+    // The last eight that were closed are told of apart.
+    for (let index = 0; index < 9; index++) await once(`other ${index}`)
+    expect(await sumOf('keelson_query_duration_seconds_count')).toBe(200)
+    expect(await sumOf('keelson_fingerprints_evicted_total')).toBeGreaterThanOrEqual(evicted)
   })
 
   test('gives no place to what is seen once, inside a scope either', async () => {

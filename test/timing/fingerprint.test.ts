@@ -152,6 +152,12 @@ describe('the summary', () => {
     expect(fingerprint(sql!).summary).toBe(summary)
   })
 
+  test('names the table that rows are copied into, and none that they come from', () => {
+    const { tables } = fingerprint('copy "s"."item" ("id", "n") from stdin')
+    expect(tables).toEqual(['s.item'])
+    expect(fingerprint('copy (select * from item) to stdout').tables).toEqual(['item'])
+  })
+
   test('names the table where there is one, and no name is cut', () => {
     expect(fingerprint('select * from t').single).toBe('t')
     expect('single' in fingerprint('select * from t, u')).toBe(false)

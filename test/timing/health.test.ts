@@ -1,6 +1,7 @@
 import { createTiming, type HealthReport, type HealthStatus, type Signal } from '@keelson/timing'
 import { health as drizzleHealth, withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { health, withTiming } from '@keelson/timing/kysely'
+import { failOnScan } from '@keelson/timing/testing'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import Database from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
@@ -178,4 +179,72 @@ test('works for Drizzle, and says what to do for a database that is not measured
   const plain = new Kysely<unknown>({ dialect: new SqliteDialect({ path: ':memory:' }) })
   expect((await rejection(health(plain)))['code']).toBe('NOT_TIMED')
   expect((await rejection(health(plain, { deap: true } as never)))['code']).toBe('NOT_TIMED')
+})
+
+test('databases of one name are probed each for itself', async () => {
+  const timing = createTiming()
+  const open = (): Kysely<unknown> => {
+    const database = new Database(':memory:')
+    return new Kysely<unknown>({
+      dialect: withTiming(new KyselySqliteDialect({ database }), timing, { name: 'tenant' }),
+    })
+  }
+  const [one, other] = [open(), open()]
+  onTestFinished(() => one.destroy())
+  await sql`create table only_here (id integer)`.execute(one)
+  await sql`select 1`.execute(other)
+  await failOnScan(timing, () => sql`select * from only_here where id = 1`.execute(one)).then(
+    () => expect.unreachable(),
+    (error: unknown) => expect(error).toMatchObject({ code: 'TABLE_SCAN' }),
+  )
+  await other.destroy()
+  expect(statusOf(await health(one), 'answers')).toBe('pass')
+  expect(timing.report().databases).toHaveLength(1)
+  const drizzles = [new Database(':memory:'), new Database(':memory:')] as const
+  const [mine, closed] = drizzles.map((client) =>
+    withDrizzleTiming(drizzle(client), timing, { name: 'tenants' }),
+  )
+  drizzles[1].close()
+  expect(statusOf(await drizzleHealth(mine!), 'answers')).toBe('pass')
+  expect(statusOf(await drizzleHealth(closed!), 'answers')).toBe('fail')
+})
+
+test('the pool of a name that several have is the one of which most is in use', async () => {
+  const timing = createTiming()
+  const { createDatabase } = await postgres()
+  const connectionString = await createDatabase()
+  const [busy, idle] = [2, 3].map((max) => new Pool({ connectionString, max })) as [Pool, Pool]
+  const [first, second] = [busy, idle].map((pool) => {
+    const dialect = withTiming(new PostgresDialect({ pool }), timing, { name: 'tenant', pool })
+    const db = new Kysely<unknown>({ dialect })
+    onTestFinished(() => db.destroy())
+    return db
+  })
+  await sql`select 1`.execute(second!)
+  await first!.connection().execute(async (held) => {
+    await sql`select 1`.execute(held)
+    expect(timing.report().databases[0]!.pool).toMatchObject({ max: 2, size: 1, idle: 0 })
+    expect((await health(second!)).pool).toMatchObject({ max: 3 })
+  })
+})
+
+test('refuses options that it cannot use, and says what they take', async () => {
+  const db = new Kysely<unknown>({
+    dialect: withTiming(new SqliteDialect({ path: ':memory:' }), createTiming()),
+  })
+  onTestFinished(() => db.destroy())
+  for (const [options, option] of [
+    [null, 'options'],
+    [{ walBytes: 'x' }, 'walBytes'],
+    [{ databaseBytes: { warn: 5 } }, 'databaseBytes.critical'],
+    [{ databaseBytes: { warn: 5, critical: 4 } }, 'databaseBytes.critical'],
+    [{ databaseBytes: 5 }, 'databaseBytes'],
+    [{ databaseBytes: null }, 'databaseBytes'],
+    [{ deep: 'yes' }, 'deep'],
+    [{ timeoutMs: -1 }, 'timeoutMs'],
+  ] as const)
+    expect(await rejection(health(db, options as never))).toMatchObject({
+      code: 'INVALID_OPTION',
+      option,
+    })
 })

@@ -274,6 +274,43 @@ describe('plans', () => {
     })
   }
 
+  test('are asked for again once an index was created, also past the timing', async () => {
+    const opened = await open(sqliteKysely, { plans, slowMs: 60_000, cooldownMs: 1 })
+    const { db, timing, signals } = opened
+    const values = Array.from({ length: 3_000 }, (_, id) => ({ id, name: `name ${id}` }))
+    for (let at = 0; at < values.length; at += 100)
+      await db
+        .insertInto('item')
+        .values(values.slice(at, at + 100))
+        .execute()
+    const byName = async (): Promise<void> => {
+      for (let times = 0; times < 5; times++)
+        await db
+          .selectFrom('item')
+          .selectAll()
+          .where(sql`lower(name)`, '=', 'name 7')
+          .execute()
+      await timing.settled()
+    }
+    await byName()
+    expect(planOf(opened, 'lower(')!.scans).toEqual(['item'])
+    await sql`create index item_lower on item (lower(name))`.execute(db)
+    expect(planOf(opened, 'lower(')).toBeUndefined()
+    await byName()
+    expect(planOf(opened, 'lower(')).toMatchObject({ scans: [], indexes: ['item_lower'] })
+    await sql`drop index item_lower`.execute(db)
+    await byName()
+    expect(planOf(opened, 'lower(')!.scans).toEqual(['item'])
+    timing.isEnabled = false
+    await sql`create index item_lower on item (lower(name))`.execute(db)
+    timing.isEnabled = true
+    signals.length = 0
+    await delay(1_100)
+    await byName()
+    expect(signals.filter(({ type }) => type === 'scan')).toEqual([])
+    expect(planOf(opened, 'lower(')!.scans).toEqual([])
+  })
+
   test('are asked for outside of the transaction that is open, and never by running the query', async () => {
     const opened = await open(postgresql, { plans })
     const { db, timing } = opened

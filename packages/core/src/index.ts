@@ -42,6 +42,13 @@ export {
   type TransactionObserver,
 } from './capabilities/transaction-observer.ts'
 export {
+  bulkRows,
+  type DirectOutcome,
+  type DirectStatement,
+  statementObserver,
+  type StatementObserver,
+} from './capabilities/statement-observer.ts'
+export {
   duckdbCatalogue,
   type DuckDBCatalogueOptions,
   readDuckDBCatalogue,

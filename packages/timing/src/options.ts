@@ -42,8 +42,8 @@ export interface TimingOptions {
    */
   readonly errorRate?: number | false | undefined
   /**
-   * Ask the engine once for the plan of a query that has become hot, and raise `scan` where that reads a whole table and the
-   * query is not quick. Never with ANALYZE, and never inside a transaction. `false` for never.
+   * Ask the engine for the plan of a query that has become hot, and raise `scan` where that reads a whole table and the query
+   * is not quick. It is asked once, again after an index was created or its like, and before a scan is raised again. Never with ANALYZE, and never inside a transaction. `false` for never.
    * @default { minCalls: 20, minTotalMs: 100, scanMs: 5 }
    */
   readonly plans?:
@@ -170,12 +170,7 @@ export function settingsFrom(options: TimingOptions): TimingSettings {
     poolSaturation: share('poolSaturation', options.poolSaturation ?? 0.8),
     errorRate: share('errorRate', options.errorRate ?? 0.05),
     plans: group('plans', options.plans, { minCalls: 20, minTotalMs: 100, scanMs: 5 }),
-    sizes: group('sizes', options.sizes, {
-      everyMs: 60_000,
-      warnBytes: defaultBytes.warn,
-      criticalBytes: defaultBytes.critical,
-      walBytes: defaultWalBytes,
-    }),
+    sizes: sizes(options.sizes),
     cooldownMs: notNegative('cooldownMs', options.cooldownMs ?? 60_000),
     maxFingerprints: whole('maxFingerprints', options.maxFingerprints ?? 500),
     callSites: boolean('callSites', options.callSites ?? false),
@@ -196,10 +191,16 @@ function positive(option: string, value: unknown): number {
   return value
 }
 
-function notNegative(option: string, value: unknown): number {
+function notNegative(option: string, value: unknown, unit = 'milliseconds'): number {
   if (typeof value !== 'number' || !(value >= 0))
-    invalidOption(where, option, value, 'milliseconds, 0 or more')
+    invalidOption(where, option, value, `${unit}, 0 or more`)
   return value
+}
+
+/** The names end with it, as in `scanMs`; what has none is a number. */
+function unitOf(name: string): string {
+  if (name.endsWith('Ms')) return 'milliseconds'
+  return name.endsWith('Bytes') ? 'bytes' : 'a number'
 }
 
 function orNever(option: string, value: unknown): number {
@@ -254,18 +255,40 @@ function group<G extends Record<string, number>>(
   checkOptionNames(`${option} of ${where}`, given, Object.keys(defaults))
   const result: Record<string, number> = { ...defaults }
   for (const [name, value] of Object.entries(given))
-    if (value !== undefined) result[name] = notNegative(`${option}.${name}`, value)
+    if (value !== undefined) result[name] = notNegative(`${option}.${name}`, value, unitOf(name))
   return result as G
+}
+
+function sizes(given: TimingOptions['sizes']): TimingSettings['sizes'] {
+  const settings = group('sizes', given, {
+    everyMs: 60_000,
+    warnBytes: defaultBytes.warn,
+    criticalBytes: defaultBytes.critical,
+    walBytes: defaultWalBytes,
+  })
+  if (settings === undefined || settings.criticalBytes >= settings.warnBytes) return settings
+  const { criticalBytes } = given as { readonly criticalBytes?: number | undefined }
+  if (criticalBytes === undefined) return { ...settings, criticalBytes: settings.warnBytes }
+  throw new OptionError(
+    'INVALID_OPTION',
+    'sizes.criticalBytes',
+    `${where} got sizes.criticalBytes ${criticalBytes} below sizes.warnBytes ${settings.warnBytes}. What is critical is more than a warning: give criticalBytes the larger value.`,
+  )
 }
 
 function sinks(value: readonly Sink[]): readonly Sink[] {
   if (!Array.isArray(value)) invalidOption(where, 'sinks', value, 'an array of sinks')
-  for (const sink of value) {
-    if (typeof sink !== 'object' || sink === null)
-      invalidOption(where, 'sinks', sink, 'sinks: objects with query, transaction, pool or signal')
-    for (const name of ['query', 'transaction', 'pool', 'signal'] as const)
-      if (sink[name] !== undefined && typeof sink[name] !== 'function')
-        invalidOption(where, `sinks.${name}`, sink[name], 'a function')
-  }
+  for (const sink of value) checkSink(where, 'sinks', sink)
   return Object.freeze([...value])
+}
+
+const heard = ['query', 'transaction', 'pool', 'signal'] as const
+
+/** @throws {OptionError} for what would never be told anything, or cannot be */
+export function checkSink(call: string, option: string, sink: Sink): void {
+  if (typeof sink !== 'object' || sink === null || heard.every((name) => sink[name] === undefined))
+    invalidOption(call, option, sink, 'an object with query, transaction, pool or signal')
+  for (const name of heard)
+    if (sink[name] !== undefined && typeof sink[name] !== 'function')
+      invalidOption(call, `${option}.${name}`, sink[name], 'a function')
 }

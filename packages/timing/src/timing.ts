@@ -1,5 +1,5 @@
-import { KeelsonError, type Signal } from '@keelson/core'
-import { settingsFrom, type TimingOptions } from './options.ts'
+import { checkOptionNames, invalidOption, KeelsonError, type Signal } from '@keelson/core'
+import { checkSink, settingsFrom, type TimingOptions } from './options.ts'
 import { TimingReport } from './output/report.ts'
 import { type Workload, workloadOf } from './output/workload.ts'
 import { Recorder } from './record/recorder.ts'
@@ -54,19 +54,28 @@ export class Timing {
    *
    * @param name in signals and events: the route, and not the URL, which would be another one each time
    * @returns what `fn` returns
+   * @throws {OptionError} for an option that is unknown or impossible
    * @example
    * app.use((context, next) => timing.scope(`${context.req.method} ${context.req.routePath}`, next))
    */
   scope<R>(name: string, fn: () => R): R
   scope<R>(name: string, options: ScopeOptions, fn: () => R): R
   scope<R>(name: string, options: ScopeOptions | (() => R), fn?: () => R): R {
-    return typeof options === 'function'
-      ? this.#recorder.scopes.run(name, {}, options)
-      : this.#recorder.scopes.run(name, options, fn!)
+    const [given, run] = typeof options === 'function' ? [{}, options] : [options, fn]
+    if (typeof name !== 'string') invalidOption('scope()', 'name', name, 'a text')
+    if (typeof run !== 'function') invalidOption('scope()', 'fn', run, 'a function')
+    checkScope(given)
+    return this.#recorder.scopes.run(name, given, run)
   }
 
-  /** Adds a sink after those that there are. @returns takes it away again */
+  /**
+   * Adds a sink after those that there are.
+   *
+   * @returns takes it away again
+   * @throws {OptionError} for what hears of nothing
+   */
   addSink(sink: Sink): () => void {
+    checkSink('addSink()', 'sink', sink)
     return this.#recorder.sinks.add(sink)
   }
 
@@ -99,6 +108,20 @@ export class Timing {
     for (const { registry } of this.#recorder.databases) registry.clear()
     this.#recorder.rules.raised.clear()
   }
+}
+
+function checkScope(options: ScopeOptions): void {
+  if (typeof options !== 'object' || options === null)
+    invalidOption('scope()', 'options', options, 'an object with actor and tags')
+  checkOptionNames('scope()', options, ['actor', 'tags'])
+  const { actor, tags } = options
+  if (actor !== undefined && typeof actor !== 'string')
+    invalidOption('scope()', 'actor', actor, 'a text')
+  if (tags === undefined) return
+  if (typeof tags !== 'object' || tags === null)
+    invalidOption('scope()', 'tags', tags, 'an object of texts')
+  for (const [name, tag] of Object.entries(tags))
+    if (typeof tag !== 'string') invalidOption('scope()', `tags.${name}`, tag, 'a text')
 }
 
 /**

@@ -1,4 +1,5 @@
-import { adviceLines, type IndexAdvice } from '@keelson/indexes'
+import { bulkInsert } from '@keelson/bulk-insert/drizzle'
+import { adviceLines, type AdvisorWorkload, type IndexAdvice } from '@keelson/indexes'
 import { adviseIndexes, applyAdvice } from '@keelson/indexes/drizzle'
 import * as kyselyIndexes from '@keelson/indexes/kysely'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
@@ -136,4 +137,34 @@ test('counts the rows that timing saw written in the database that it advises', 
     expect(advice.proposals.find(({ sql: text }) => text.includes(`("${column}")`))).toMatchObject({
       writes: { rows },
     })
+})
+
+test('counts the rows that timing has seen written to the database that it advises on', async () => {
+  const timing = createTiming({ sampleParams: 3 })
+  const client = new Database(':memory:')
+  onTestFinished(() => void client.close())
+  client.exec(
+    'create table orders (id integer primary key, email text not null, kind integer not null)',
+  )
+  const db = withTiming(drizzle(client), timing)
+  await bulkInsert(
+    db,
+    orders,
+    Array.from({ length: 5_000 }, (_, id) => ({ id, email: `u${id}`, kind: id % 9 })),
+  )
+  for (let call = 0; call < 2_000; call++)
+    db.select()
+      .from(orders)
+      .where(eq(orders.email, `u${call}`))
+      .all()
+  const workload = timing.workload()
+  expect(workload.writes).toEqual({ sqlite: { orders: 5_000 } })
+  const rows = async (writes: AdvisorWorkload['writes']): Promise<number[]> => {
+    const { proposals } = await adviseIndexes(db, { ...workload, writes })
+    return proposals.map((each) => each.writes.rows)
+  }
+  expect(await rows(workload.writes)).toEqual([5_000])
+  expect(await rows({ ...workload.writes, elsewhere: { orders: 1e9 } })).toEqual([5_000])
+  // As earlier versions have written it.
+  expect(await rows({ orders: 5_000 })).toEqual([5_000])
 })

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { watchConnections } from '@keelson/core/kysely'
 import { queryContext } from '@keelson/timing'
 import { attach, withTiming } from '@keelson/timing/kysely'
 import { createTiming } from '@keelson/timing'
@@ -318,6 +319,11 @@ test('refuses a database that another timing measures, and what is no timing', a
   const db = attach(new Kysely<unknown>({ dialect: await sqliteKysely.dialect() }), createTiming())
   onTestFinished(() => db.destroy())
   expect((await rejection(() => attach(db, createTiming())))['code']).toBe('TIMED_ALREADY')
+  // As another installed copy has it.
+  const foreign = new Kysely<unknown>({ dialect: await sqliteKysely.dialect() })
+  onTestFinished(() => foreign.destroy())
+  watchConnections(foreign.getExecutor().adapter, { asked: (consumer) => consumer })
+  expect((await rejection(() => attach(foreign, createTiming())))['code']).toBe('TIMED_ALREADY')
   const dialect = await sqliteKysely.dialect()
   const timed = withTransactions(withTiming(dialect, createTiming()))
   expect((await rejection(() => withTiming(timed, createTiming())))['code']).toBe('TIMED_ALREADY')

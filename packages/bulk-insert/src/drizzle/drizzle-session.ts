@@ -2,10 +2,12 @@ import {
   type AmbientTransactions,
   bulkIngest,
   type BulkIngestCapable,
+  bulkRows,
   bulkStatements,
   type BulkStatementsCapable,
   type EngineTraits,
   type Later,
+  statementObserver,
   type Steps,
   takeSteps,
   wait,
@@ -13,6 +15,7 @@ import {
 } from '@keelson/core'
 import { kindOf, rowsOf } from '@keelson/core/drizzle'
 import type { Copier, HostSession } from '../host/host.ts'
+import { Observed } from '../host/observed.ts'
 import { CopyIn, WireProbe } from '../method/copy-in.ts'
 import { type DrizzleDatabase, type DrizzleSession, type Prepared } from './internals.ts'
 
@@ -28,6 +31,7 @@ export class DrizzleHostSession implements HostSession {
   readonly #session: DrizzleSession
   readonly #traits: EngineTraits
   readonly #ambient: AmbientTransactions | undefined
+  readonly #observed: Observed
   #copier: { readonly found: Copier | undefined } | undefined
 
   constructor(db: DrizzleDatabase, traits: EngineTraits, ambient: AmbientTransactions | undefined) {
@@ -37,24 +41,29 @@ export class DrizzleHostSession implements HostSession {
     this.#session = session
     this.#traits = traits
     this.#ambient = ambient
+    this.#observed = new Observed(session.dialect[statementObserver], session)
     this.worksBeside = session[worksBeside] === true
-    this.bulkStatements = session[bulkStatements]?.bind(session)
-    this.bulkIngest = session[bulkIngest]?.bind(session)
+    this.bulkStatements = this.#observed.bulkStatements(session[bulkStatements]?.bind(session))
+    this.bulkIngest = this.#observed.bulkIngest(session[bulkIngest]?.bind(session))
     this.isOwnDriver = kindOf(session).startsWith('Keelson')
   }
 
-  async query(sql: string, parameters: readonly unknown[] = []): Promise<Rows> {
-    const prepared = this.#prepare(sql, parameters, 'all')
+  async query(sql: string, parameters: readonly unknown[] = [], rowCount?: number): Promise<Rows> {
+    const prepared = this.#prepare(sql, parameters, 'all', rowCount)
     return rowsOf(await (prepared.all === undefined ? prepared.execute() : prepared.all()))
   }
 
-  async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
-    const prepared = this.#prepare(sql, parameters, 'run')
+  async run(
+    sql: string,
+    parameters: readonly unknown[] = [],
+    rowCount?: number,
+  ): Promise<number | undefined> {
+    const prepared = this.#prepare(sql, parameters, 'run', rowCount)
     return changesOf(await (prepared.run === undefined ? prepared.execute() : prepared.run()))
   }
 
   copier(): Copier | undefined {
-    this.#copier ??= { found: copyInOn(this.#session) }
+    this.#copier ??= { found: this.#observed.copier(copyInOn(this.#session)) }
     return this.#copier.found
   }
 
@@ -71,8 +80,13 @@ export class DrizzleHostSession implements HostSession {
     )
   }
 
-  #prepare(sql: string, params: readonly unknown[], method: 'all' | 'run'): Prepared {
-    const query = { sql, params }
+  #prepare(
+    sql: string,
+    params: readonly unknown[],
+    method: 'all' | 'run',
+    rowCount: number | undefined,
+  ): Prepared {
+    const query = { sql, params, [bulkRows]: rowCount }
     return this.#traits.engine === 'sqlite'
       ? this.#session.prepareQuery(query, undefined, method, false)
       : this.#session.prepareQuery(query, undefined, undefined, false)

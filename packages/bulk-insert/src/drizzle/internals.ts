@@ -1,6 +1,7 @@
 /**
  * All that this package uses of Drizzle without finding it in Drizzle's published types, and the checks that it is there.
  */
+import type { statementObserver, StatementObserver } from '@keelson/core'
 import { checkFound, checkVersion } from '@keelson/core/drizzle'
 import { type Column, sql, type SQL } from 'drizzle-orm'
 
@@ -13,6 +14,7 @@ export interface RawQuery {
 
 /** What turns Drizzle's objects into SQL. */
 export interface DrizzleDialect {
+  readonly [statementObserver]?: StatementObserver
   readonly casing: { getColumnCasing(column: Column): string }
   sqlToQuery(sql: SQL): RawQuery
   buildUpdateSet(table: unknown, set: Readonly<Record<string, unknown>>): SQL

@@ -1,5 +1,6 @@
-import type { Steps } from '@keelson/core'
+import { statementObserver, type Steps } from '@keelson/core'
 import type { HostSession } from '../host/host.ts'
+import { Observed } from '../host/observed.ts'
 import type { DrizzleSession } from './internals.ts'
 
 /** The part of better-sqlite3 that is called here. */
@@ -22,18 +23,36 @@ export class SyncHostSession implements HostSession {
   readonly bulkStatements: undefined
   readonly bulkIngest: undefined
   readonly #client: Client
+  readonly #observed: Observed
   readonly #statements = new Map<string, Statement>()
 
   constructor(session: DrizzleSession) {
     this.#client = session.client as Client
+    this.#observed = new Observed(session.dialect[statementObserver], session)
   }
 
-  query(sql: string, parameters: readonly unknown[] = []): readonly Record<string, unknown>[] {
-    return this.#prepare(sql).all(...parameters)
+  query(
+    sql: string,
+    parameters: readonly unknown[] = [],
+    rowCount?: number,
+  ): readonly Record<string, unknown>[] {
+    return this.#observed.statement(
+      sql,
+      parameters,
+      () => this.#prepare(sql).all(...parameters),
+      ({ length }) => ({ rows: length, affectedRows: undefined }),
+      rowCount,
+    )
   }
 
-  run(sql: string, parameters: readonly unknown[] = []): number {
-    return this.#prepare(sql).run(...parameters).changes
+  run(sql: string, parameters: readonly unknown[] = [], rowCount?: number): number {
+    return this.#observed.statement(
+      sql,
+      parameters,
+      () => this.#prepare(sql).run(...parameters).changes,
+      (affectedRows) => ({ rows: 0, affectedRows }),
+      rowCount,
+    )
   }
 
   /** A failed statement undoes itself alone. */

@@ -35,14 +35,23 @@ export interface HostSession {
   readonly isOwnDriver: boolean
   /** Whether a statement is prepared once, however often it is run. */
   readonly preparesOnce?: boolean
-  /** Runs SQL that returns rows. */
-  query(sql: string, parameters?: readonly unknown[]): Later<readonly Record<string, unknown>[]>
+  /**
+   * Runs SQL that returns rows.
+   *
+   * @param rowCount rows of a bulk that it carries, or is sent for
+   */
+  query(
+    sql: string,
+    parameters?: readonly unknown[],
+    rowCount?: number,
+  ): Later<readonly Record<string, unknown>[]>
   /**
    * Runs SQL that returns none.
    *
+   * @param rowCount see `query()`
    * @returns rows inserted, updated or deleted, where the driver tells
    */
-  run(sql: string, parameters?: readonly unknown[]): Later<number | undefined>
+  run(sql: string, parameters?: readonly unknown[], rowCount?: number): Later<number | undefined>
   /**
    * Undoes what `fn` has done, by the session that it is given, when it throws; without savepoints that is the
    * transaction's to do.
@@ -62,4 +71,4 @@ export interface HostSession {
 }
 
 /** Sends a COPY FROM STDIN with its data, and returns how many rows went in. */
-export type Copier = (sql: string, data: Iterable<Uint8Array>) => Promise<number>
+export type Copier = (sql: string, data: Iterable<Uint8Array>, rowCount: number) => Promise<number>

@@ -34,11 +34,11 @@ export function* insertPlain(
     const size = Math.min(rowsPerStatement, most, to - at)
     const values = Array.from({ length: size }, (_, row) => rowAt(run.columns, at + row))
     try {
-      if (counts) yield* resetMysqlCounter(session)
+      if (counts) yield* resetMysqlCounter(session, size)
       const result = yield* session.savepoint((inner) =>
         target.insertPlainly(inner, run.keys, values, { conflict, returning }),
       )
-      const isNew = counts ? size - (yield* readMysqlCounter(session)) : undefined
+      const isNew = counts ? size - (yield* readMysqlCounter(session, size)) : undefined
       const counted = returning === undefined ? result.changes : result.rows.length
       const changed = isNew === undefined ? counted : updates(conflict) ? size : isNew
       changes = table.isView ? undefined : add(changes, changed)

@@ -2,11 +2,14 @@ import {
   type AmbientTransactions,
   bulkIngest,
   type BulkIngestCapable,
+  bulkRows,
   bulkStatements,
   type BulkStatementsCapable,
   dooming,
   type EngineTraits,
   inSavepoint,
+  statementObserver,
+  type StatementObserver,
   type Steps,
   takeSteps,
   wait,
@@ -23,6 +26,7 @@ import {
   type Transaction,
 } from 'kysely'
 import type { Copier, Host, HostSession } from '../host/host.ts'
+import { Observed } from '../host/observed.ts'
 import { copyInOn } from './copy-in.ts'
 import { engineOf } from './engine-of.ts'
 
@@ -75,6 +79,7 @@ class KyselySession implements HostSession {
   readonly #executor: QueryExecutor
   readonly #traits: EngineTraits
   readonly #ambient: AmbientTransactions | undefined
+  readonly #observed: Observed
   #copier: Promise<Copier | undefined> | undefined
   #savepoints = 0
 
@@ -93,32 +98,42 @@ class KyselySession implements HostSession {
     traits: EngineTraits,
     ambient: AmbientTransactions | undefined,
   ) {
-    const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable>
+    const capable = connection as Partial<BulkStatementsCapable & BulkIngestCapable> & {
+      readonly [statementObserver]?: StatementObserver
+    }
+    this.#observed = new Observed(capable[statementObserver], connection)
     this.#tx = tx
     this.#executor = tx.withoutPlugins().getExecutor()
     this.#traits = traits
     this.#ambient = ambient
     this.#connection = connection
     this.worksBeside = capable[worksBeside] === true
-    this.bulkStatements = capable[bulkStatements]?.bind(connection)
-    this.bulkIngest = capable[bulkIngest]?.bind(connection)
+    this.bulkStatements = this.#observed.bulkStatements(capable[bulkStatements]?.bind(connection))
+    this.bulkIngest = this.#observed.bulkIngest(capable[bulkIngest]?.bind(connection))
     this.isOwnDriver = this.bulkStatements !== undefined || this.bulkIngest !== undefined
   }
 
   async query(
     sql: string,
     parameters: readonly unknown[] = [],
+    rowCount?: number,
   ): Promise<readonly Record<string, unknown>[]> {
-    return (await this.#send(sql, parameters)).rows
+    return (await this.#send(sql, parameters, rowCount)).rows
   }
 
-  async run(sql: string, parameters: readonly unknown[] = []): Promise<number | undefined> {
-    const { numAffectedRows } = await this.#send(sql, parameters)
+  async run(
+    sql: string,
+    parameters: readonly unknown[] = [],
+    rowCount?: number,
+  ): Promise<number | undefined> {
+    const { numAffectedRows } = await this.#send(sql, parameters, rowCount)
     return numAffectedRows === undefined ? undefined : Number(numAffectedRows)
   }
 
   copier(): Promise<Copier | undefined> {
-    this.#copier ??= copyInOn(this.#executor.adapter, this.#connection)
+    this.#copier ??= copyInOn(this.#executor.adapter, this.#connection).then((found) =>
+      this.#observed.copier(found),
+    )
     return this.#copier
   }
 
@@ -143,7 +158,11 @@ class KyselySession implements HostSession {
   #send(
     sql: string,
     parameters: readonly unknown[],
+    rowCount: number | undefined,
   ): Promise<QueryResult<Record<string, unknown>>> {
-    return this.#executor.executeQuery(CompiledQuery.raw(sql, parameters as unknown[]))
+    const query = CompiledQuery.raw(sql, parameters as unknown[])
+    return this.#executor.executeQuery(
+      rowCount === undefined ? query : Object.freeze({ ...query, [bulkRows]: rowCount }),
+    )
   }
 }

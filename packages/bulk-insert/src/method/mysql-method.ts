@@ -55,11 +55,11 @@ export class MysqlMethod implements Method {
       }
       const { sql, tail } = this.#statements.get(size, shape)
       try {
-        if (conflict !== undefined) yield* resetMysqlCounter(session)
+        if (conflict !== undefined) yield* resetMysqlCounter(session, size)
         const affected = yield* wait(
-          session.run(sql, valuesByRow(run.columns, at, at + size, tail)),
+          session.run(sql, valuesByRow(run.columns, at, at + size, tail), size),
         )
-        const there = conflict === undefined ? 0 : yield* readMysqlCounter(session)
+        const there = conflict === undefined ? 0 : yield* readMysqlCounter(session, size)
         const isNew = conflict === undefined ? (affected ?? size) : size - there
         inserted += isNew
         changes += updates(conflict) ? size : isNew
@@ -73,13 +73,13 @@ export class MysqlMethod implements Method {
 }
 
 /** Before a statement whose conflicts are to be counted. */
-export function* resetMysqlCounter(session: HostSession): Steps<void> {
-  yield* wait(session.run(`set ${mysqlCounter} = 0`))
+export function* resetMysqlCounter(session: HostSession, rowCount: number): Steps<void> {
+  yield* wait(session.run(`set ${mysqlCounter} = 0`, [], rowCount))
 }
 
 /** How many rows of the last statement were there already. */
-export function* readMysqlCounter(session: HostSession): Steps<number> {
-  const rows = yield* wait(session.query(`select ${mysqlCounter} as n`))
+export function* readMysqlCounter(session: HostSession, rowCount: number): Steps<number> {
+  const rows = yield* wait(session.query(`select ${mysqlCounter} as n`, [], rowCount))
   return Number(rows[0]!['n'])
 }
 

@@ -106,7 +106,7 @@ export class PostgresMethod implements Method {
     const sql = `copy ${into} (${names.join(', ')}) from stdin`
     const lines = ahead ? [...this.#lines(run, from, to)] : undefined
     const send = function* (data: Iterable<Uint8Array>): Steps<Outcome> {
-      const changes = yield* wait(copy(sql, data))
+      const changes = yield* wait(copy(sql, data, to - from))
       return { changes, inserted: changes, returned: [] }
     }
     // A savepoint is on the same client.
@@ -116,7 +116,7 @@ export class PostgresMethod implements Method {
   #inserting(run: Run, from: number, to: number): (inner: HostSession) => Steps<Outcome> {
     const { sql, tail } = this.#statement(run)
     const columns = run.names.map((_, column) => this.#array(run, column, from, to))
-    return (inner) => this.#send(inner, sql, [...columns, ...tail])
+    return (inner) => this.#send(inner, sql, [...columns, ...tail], to - from)
   }
 
   #failed(error: unknown, size: number, hasCopied: boolean): Attempt {
@@ -174,10 +174,15 @@ export class PostgresMethod implements Method {
     }
   }
 
-  *#send(session: HostSession, sql: string, parameters: readonly unknown[]): Steps<Outcome> {
+  *#send(
+    session: HostSession,
+    sql: string,
+    parameters: readonly unknown[],
+    rowCount: number,
+  ): Steps<Outcome> {
     const { returning } = this.#context
     if (returning !== undefined) {
-      const rows = yield* wait(session.query(sql, parameters))
+      const rows = yield* wait(session.query(sql, parameters, rowCount))
       const inserted = this.#splits
         ? rows.filter((row) => row[insertedName] === true).length
         : this.#unsplit(rows.length)
@@ -185,11 +190,11 @@ export class PostgresMethod implements Method {
       return { changes: rows.length, inserted, returned }
     }
     if (this.#splits) {
-      const [counts] = yield* wait(session.query(sql, parameters))
+      const [counts] = yield* wait(session.query(sql, parameters, rowCount))
       const { changes, inserted } = counts as { changes: unknown; inserted: unknown }
       return { changes: Number(changes), inserted: Number(inserted), returned: [] }
     }
-    const changes = yield* wait(session.run(sql, parameters))
+    const changes = yield* wait(session.run(sql, parameters, rowCount))
     return { changes, inserted: this.#unsplit(changes), returned: [] }
   }
 

@@ -97,9 +97,9 @@ export class SqliteMethod implements Method {
       try {
         const parameters = valuesByRow(run.columns, at, at + size, tail)
         if (this.#context.returning === undefined)
-          changes += (yield* wait(session.run(sql, parameters))) ?? 0
+          changes += (yield* wait(session.run(sql, parameters, size))) ?? 0
         else {
-          const rows = yield* wait(session.query(sql, parameters))
+          const rows = yield* wait(session.query(sql, parameters, size))
           changes += rows.length
           returned.push(...rows)
         }

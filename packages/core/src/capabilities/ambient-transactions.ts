@@ -8,6 +8,10 @@ export const ambientTransactions: unique symbol = Symbol.for('keelson.ambientTra
 export interface AmbientTransactions {
   /** Whether a statement on plain `db` would run in a transaction here. */
   readonly isOpen: boolean
+  /** The innermost one that is open here, as its events call it: for whoever measures what is sent past its handle. */
+  readonly current: { readonly id: number; readonly depth: number } | undefined
+  /** What was sent past the handle of the innermost one has run for so many milliseconds. */
+  ran(ms: number): void
   /**
    * Runs `fn` in a transaction; where one is open, in a savepoint of it, or as a part of it.
    *

@@ -1,5 +1,6 @@
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
 import { engineSession, type EngineSession } from '../capabilities/engine-session.ts'
+import { statementObserver, type StatementObserver } from '../capabilities/statement-observer.ts'
 import type { EngineTraits } from '../engine-traits.ts'
 import { quoteIdentifier } from '../identifier.ts'
 import type { SavepointCommands } from '../savepoint.ts'
@@ -7,7 +8,8 @@ import type { SavepointCommands } from '../savepoint.ts'
 /**
  * What makes a savepoint in a transaction of Kysely's, of an engine that has them.
  *
- * @param connection the one that the transaction is on: connections of ours have methods for it, and refuse the statements
+ * @param connection the one that the transaction is on: connections of ours have methods for it, and refuse the statements;
+ * whoever measures them is told
  */
 export function savepointCommands(
   executor: QueryExecutor,
@@ -15,20 +17,30 @@ export function savepointCommands(
   { engine, savepoint }: EngineTraits,
   name: string,
 ): SavepointCommands {
-  const session = (connection as { readonly [engineSession]?: EngineSession })[engineSession]
+  const { create, rollbackTo, release } = savepoint!
+  const quoted = quoteIdentifier(name, engine)
+  const capable = connection as {
+    readonly [engineSession]?: EngineSession
+    readonly [statementObserver]?: StatementObserver
+  }
+  const session = capable[engineSession]
   if (session?.savepoint !== undefined) {
+    const observer = capable[statementObserver]
+    const command = (text: string, run: () => Promise<void>): Promise<void> =>
+      observer?.observe(connection, { sql: `${text} ${quoted}` }, run, () => none) ?? run()
     return {
-      create: () => session.savepoint!(name),
-      rollbackTo: () => session.rollbackToSavepoint!(name),
-      release: () => session.releaseSavepoint!(name),
+      create: () => command(create, () => session.savepoint!(name)),
+      rollbackTo: () => command(rollbackTo, () => session.rollbackToSavepoint!(name)),
+      release: () => command(release, () => session.releaseSavepoint!(name)),
     }
   }
-  const quoted = quoteIdentifier(name, engine)
   const run = (command: string): Promise<unknown> =>
     executor.executeQuery(CompiledQuery.raw(`${command} ${quoted}`))
   return {
-    create: () => run(savepoint!.create),
-    rollbackTo: () => run(savepoint!.rollbackTo),
-    release: () => run(savepoint!.release),
+    create: () => run(create),
+    rollbackTo: () => run(rollbackTo),
+    release: () => run(release),
   }
 }
+
+const none = { rows: 0, affectedRows: undefined }

@@ -33,6 +33,7 @@ import { RulesPlanner } from './what-if/rules.ts'
 import { SqliteClone } from './what-if/sqlite-clone.ts'
 import { openSqliteInMemory } from './what-if/sqlite-client.ts'
 import { WriteLoad } from './write-load.ts'
+import { writtenRows } from './written-rows.ts'
 
 /**
  * Says which indexes a workload lacks.
@@ -56,7 +57,7 @@ export async function advise(
   const read = await readQueries(host, workload, definitions, settings)
   const tables = await sampleTables(host, definitions, read.queries, settings)
   const shapes = read.queries.flatMap(({ instances }) => instances.map(({ shape }) => shape))
-  const writes = new WriteLoad(read.queries, writtenRows(workload, host.engine, settings))
+  const writes = new WriteLoad(read.queries, writtenRows(workload, read.databases))
   const proposed = proposeIndexes(shapes, {
     engine: host.engine,
     maxKeys: settings.maxKeys,
@@ -108,6 +109,8 @@ interface ReadQueries {
   readonly queries: readonly WeighedQuery[]
   readonly unread: { readonly queries: number; readonly calls: number }
   readonly parser: IndexAdvice['workload']['parser']
+  /** Whose queries they are, where that is known. */
+  readonly databases: ReadonlySet<string>
 }
 
 async function readQueries(
@@ -152,36 +155,21 @@ async function readQueries(
       id: createHash('sha256').update(text).digest('hex').slice(0, 10),
       text,
       calls: query.calls + (same?.calls ?? 0),
-      affectedRows: (query.affectedRows ?? 0) + (same?.affectedRows ?? 0),
       totalMs:
         query.totalMs === undefined && same?.totalMs === undefined
           ? undefined
           : (query.totalMs ?? 0) + (same?.totalMs ?? 0),
+      affectedRows: (query.affectedRows ?? 0) + (same?.affectedRows ?? 0),
       instances: [...(same?.instances ?? []), ...all].slice(0, 10),
     })
   }
   const state = parser === undefined ? 'missing' : 'loaded'
-  return { queries: [...queries.values()], unread, parser: needsParser ? state : 'notNeeded' }
-}
-
-/** By table, of the databases whose queries are read. */
-function writtenRows(
-  { queries, writes = {} }: AdvisorWorkload,
-  engine: EngineName,
-  { database: wanted }: AdviseSettings,
-): ReadonlyMap<string, number> {
-  const others = new Set(
-    queries
-      .filter(({ system }) => system !== undefined && isOther(system, engine))
-      .map(({ database }) => database),
-  )
-  const sums = new Map<string, number>()
-  for (const [database, tables] of Object.entries(writes)) {
-    if (others.has(database) || (wanted !== undefined && database !== wanted)) continue
-    for (const [table, rows] of Object.entries(tables))
-      sums.set(table, (sums.get(table) ?? 0) + rows)
+  return {
+    queries: [...queries.values()],
+    unread,
+    parser: needsParser ? state : 'notNeeded',
+    databases: new Set(wanted.flatMap(({ database: name }) => name ?? [])),
   }
-  return sums
 }
 
 /** Names that are none of an engine say nothing: PGlite, libSQL and others speak as one of them. */

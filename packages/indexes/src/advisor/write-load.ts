@@ -8,7 +8,7 @@ export class WriteLoad {
   readonly #queries: readonly WeighedQuery[]
   readonly #given: ReadonlyMap<string, number>
 
-  /** @param given how many rows of each table were written, where somebody counted them */
+  /** @param given rows of each table that were written, where somebody counted them */
   constructor(queries: readonly WeighedQuery[], given: ReadonlyMap<string, number>) {
     this.#queries = queries
     this.#given = given
@@ -21,9 +21,12 @@ export class WriteLoad {
     let rows = 0
     let all = 0
     for (const { calls, affectedRows, instances } of this.#queries) {
-      for (const write of instances[0]?.shape.writes ?? []) {
+      const writes = instances[0]?.shape.writes ?? []
+      // One text stands for inserts of one row and of many.
+      const counted = writes.length === 1 ? affectedRows : 0
+      for (const write of writes) {
         if (write.table !== candidate.table) continue
-        const written = Math.max(calls * write.rows, affectedRows)
+        const written = counted > 0 ? counted : calls * write.rows
         all += written
         const isTouched =
           write.columns === undefined || [...write.columns].some((column) => columns.has(column))

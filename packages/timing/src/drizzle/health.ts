@@ -18,5 +18,5 @@ export async function health(db: AnyDatabase, options: HealthOptions = {}): Prom
   const session = checkedSession(db)
   const layer = session && sessionLayer(session, layerName)
   if (!(layer instanceof TimingLayer)) notTimed()
-  return checkHealth(layer.recorder, layer.database, options)
+  return checkHealth(layer.recorder, layer.instance, options)
 }

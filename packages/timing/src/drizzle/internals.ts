@@ -2,7 +2,12 @@
  * All that this package uses of Drizzle and its drivers without finding it in Drizzle's published types, and the checks
  * that it is there. What is patched is in `@keelson/core/drizzle`.
  */
-import type { ambientTransactions, AmbientTransactions, transactionObserver } from '@keelson/core'
+import type {
+  ambientTransactions,
+  AmbientTransactions,
+  bulkRows,
+  transactionObserver,
+} from '@keelson/core'
 import {
   callOriginal,
   checkFound,
@@ -13,7 +18,7 @@ import {
   rowsOf,
 } from '@keelson/core/drizzle'
 import { entityKind } from 'drizzle-orm'
-import type { StatementSetting } from '../record/watched-database.ts'
+import type { StatementSetting } from '../record/database-instance.ts'
 
 const feature = '@keelson/timing/drizzle'
 
@@ -40,6 +45,7 @@ export interface DrizzlePrepared {
 export interface PreparedSql {
   readonly sql: string
   readonly params: readonly unknown[]
+  readonly [bulkRows]?: number | undefined
 }
 
 /** @throws {UnsupportedDrizzleError} when the installed version is not one that this is built on */

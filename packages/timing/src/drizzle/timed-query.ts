@@ -1,5 +1,5 @@
 import { fillPlaceholders } from 'drizzle-orm'
-import { callStatement, statementCall, isThenable } from '@keelson/core'
+import { bulkRows, callStatement, statementCall, isThenable } from '@keelson/core'
 import type { QueryOutcome } from '@keelson/core'
 import type { PreparedWatch, SentMethod, StreamedMethod } from '@keelson/core/drizzle'
 import { type ControlStatement, controlStatement } from '../record/control-statement.ts'
@@ -184,10 +184,12 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
   }
 
   #observe(kind: 'query' | 'stream', [values]: readonly unknown[]): DrizzleObservation {
-    const { recorder, database } = this.#layer
-    const { sql } = this.#query
+    const { recorder, instance } = this.#layer
+    const { sql, [bulkRows]: rows } = this.#query
     const params = filled(this.#query.params, values)
-    const observation = new DrizzleObservation(this, database, kind, sql, params, performance.now())
+    const told = rows === undefined ? kind : 'bulk'
+    const observation = new DrizzleObservation(this, instance, told, sql, params, performance.now())
+    observation.bulkRows = rows
     observation.tx = this.#transaction?.current
     recorder.begin(observation)
     return observation

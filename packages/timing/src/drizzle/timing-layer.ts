@@ -1,5 +1,8 @@
 import {
   ambientTransactions,
+  type DirectOutcome,
+  type DirectStatement,
+  type StatementObserver,
   type TransactionEvent,
   type TransactionObserver,
   isThenable,
@@ -7,11 +10,12 @@ import {
 import { kindOf, type NextLayer, type SessionLayer, watchPrepared } from '@keelson/core/drizzle'
 // `node:util` itself would open standard output.
 import { isProxy } from 'node:util/types'
+import { observeDirect } from '../record/direct-statement.ts'
 import { type BatchedOutcome, Observation } from '../record/observation.ts'
 import type { Recorder } from '../record/recorder.ts'
 import { settled } from '../record/settled.ts'
 import { TransactionTracker } from '../record/transaction-tracker.ts'
-import type { WatchedDatabase } from '../record/watched-database.ts'
+import type { DatabaseInstance } from '../record/database-instance.ts'
 import { batchOf, outcomesOf } from './batch.ts'
 import type { DrizzlePrepared, DrizzleSession, PreparedSql } from './internals.ts'
 import { TimedQuery } from './timed-query.ts'
@@ -22,20 +26,20 @@ const timingRank = 20
 type Callback = (tx: { readonly session: object }, ...rest: unknown[]) => unknown
 
 /** Measures what a database sends, above all layers. */
-export class TimingLayer implements SessionLayer, TransactionObserver {
+export class TimingLayer implements SessionLayer, TransactionObserver, StatementObserver {
   readonly name: string = layerName
   readonly rank: number = timingRank
   readonly recorder: Recorder
-  readonly database: WatchedDatabase
+  readonly instance: DatabaseInstance
   /** Whether the text that was sent last of all that begin or end a transaction has begun one. */
   hasBegun = false
   /** The transactions that Drizzle itself has begun, by the sessions of their handles. */
   readonly #trackers = new WeakMap<object, TransactionTracker>()
 
-  constructor(recorder: Recorder, database: WatchedDatabase) {
+  constructor(recorder: Recorder, instance: DatabaseInstance) {
     this.recorder = recorder
-    this.database = database
-    recorder.databases.add(database)
+    this.instance = instance
+    recorder.databases.add(instance.database)
   }
 
   prepareQuery(session: DrizzleSession, args: readonly any[], next: NextLayer): unknown {
@@ -58,7 +62,7 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
     const [fn, ...rest] = args as [Callback, ...unknown[]]
     const known = this.#trackers.get(session)
     const run = new DrizzleTransaction(
-      known ?? new TransactionTracker(this.recorder, this.database, 0),
+      known ?? new TransactionTracker(this.recorder, this.instance, 0),
       known !== undefined,
       kindOf(session) === 'BetterSQLiteSession',
     )
@@ -90,7 +94,7 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
     const isOpen = session.dialect[ambientTransactions]?.isOpen === true
     if (isOpen || !this.recorder.isEnabled) return next(session, args)
     const { sql, statements } = batchOf(args[0] as readonly unknown[])
-    const observation = new Observation(this.database, 'batch', sql, [], performance.now())
+    const observation = new Observation(this.instance, 'batch', sql, [], performance.now())
     // Of one statement it is none: https://opentelemetry.io/docs/specs/semconv/database/database-spans/
     if (statements.length !== 1) observation.batchSize = statements.length
     this.recorder.begin(observation)
@@ -101,13 +105,34 @@ export class TimingLayer implements SessionLayer, TransactionObserver {
     })
   }
 
+  observe<R>(
+    on: object,
+    statement: DirectStatement,
+    send: () => R,
+    outcomeOf: (result: Awaited<R>) => DirectOutcome,
+  ): R {
+    const { recorder, instance } = this
+    if (!recorder.isEnabled) return send()
+    const tracker = this.#trackers.get(on)
+    const ambient = (on as DrizzleSession).dialect[ambientTransactions]
+    const to = () => ({
+      recorder,
+      instance,
+      conn: 0,
+      tx: tracker === undefined ? ambient?.current : tracker.current,
+      ran: (ms: number): void => (tracker ?? ambient)?.ran(ms),
+      failed: (error: unknown): void => tracker?.failed(error),
+    })
+    return observeDirect(to, statement, send, outcomeOf)
+  }
+
   begins(event: TransactionEvent): void {
-    if (this.recorder.isEnabled) this.recorder.transactionBegins(this.database, event)
+    if (this.recorder.isEnabled) this.recorder.transactionBegins(this.instance, event)
   }
 
   ended(event: TransactionEvent): void {
     // One that began before it was switched off is open no more.
-    this.recorder.transactionEnded(this.database, event)
+    this.recorder.transactionEnded(this.instance.database, event)
   }
 
   #forget(run: DrizzleTransaction, known: TransactionTracker | undefined): void {

@@ -1,11 +1,8 @@
-import { invalidOption, KeelsonError, transactionObserver } from '@keelson/core'
+import { invalidOption, KeelsonError, statementObserver, transactionObserver } from '@keelson/core'
 import { addSessionLayer, sessionLayer } from '@keelson/core/drizzle'
 import { databaseFrom } from '../record/database-from.ts'
-import {
-  type RunStatement,
-  runWithSetting,
-  type WatchedDatabaseOptions,
-} from '../record/watched-database.ts'
+import { type RunStatement, runWithSetting } from '../record/database-instance.ts'
+import type { WatchedDatabaseOptions } from '../record/watched-database.ts'
 import { Timing } from '../timing.ts'
 import {
   checkedSession,
@@ -68,17 +65,18 @@ export function withTiming<Db extends AnyDatabase>(
   const layer = new TimingLayer(recorder, make(systemOf(session), isShared, session.client))
   addSessionLayer(session, layer)
   Object.defineProperty(session.dialect, transactionObserver, { value: layer })
-  const { database } = layer
+  Object.defineProperty(session.dialect, statementObserver, { value: layer })
+  const { instance } = layer
   const send: RunStatement = (text, params) => sendRaw(session, text, params)
-  database.run = (text, params, setting) => {
+  instance.run = (text, params, setting) => {
     if (setting === undefined) return send(text, params)
     return isShared
       ? runWithSetting(send, text, params, setting)
       : sendLocally(session, text, setting)
   }
   if (isShared)
-    database.isInTransaction = () =>
-      layer.hasBegun || isOpen(session) || database.transactions.open.size > 0
+    instance.isInTransaction = () =>
+      layer.hasBegun || isOpen(session) || instance.database.transactions.open.size > 0
   return db
 }
 

@@ -119,12 +119,19 @@ interface Source {
 function* sources(tokens: readonly Token[]): Generator<Source> {
   /** The words before the parentheses that are open. */
   const around: string[] = []
+  const isCopy = isWord(tokens[0], 'copy')
+  if (isCopy) {
+    const [name] = nameAt(tokens, 1)
+    if (name !== undefined) yield { name, alias: undefined }
+  }
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at]!
     const before = tokens[at - 1]
     if (isSymbol(token, '(')) around.push(before?.kind === 'word' ? before.text.toLowerCase() : '')
     else if (isSymbol(token, ')')) around.pop()
     if (token.kind !== 'word' || !beforeTable.has(token.text.toLowerCase())) continue
+    // What rows are copied from is no table.
+    if (isCopy && around.length === 0) continue
     // `extract(year from x)`, `a is distinct from b`.
     if (
       isWord(token, 'from') &&

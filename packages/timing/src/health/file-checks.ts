@@ -1,4 +1,4 @@
-import type { RunStatement } from '../record/watched-database.ts'
+import type { RunStatement } from '../record/database-instance.ts'
 import type { HealthCheck, HealthOptions } from './health-report.ts'
 import { pragma, sizeChecks } from './size-checks.ts'
 

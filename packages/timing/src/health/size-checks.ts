@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { RunStatement } from '../record/watched-database.ts'
+import type { RunStatement } from '../record/database-instance.ts'
 import type { HealthCheck, HealthOptions } from './health-report.ts'
 
 type SizeOptions = Pick<HealthOptions, 'databaseBytes' | 'walBytes'>

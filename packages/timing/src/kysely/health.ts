@@ -17,6 +17,6 @@ export async function health(db: Kysely<any>, options: HealthOptions = {}): Prom
   const executor = db.getExecutor()
   const watch = connectionWatch(executor.adapter)
   if (!(watch instanceof KyselyWatch)) notTimed()
-  if (watch.database.run === undefined) watch.use(executor)
-  return checkHealth(watch.recorder, watch.database, options)
+  if (watch.instance.run === undefined) watch.use(executor)
+  return checkHealth(watch.recorder, watch.instance, options)
 }

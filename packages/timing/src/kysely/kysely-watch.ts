@@ -1,20 +1,21 @@
+import { statementObserver } from '@keelson/core'
 import { type ConnectionWatch, type Consumer, interceptConnection } from '@keelson/core/kysely'
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from 'kysely'
 import { now } from '../record/clock.ts'
 import type { Recorder } from '../record/recorder.ts'
 import {
+  type DatabaseInstance,
   type RunStatement,
   runWithSetting,
-  type WatchedDatabase,
-} from '../record/watched-database.ts'
+} from '../record/database-instance.ts'
+import type { WatchedDatabase } from '../record/watched-database.ts'
 import { TimedConnection } from './timed-connection.ts'
 
 /** Among the layers of a dialect. */
 export const layerName = 'timing'
 export const timingRank = 20
 
-const key: unique symbol = Symbol.for('keelson.kysely.timedConnection')
-type Known = DatabaseConnection & { [key]?: TimedConnection }
+type Known = DatabaseConnection & { readonly [statementObserver]?: TimedConnection }
 
 /** On a statement of the timing's own. */
 const own: unique symbol = Symbol('own')
@@ -23,6 +24,7 @@ type OwnQuery = CompiledQuery & { readonly [own]?: true }
 /** Sees the connections of one `Kysely`, and what is sent on them. */
 export class KyselyWatch implements ConnectionWatch {
   readonly recorder: Recorder
+  readonly instance: DatabaseInstance
   readonly database: WatchedDatabase
   readonly #hasOneConnection: boolean
   #connections = 0
@@ -31,11 +33,12 @@ export class KyselyWatch implements ConnectionWatch {
   isLeftOpen = false
   #executor: QueryExecutor | undefined
 
-  constructor(recorder: Recorder, database: WatchedDatabase, hasOneConnection: boolean) {
+  constructor(recorder: Recorder, instance: DatabaseInstance, hasOneConnection: boolean) {
     this.recorder = recorder
-    this.database = database
+    this.instance = instance
+    this.database = instance.database
     this.#hasOneConnection = hasOneConnection
-    recorder.databases.add(database)
+    recorder.databases.add(this.database)
   }
 
   asked<T>(consumer: Consumer<T>, executor: QueryExecutor | undefined): Consumer<T> {
@@ -67,8 +70,8 @@ export class KyselyWatch implements ConnectionWatch {
   /** @param executor of `db` itself, through which statements of the timing's own are sent */
   use(executor: QueryExecutor): void {
     this.#executor = executor
-    this.database.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
-    this.database.run = (sql, params, setting) =>
+    this.instance.isInTransaction = this.#hasOneConnection ? () => this.isLeftOpen : undefined
+    this.instance.run = (sql, params, setting) =>
       executor.provideConnection((connection) => {
         const send: RunStatement = async (text, values) => {
           const query: OwnQuery = { ...CompiledQuery.raw(text, [...values]), [own]: true }
@@ -86,7 +89,7 @@ export class KyselyWatch implements ConnectionWatch {
   closed(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.recorder.databases.close(this.database)
+    this.recorder.databases.close(this.instance)
   }
 
   /** Whether a statement is one of the timing's own, which nobody is told of. */
@@ -95,10 +98,10 @@ export class KyselyWatch implements ConnectionWatch {
   }
 
   timedOf(connection: DatabaseConnection): TimedConnection {
-    const known = (connection as Known)[key]
+    const known = (connection as Known)[statementObserver]
     if (known !== undefined) return known
     const timed = new TimedConnection(this, ++this.#connections)
-    Object.defineProperty(connection, key, { value: timed })
+    Object.defineProperty(connection, statementObserver, { value: timed })
     interceptConnection(connection, timingRank, timed)
     return timed
   }

@@ -1,15 +1,22 @@
-import { callStatementWith } from '@keelson/core'
+import {
+  bulkRows,
+  callStatementWith,
+  type DirectOutcome,
+  type DirectStatement,
+  type StatementObserver,
+} from '@keelson/core'
 import type { ConnectionInterceptor } from '@keelson/core/kysely'
 import type { AbortableOperationOptions, CompiledQuery, QueryResult } from 'kysely'
 import { type ControlStatement, controlStatement } from '../record/control-statement.ts'
 import { now } from '../record/clock.ts'
+import { observeDirect } from '../record/direct-statement.ts'
 import { Observation } from '../record/observation.ts'
 import { TimedStream } from '../record/timed-stream.ts'
 import { TransactionTracker } from '../record/transaction-tracker.ts'
 import type { KyselyWatch } from './kysely-watch.ts'
 
 /** What is measured on one connection. */
-export class TimedConnection implements ConnectionInterceptor {
+export class TimedConnection implements ConnectionInterceptor, StatementObserver {
   readonly #watch: KyselyWatch
   readonly #conn: number
   readonly transactions: TransactionTracker
@@ -29,7 +36,7 @@ export class TimedConnection implements ConnectionInterceptor {
   constructor(watch: KyselyWatch, conn: number) {
     this.#watch = watch
     this.#conn = conn
-    this.transactions = new TransactionTracker(watch.recorder, watch.database, conn)
+    this.transactions = new TransactionTracker(watch.recorder, watch.instance, conn)
   }
 
   executeQuery: ConnectionInterceptor['executeQuery'] = (next, query, options) => {
@@ -79,6 +86,33 @@ export class TimedConnection implements ConnectionInterceptor {
     return stream
   }
 
+  observe<R>(
+    _: object,
+    statement: DirectStatement,
+    send: () => R,
+    outcomeOf: (result: Awaited<R>) => DirectOutcome,
+  ): R {
+    // What the connection was asked for long before is no wait of this one.
+    this.askedMs = 0
+    this.gotMs = 0
+    this.hasSent = true
+    const { recorder, instance } = this.#watch
+    const control = controlStatement(statement.sql)
+    const { transactions } = this
+    if (!recorder.isEnabled && (control === undefined || transactions.root === undefined))
+      return send()
+    if (control !== undefined) return this.control(control, 0, send as () => Promise<unknown>) as R
+    const to = () => ({
+      recorder,
+      instance,
+      conn: this.#conn,
+      tx: transactions.current,
+      ran: (ms: number): void => transactions.ran(ms),
+      failed: (error: unknown): void => transactions.failed(error),
+    })
+    return observeDirect(to, statement, send, outcomeOf)
+  }
+
   /** Runs what begins, ends or divides a transaction. */
   control<R>(control: ControlStatement, askedMs: number, run: () => Promise<R>): Promise<R> {
     this.hasSent = true
@@ -110,15 +144,18 @@ export class TimedConnection implements ConnectionInterceptor {
 
   #observe(
     kind: 'query' | 'stream',
-    { sql, parameters }: CompiledQuery,
+    query: CompiledQuery & { readonly [bulkRows]?: number },
     askedMs: number,
   ): Observation {
-    const { recorder, database } = this.#watch
+    const { recorder, instance } = this.#watch
     const sentMs = this.gotMs === 0 ? now() : this.gotMs
     this.gotMs = 0
     this.hasSent = true
     const startMs = askedMs === 0 ? sentMs : askedMs
-    const observation = new Observation(database, kind, sql, parameters, startMs)
+    const { sql, parameters, [bulkRows]: rows } = query
+    const told = rows === undefined ? kind : 'bulk'
+    const observation = new Observation(instance, told, sql, parameters, startMs)
+    observation.bulkRows = rows
     observation.waitMs = sentMs - startMs
     observation.conn = this.#conn
     observation.tx = this.transactions.current

@@ -91,8 +91,9 @@ export function attach<DB>(
   const executor = db.getExecutor()
   const { adapter } = executor
   const known = connectionWatch(adapter)
-  if (known instanceof KyselyWatch && known.recorder !== recorder) timedAlready('attach()')
-  if (known !== undefined) return db
+  if (known instanceof KyselyWatch && known.recorder === recorder) return db
+  // Also by another installed copy, whose watch is of another class.
+  if (known !== undefined) timedAlready('attach()')
   const hasOneConnection = adapter.supportsMultipleConnections === false
   const watch = new KyselyWatch(
     recorder,

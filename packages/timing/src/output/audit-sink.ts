@@ -33,6 +33,7 @@ type Pending = Omit<AuditEntry, 'isKept'> & { isKept: boolean }
 /**
  * Tells of every write, with the transaction it was in and on whose behalf it was made. What is written inside a transaction
  * is told when that has ended, with whether it was kept. Each write of a batch has its own entry, and they are told together.
+ * Rows in bulk have one for each call that sends them, with how many there were.
  *
  * Where entries are stored is yours: `store` may write to a file, a queue, or to another database (in the same one it would
  * tell of itself, without end). Nothing waits for it; when it fails, that is counted as a failure of the sink.

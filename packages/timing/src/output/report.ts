@@ -176,8 +176,7 @@ function totalsOf(all: readonly QueryStats[]): Totals {
 }
 
 function queryReport(database: string, stats: QueryStats, allMs: number, now: number): QueryReport {
-  const { fp, calls, errors, rows, affectedRows, totalMs, waitMs, decodeMs, plan, histogram } =
-    stats
+  const { fp, calls, errors, rows, affectedRows, totalMs, waitMs, decodeMs, plan } = stats
   return {
     id: fp.id,
     database,
@@ -216,7 +215,8 @@ function queryReport(database: string, stats: QueryStats, allMs: number, now: nu
     decodeMs,
     plan,
     recentMs: stats.recent.means(now),
-    histogram,
+    // What is counted later is no part of the report.
+    histogram: stats.histogram.copy(),
   }
 }
 

@@ -18,7 +18,7 @@ export interface Workload {
   readonly takenAt: string
   /** The one with the most time first. */
   readonly queries: readonly WorkloadQuery[]
-  /** By database and table, how many rows were written at least: what another index would cost. */
+  /** By database and table, how many rows of it were written: what another index would cost. */
   readonly writes: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
@@ -55,7 +55,14 @@ export interface WorkloadSample {
   readonly parameters: readonly SampledValue[]
 }
 
-const writes: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'REPLACE'])
+const writes: ReadonlySet<string> = new Set([
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'MERGE',
+  'REPLACE',
+  'COPY',
+])
 
 /** @param databases all that were measured */
 export function workloadOf(databases: Iterable<WatchedDatabase>): Workload {
@@ -92,18 +99,18 @@ function queryOf({ name, system }: WatchedDatabase, stats: QueryStats): Workload
 }
 
 function writesIn(queries: readonly WorkloadQuery[]): Workload['writes'] {
-  const written = emptyRecord<Record<string, number>>()
-  for (const { database, operation, tables, calls, rows, affectedRows } of queries) {
+  const all: Record<string, Record<string, number>> = named()
+  for (const { database, text, tables, calls, rows, affectedRows } of queries) {
     const [table] = tables
-    if (table === undefined || !writes.has(operation)) continue
-    const ofDatabase = (written[database] ??= emptyRecord<number>())
+    if (table === undefined || !writes.has(writeIn(text) ?? '')) continue
+    const written = (all[database] ??= named())
     // Not every driver tells it, and of RETURNING some tell the rows alone.
-    ofDatabase[table] = (ofDatabase[table] ?? 0) + Math.max(calls, affectedRows, rows)
+    written[table] = (written[table] ?? 0) + Math.max(calls, affectedRows, rows)
   }
-  return written
+  return all
 }
 
-/** Whose keys may be any name. */
-function emptyRecord<V>(): Record<string, V> {
+/** With no names of its own: a table may be called anything. */
+function named<V>(): Record<string, V> {
   return Object.create(null) as Record<string, V>
 }

@@ -1,4 +1,5 @@
 import { checkOptionNames, invalidOption, type QueryEvent } from '@keelson/core'
+import { DatabaseInstance } from './database-instance.ts'
 import { poolReader } from './pool-reader.ts'
 import type { Recorder } from './recorder.ts'
 import { WatchedDatabase, type WatchedDatabaseOptions } from './watched-database.ts'
@@ -15,7 +16,7 @@ export function databaseFrom(
   where: string,
   source: QueryEvent['source'],
   options: WatchedDatabaseOptions,
-): (system: string, hasOneConnection: boolean, knownPool?: unknown) => WatchedDatabase {
+): (system: string, hasOneConnection: boolean, knownPool?: unknown) => DatabaseInstance {
   if (typeof options !== 'object' || options === null)
     invalidOption(where, 'options', options, 'an object with name and pool')
   checkOptionNames(where, options, ['name', 'pool'])
@@ -35,17 +36,16 @@ export function databaseFrom(
           )
     if (known !== undefined) {
       known.users++
-      known.gauges = gauges
-      return known
+      return new DatabaseInstance(known, gauges)
     }
-    return new WatchedDatabase(
+    const database = new WatchedDatabase(
       freeName(recorder, name ?? system),
       source,
       system,
       hasOneConnection,
-      gauges,
       recorder.settings.maxFingerprints,
     )
+    return new DatabaseInstance(database, gauges)
   }
 }
 

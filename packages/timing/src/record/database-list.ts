@@ -1,3 +1,4 @@
+import type { DatabaseInstance } from './database-instance.ts'
 import { WatchedDatabase } from './watched-database.ts'
 
 /** How many databases that are closed are told of apart; the others are in `<other>`, with all that was counted. */
@@ -31,12 +32,9 @@ export class DatabaseList implements Iterable<WatchedDatabase> {
   }
 
   /** One of those who use it has closed it. */
-  close(database: WatchedDatabase): void {
-    if (--database.users > 0) return
-    database.gauges = undefined
-    database.run = undefined
-    database.isInTransaction = undefined
-    this.#bound()
+  close(instance: DatabaseInstance): void {
+    instance.closed()
+    if (--instance.database.users === 0) this.#bound()
   }
 
   #bound(): void {
@@ -59,7 +57,6 @@ export class DatabaseList implements Iterable<WatchedDatabase> {
         'kysely',
         'other_sql',
         false,
-        undefined,
         this.#maxFingerprints,
       )
       this.#others.absorb(database)

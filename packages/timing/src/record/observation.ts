@@ -1,5 +1,6 @@
 import type { BatchedStatement, QueryEvent, StatementCall } from '@keelson/core'
 import type { QueryStats } from '../stats/query-stats.ts'
+import type { DatabaseInstance } from './database-instance.ts'
 import type { WatchedDatabase } from './watched-database.ts'
 
 /** What one statement of a batch has done. */
@@ -7,6 +8,8 @@ export type BatchedOutcome = Omit<BatchedStatement, 'fp'>
 
 /** One statement, from the moment that it was asked for. Layers below tell it how long they have let it wait. */
 export class Observation implements StatementCall {
+  readonly instance: DatabaseInstance
+  /** What it is counted in. */
   readonly database: WatchedDatabase
   readonly kind: QueryEvent['kind']
   readonly sql: string
@@ -23,6 +26,7 @@ export class Observation implements StatementCall {
   affectedRows: number | undefined = undefined
   batchSize: number | undefined = undefined
   batch: readonly BatchedOutcome[] | undefined = undefined
+  bulkRows: number | undefined = undefined
   /** Of a stream. */
   firstRowMs: number | undefined = undefined
   dbMs: number | undefined = undefined
@@ -33,13 +37,14 @@ export class Observation implements StatementCall {
   stats: QueryStats | undefined = undefined
 
   constructor(
-    database: WatchedDatabase,
+    instance: DatabaseInstance,
     kind: QueryEvent['kind'],
     sql: string,
     params: readonly unknown[],
     startMs: number,
   ) {
-    this.database = database
+    this.instance = instance
+    this.database = instance.database
     this.kind = kind
     this.sql = sql
     this.params = params

@@ -17,6 +17,7 @@ import { lookMs, Rules } from '../signals/rules.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
 import { otherText } from '../stats/registry.ts'
 import { sample } from '../stats/sampled-values.ts'
+import type { DatabaseInstance } from './database-instance.ts'
 import { DatabaseList } from './database-list.ts'
 import type { BatchedOutcome, Observation } from './observation.ts'
 import { attachQueryContext } from './query-context.ts'
@@ -131,23 +132,28 @@ export class Recorder {
       stats.addError(category, ms)
       this.#attach(observation, stats, ms - decodeMs, error)
     }
-    const limitMs = this.#relative === undefined ? Infinity : relativeLimit(stats, this.#relative)
+    // What is sent in bulk takes as long as it has rows.
+    const limitMs =
+      this.#relative === undefined || observation.kind === 'bulk'
+        ? Infinity
+        : relativeLimit(stats, this.#relative)
     const isSlow = this.rules.isSlow(ms, limitMs)
     database.window.add(endMs, category !== undefined && !answers.has(category), isSlow)
     if (isSlow) this.rules.slow(stats, observation, ms, limitMs)
     this.rules.plans?.ended(stats, observation)
-    this.rules.look(database, endMs)
+    this.rules.look(observation.instance, endMs)
     if (this.sinks.hearsPools && observation.tx === undefined)
-      this.#tellPool(database, startMs, waitMs)
+      this.#tellPool(observation.instance, startMs, waitMs)
     if (this.sinks.hearsQueries)
       this.sinks.query(this.#event(observation, stats, endMs, ms, outcome, error, category))
   }
 
-  transactionBegins(database: WatchedDatabase, event: TransactionEvent): void {
+  transactionBegins(instance: DatabaseInstance, event: TransactionEvent): void {
+    const { database } = instance
     this.#guarded(() => {
       database.transactions.begins(event)
       if (this.sinks.hearsPools && event.depth === 0)
-        this.#tellPool(database, event.startMs, event.waitMs ?? 0)
+        this.#tellPool(instance, event.startMs, event.waitMs ?? 0)
       this.rules.transactionBegins(database, event)
     })
   }
@@ -169,13 +175,13 @@ export class Recorder {
     }
   }
 
-  #tellPool({ name, gauges }: WatchedDatabase, startMs: number, waitMs: number): void {
+  #tellPool({ database, gauges }: DatabaseInstance, startMs: number, waitMs: number): void {
     const pool = gauges?.()
     if (pool === undefined) return
     this.sinks.pool({
       v: 1,
       id: nextEventId(),
-      pool: name,
+      pool: database.name,
       type: 'acquire',
       startMs,
       waitMs,
@@ -231,6 +237,7 @@ export class Recorder {
       rows,
       affectedRows: observation.affectedRows,
       batchSize: observation.batchSize,
+      bulkRows: observation.bulkRows,
       cache: observation.cache,
       tx: observation.tx,
       conn,

@@ -6,7 +6,7 @@ import {
 } from '@keelson/core'
 import type { ControlStatement } from './control-statement.ts'
 import type { Recorder } from './recorder.ts'
-import type { WatchedDatabase } from './watched-database.ts'
+import type { DatabaseInstance } from './database-instance.ts'
 
 /** A transaction or savepoint that is open. */
 interface Open {
@@ -25,14 +25,14 @@ interface Open {
 /** The transaction of one connection, told by the statements that are sent on it. */
 export class TransactionTracker {
   readonly #recorder: Recorder
-  readonly #database: WatchedDatabase
+  readonly #instance: DatabaseInstance
   readonly #conn: number
   /** The transaction first, the innermost savepoint last. */
   readonly #open: Open[] = []
 
-  constructor(recorder: Recorder, database: WatchedDatabase, conn: number) {
+  constructor(recorder: Recorder, instance: DatabaseInstance, conn: number) {
     this.#recorder = recorder
-    this.#database = database
+    this.#instance = instance
     this.#conn = conn
   }
 
@@ -127,7 +127,7 @@ export class TransactionTracker {
     isContinued = false,
   ): Open {
     const parent = this.#open.at(-1)?.event
-    const { name, system } = this.#database
+    const { name, system } = this.#instance.database
     const event: TransactionEvent = {
       v: 1,
       id: nextEventId(),
@@ -155,7 +155,7 @@ export class TransactionTracker {
       commitError: undefined,
       hasFailed: false,
     }
-    this.#recorder.transactionBegins(this.#database, event)
+    this.#recorder.transactionBegins(this.#instance, event)
     return open
   }
 
@@ -174,7 +174,7 @@ export class TransactionTracker {
     }
     event.outcome = 'begin_failed'
     event.error = failure.error
-    this.#recorder.transactionEnded(this.#database, event)
+    this.#recorder.transactionEnded(this.#instance.database, event)
   }
 
   /** The innermost savepoint of that name, which may hide others. */
@@ -196,7 +196,7 @@ export class TransactionTracker {
         event.outcome = 'commit_failed'
         event.error = commitError.error
       }
-      this.#recorder.transactionEnded(this.#database, event)
+      this.#recorder.transactionEnded(this.#instance.database, event)
     }
   }
 }

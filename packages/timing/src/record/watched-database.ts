@@ -1,10 +1,10 @@
 import type { QueryEvent } from '@keelson/core'
 import { hasMysqlStrings } from '../fingerprint/tokens.ts'
-import type { HealthReport } from '../health/health-report.ts'
 import { Histogram } from '../stats/histogram.ts'
 import { Registry } from '../stats/registry.ts'
 import { Window } from '../stats/window.ts'
-import type { PoolGauges } from './pool-reader.ts'
+import type { DatabaseInstance } from './database-instance.ts'
+import { type PoolGauges, shareInUse } from './pool-reader.ts'
 import { TransactionStats } from './transaction-stats.ts'
 
 /** How a database is called, and what of it can be looked into. */
@@ -18,41 +18,7 @@ export interface WatchedDatabaseOptions {
   readonly pool?: unknown
 }
 
-/** A setting of PostgreSQL that holds for one statement. */
-export interface StatementSetting {
-  readonly name: string
-  readonly value: string
-}
-
-/** Runs a statement outside of every transaction, uncounted, and gives its rows. */
-export type RunStatement = (
-  sql: string,
-  params: readonly unknown[],
-  setting?: StatementSetting,
-) => Promise<readonly Record<string, unknown>[]>
-
-/**
- * Runs a statement with a setting, on a session that nobody else has meanwhile.
- *
- * @param send sends on that session
- */
-export async function runWithSetting(
-  send: RunStatement,
-  sql: string,
-  params: readonly unknown[],
-  { name, value }: StatementSetting,
-): ReturnType<RunStatement> {
-  const set = 'select set_config($1, $2, false)'
-  const [before] = await send('select current_setting($1) as value', [name])
-  await send(set, [name, value])
-  try {
-    return await send(sql, params)
-  } finally {
-    await send(set, [name, before!['value']])
-  }
-}
-
-/** One database that is measured. */
+/** What is counted under one name. */
 export class WatchedDatabase {
   readonly name: string
   readonly source: QueryEvent['source']
@@ -69,37 +35,21 @@ export class WatchedDatabase {
   maxWaitMs = 0
   /** Statements that are on their way. */
   running = 0
-  /** What was last found out about its health, and for which question. */
-  latestHealth:
-    | {
-        readonly key: string
-        readonly atMs: number
-        readonly report: Promise<HealthReport>
-        isSettled: boolean
-      }
-    | undefined
-  /** A probe that is still waited for, and what it fails with. */
-  probe: Promise<{ readonly error: unknown } | undefined> | undefined
-  gauges: (() => PoolGauges | undefined) | undefined
   /** Whether statements have to wait for each other, since there is one connection. */
   readonly hasOneConnection: boolean
-  /** Set as soon as there is something that statements can be sent through. */
-  run: RunStatement | undefined
-  /** Whether a statement sent now would run inside somebody's transaction; not there where that cannot be. */
-  isInTransaction: (() => boolean) | undefined
-
   /** How many have it open: several may be given one name. */
   users = 1
   /** Whether reports tell of it. */
   isListed = false
   readonly #maxFingerprints: number
+  /** Those of its instances whose pool is known. Nobody tells when one of Drizzle's is used no more. */
+  readonly #pooled = new Set<WeakRef<DatabaseInstance>>()
 
   constructor(
     name: string,
     source: QueryEvent['source'],
     system: string,
     hasOneConnection: boolean,
-    gauges: (() => PoolGauges | undefined) | undefined,
     maxFingerprints: number,
   ) {
     this.#maxFingerprints = maxFingerprints
@@ -108,7 +58,32 @@ export class WatchedDatabase {
     this.source = source
     this.system = system
     this.hasOneConnection = hasOneConnection
-    this.gauges = gauges
+  }
+
+  hasPool(instance: DatabaseInstance): void {
+    this.#instances()
+    this.#pooled.add(new WeakRef(instance))
+  }
+
+  /** Reads its pool: of several the one of which most is in use. */
+  get gauges(): (() => PoolGauges | undefined) | undefined {
+    const [instance, ...others] = this.#instances()
+    if (instance === undefined || others.length === 0) return instance?.gauges
+    return () =>
+      [instance, ...others]
+        .flatMap(({ gauges }) => gauges?.() ?? [])
+        .reduce<PoolGauges | undefined>((most, each) => {
+          return most === undefined || shareInUse(each) > shareInUse(most) ? each : most
+        }, undefined)
+  }
+
+  #instances(): DatabaseInstance[] {
+    return Array.from(this.#pooled).flatMap((each) => {
+      const instance = each.deref()
+      if (instance?.gauges !== undefined) return instance
+      this.#pooled.delete(each)
+      return []
+    })
   }
 
   /** Takes over all that was counted of another one, which begins anew. */

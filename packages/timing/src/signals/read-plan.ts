@@ -1,5 +1,5 @@
 import { aliasesIn } from '../fingerprint/fingerprint.ts'
-import type { StatementSetting } from '../record/watched-database.ts'
+import type { StatementSetting } from '../record/database-instance.ts'
 import type { QueryPlan } from '../stats/query-stats.ts'
 
 /** How a plan is asked for, and what its rows mean. */

@@ -1,6 +1,7 @@
 import type { TransactionEvent } from '@keelson/core'
 import type { TimingSettings } from '../options.ts'
 import type { Observation } from '../record/observation.ts'
+import type { DatabaseInstance } from '../record/database-instance.ts'
 import type { WatchedDatabase } from '../record/watched-database.ts'
 import { shareInUse } from '../record/pool-reader.ts'
 import type { QueryStats } from '../stats/query-stats.ts'
@@ -39,7 +40,8 @@ export class Rules {
     this.raised = raised
     if (settings.repeats !== Infinity)
       this.repetition = new RepetitionRule(settings.repeats, raised)
-    if (settings.plans !== undefined) this.plans = new PlanRule(settings.plans, raised)
+    if (settings.plans !== undefined)
+      this.plans = new PlanRule(settings.plans, settings.cooldownMs, raised)
     if (settings.sizes !== undefined) this.sizes = new SizeRule(settings.sizes, raised)
   }
 
@@ -78,10 +80,11 @@ export class Rules {
   }
 
   /** A query has ended: looks at the database's pool, error rate and size, once a second at most. */
-  look(database: WatchedDatabase, nowMs: number): void {
+  look(instance: DatabaseInstance, nowMs: number): void {
+    const { database } = instance
     if (nowMs < database.nextLookMs) return
     this.lookAtGauges(database, nowMs)
-    this.sizes?.look(database, nowMs)
+    this.sizes?.look(instance, nowMs)
   }
 
   /** Looks at what can be seen without asking the database. */

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { HealthCheck, HealthOptions } from '../health/health-report.ts'
 import { defaultBytes, sizeChecks } from '../health/size-checks.ts'
 import type { TimingSettings } from '../options.ts'
-import type { WatchedDatabase } from '../record/watched-database.ts'
+import type { DatabaseInstance } from '../record/database-instance.ts'
 import { isUsedUp } from './plan-rule.ts'
 import type { Raised } from './raised.ts'
 
@@ -41,7 +41,7 @@ export class SizeRule {
   readonly #options: Required<Pick<HealthOptions, 'databaseBytes' | 'walBytes'>>
   readonly #raised: Raised
   readonly #outside = new AsyncResource('KeelsonTimingSizes')
-  readonly #nextMs = new WeakMap<WatchedDatabase, number>()
+  readonly #nextMs = new WeakMap<DatabaseInstance, number>()
   #pending: Promise<void> | undefined
 
   constructor(
@@ -54,15 +54,16 @@ export class SizeRule {
   }
 
   /** To be called after a query, not more often than once a second. */
-  look(database: WatchedDatabase, nowMs: number): void {
-    const next = this.#nextMs.get(database)
+  look(instance: DatabaseInstance, nowMs: number): void {
+    const next = this.#nextMs.get(instance)
     // A program that has ended before is asked nothing.
-    if (next === undefined) this.#nextMs.set(database, nowMs + this.#everyMs)
+    if (next === undefined) this.#nextMs.set(instance, nowMs + this.#everyMs)
     if (next === undefined || nowMs < next || this.#pending !== undefined) return
-    const { run, system, name } = database
+    const { run } = instance
+    const { system, name } = instance.database
     if (run === undefined || (system !== 'sqlite' && system !== 'duckdb')) return
-    if (database.isInTransaction?.() === true || isUsedUp(database.gauges?.())) return
-    this.#nextMs.set(database, nowMs + this.#everyMs)
+    if (instance.isInTransaction?.() === true || isUsedUp(instance.gauges?.())) return
+    this.#nextMs.set(instance, nowMs + this.#everyMs)
     const asking = this.#outside.runInAsyncScope(() => sizeChecks(system, run, this.#options))
     this.#pending = asking
       .then((checks) => raiseSizes(this.#raised, name, checks, this.#options))

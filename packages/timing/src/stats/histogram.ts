@@ -72,6 +72,13 @@ export class Histogram {
     this.#count += other.#count
   }
 
+  copy(): Histogram {
+    const copy = new Histogram()
+    copy.#counts.set(this.#counts)
+    copy.#count = this.#count
+    return copy
+  }
+
   /**
    * How many durations were at most as long as each bound, for a histogram of Prometheus or OpenTelemetry.
    *

@@ -61,6 +61,8 @@ export class QueryStats {
   plan: QueryPlan | undefined
   /** Whether the plan was asked for, whatever came of it. */
   isPlanAsked = false
+  /** `performance.now()` then. */
+  planAskedMs = 0
   /** Its place was given to another one: what held it has to look it up again. */
   isEvicted = false
 

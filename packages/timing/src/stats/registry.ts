@@ -37,7 +37,10 @@ export class Registry {
   #evicted = newOther()
   /** What was counted without a place before `clear()`, which export does not forget. */
   readonly #cleared = newOther()
+  /** All that was counted before `clear()`. */
+  readonly #forgotten = newOther()
   #evictions = 0
+  #forgottenEvictions = 0
 
   /**
    * @param places how many fingerprints are kept apart
@@ -51,6 +54,11 @@ export class Registry {
   /** How many fingerprints have lost their place. */
   get evictions(): number {
     return this.#evictions
+  }
+
+  /** The same as it is exported, where it only ever grows. */
+  get allEvictions(): number {
+    return this.#evictions + this.#forgottenEvictions
   }
 
   /** Every fingerprint that has a place, and one for all others together where they have calls. */
@@ -105,11 +113,15 @@ export class Registry {
             : this.#unplaced
       own.absorb(stats)
     }
-    this.#evictions += other.evictions
+    this.#evictions += other.#evictions
+    this.#cleared.absorb(other.#forgotten)
+    this.#forgotten.absorb(other.#forgotten)
+    this.#forgottenEvictions += other.#forgottenEvictions
   }
 
   /** Forgets everything but what is exported. */
   clear(): void {
+    for (const stats of this) this.#forgotten.absorb(stats)
     for (const stats of this.#all) {
       stats.isEvicted = true
       this.#series.lose(stats, emptyLike)
@@ -122,6 +134,7 @@ export class Registry {
     this.#seenOnce.clear()
     this.#unplaced = newOther()
     this.#evicted = newOther()
+    this.#forgottenEvictions += this.#evictions
     this.#evictions = 0
   }
 

@@ -123,7 +123,7 @@ export async function failOnScan<R>(
   const { result, seen } = await watch(timing, 'failOnScan()', fn)
   const lines: string[] = []
   const asked = new Set<string>()
-  for (const { database, sql, params } of seen) {
+  for (const { database, instance, sql, params } of seen) {
     // Of each statement anew: what has no place in the registry is none the less to be looked at.
     const { id, operation, summary } = database.registry.fingerprintOf(sql)
     const key = `${id} ${database.name}`
@@ -132,14 +132,14 @@ export async function failOnScan<R>(
     const reader = Object.hasOwn(planReaders, database.system)
       ? planReaders[database.system]
       : undefined
-    if (reader === undefined || database.run === undefined) {
+    if (reader === undefined || instance.run === undefined) {
       throw new KeelsonError(
         'NO_PLAN',
         `failOnScan() cannot ask ${database.system} for a plan. It knows how to ask ${Object.keys(planReaders).join(', ')}.`,
       )
     }
     const values = reader.bindsParameters ? params : []
-    const told = database.run(reader.explain(sql), values, reader.avoidingScans)
+    const told = instance.run(reader.explain(sql), values, reader.avoidingScans)
     // It may wait for the connection that the caller holds.
     if (!(await settlesWithin(planTimeoutMs, told))) {
       told.catch(() => {})

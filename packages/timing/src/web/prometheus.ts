@@ -80,7 +80,11 @@ export function prometheusText(recorder: Recorder): string {
     'Fingerprints that have lost their place.',
   )
   for (const { name, system, registry } of databases)
-    out.sample('keelson_fingerprints_evicted_total', { database: name, system }, registry.evictions)
+    out.sample(
+      'keelson_fingerprints_evicted_total',
+      { database: name, system },
+      registry.allEvictions,
+    )
   out.family('keelson_sink_failures_total', 'counter', 'Failures of sinks.')
   out.sample('keelson_sink_failures_total', {}, recorder.sinks.failures)
   return out.text

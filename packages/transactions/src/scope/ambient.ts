@@ -4,7 +4,11 @@ import type { Hook } from './hooks.ts'
 /** What `AmbientTransactions` needs of a database, of an asynchronous or of a synchronous one. */
 interface ScopedDatabase {
   readonly scope:
-    | { readonly addHook: (kind: 'afterCommit' | 'afterRollback', hook: Hook) => void }
+    | {
+        readonly told: { readonly id: number; readonly depth: number }
+        ran(ms: number): void
+        readonly addHook: (kind: 'afterCommit' | 'afterRollback', hook: Hook) => void
+      }
     | undefined
   leave<R>(fn: () => R): R
 }
@@ -26,6 +30,10 @@ export function ambientOf(
     get isOpen() {
       return database.scope !== undefined
     },
+    get current() {
+      return database.scope?.told
+    },
+    ran: (ms) => database.scope?.ran(ms),
     transaction: (db, fn, inside) =>
       run(db, fn, { propagation: inside === 'part' ? 'required' : 'nested' }),
     leave: (fn) => database.leave(fn),

@@ -188,6 +188,16 @@ export class Scope {
     return this.#abort.signal
   }
 
+  /** What the events of its statements tell of it. */
+  get told(): { readonly id: number; readonly depth: number } {
+    return { id: this.#trace?.id ?? this.id, depth: this.depth }
+  }
+
+  /** A statement that was sent past it has run for so many milliseconds. */
+  ran(ms: number): void {
+    this.#trace?.ran(ms)
+  }
+
   /** Runs a statement, once its turn has come. */
   async run<R>(sql: string, send: () => Promise<R>, isCommand = false): Promise<R> {
     if (!this.#isUsable) this.assertUsable(excerpt(sql))
@@ -216,7 +226,7 @@ export class Scope {
 
   #sendMeasured<R>(call: StatementCall, start: number, send: () => Promise<R>): Promise<R> {
     call.waitMs = start - call.startMs
-    call.tx ??= { id: this.#trace?.id ?? this.id, depth: this.depth }
+    call.tx ??= this.told
     call.attempt = this.info?.attempt
     return callStatement(call, send)
   }

@@ -92,6 +92,16 @@ export class SyncScope {
     return performance.now() - this.startMs
   }
 
+  /** What the events of its statements tell of it. */
+  get told(): { readonly id: number; readonly depth: number } {
+    return { id: this.#trace?.id ?? this.id, depth: this.depth }
+  }
+
+  /** A statement that was sent past it has run for so many milliseconds. */
+  ran(ms: number): void {
+    this.#trace?.ran(ms)
+  }
+
   run<R>(sql: string, send: () => R): R {
     if (!this.isOpen) this.assertUsable(excerpt(sql))
     const found = transactionControl(sql, false)
@@ -103,7 +113,7 @@ export class SyncScope {
     }
     this.statements++
     const call = statementCall()
-    if (call !== undefined) call.tx ??= { id: this.#trace?.id ?? this.id, depth: this.depth }
+    if (call !== undefined) call.tx ??= this.told
     if (this.#trace === undefined) return this.#guarded(send)
     const start = performance.now()
     try {

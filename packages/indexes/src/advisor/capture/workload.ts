@@ -8,8 +8,11 @@ export interface AdvisorWorkload {
   /** Version of this shape. */
   readonly v: 1
   readonly queries: readonly AdvisorQuery[]
-  /** By database and table, how many rows were written. Taken from the queries where it is absent. */
-  readonly writes?: Readonly<Record<string, Readonly<Record<string, number>>>> | undefined
+  /**
+   * By database and table, how many rows of it were written. Taken from the queries where it is absent. A number is that of a
+   * table of any database, as earlier versions of `@keelson/timing` have it.
+   */
+  readonly writes?: Readonly<Record<string, number | Readonly<Record<string, number>>>> | undefined
 }
 
 export interface AdvisorQuery {
@@ -20,7 +23,7 @@ export interface AdvisorQuery {
   readonly calls: number
   /** How long all calls took; absent where it was not measured. */
   readonly totalMs?: number | undefined
-  /** How many rows all calls have changed; absent where it was not counted. */
+  /** Rows that all calls have written, as the engine says; absent or 0 where it was not counted. */
   readonly affectedRows?: number | undefined
   /** What the statement says of tables, where it is known better than by its text. */
   readonly statement?: Statement | undefined

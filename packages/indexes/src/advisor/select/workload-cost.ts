@@ -6,10 +6,10 @@ export interface WeighedQuery {
   readonly id: string
   readonly text: string
   readonly calls: number
-  /** How many rows all calls are known to have changed. */
-  readonly affectedRows: number
   /** How long all calls took, where it was measured. */
   readonly totalMs: number | undefined
+  /** Rows that all calls have written, where that was counted; else 0. */
+  readonly affectedRows: number
   /** One for each call whose values are known, else a single one. */
   readonly instances: readonly PlannedQuery[]
 }
