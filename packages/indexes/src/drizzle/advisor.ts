@@ -38,6 +38,7 @@ export function createAdvisor(options: AdvisorOptions = {}): DrizzleAdvisor {
  * `@keelson/timing`. Creates nothing that stays.
  *
  * @throws {OptionError} for an option that is not understood
+ * @throws {KeelsonError} `HYPOPG_MISSING` where `whatIf` asks for hypopg and it is not there
  */
 export function adviseIndexes(
   db: AnyDatabase,

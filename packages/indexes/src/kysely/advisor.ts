@@ -40,6 +40,7 @@ export function createAdvisor(options: AdvisorOptions = {}): KyselyAdvisor {
  * `@keelson/timing`. Creates nothing that stays.
  *
  * @throws {OptionError} for an option that is not understood
+ * @throws {KeelsonError} `HYPOPG_MISSING` where `whatIf` asks for hypopg and it is not there
  */
 export function adviseIndexes(
   db: Kysely<any>,

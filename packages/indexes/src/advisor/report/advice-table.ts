@@ -19,6 +19,10 @@ export function adviceTable(advice: IndexAdvice): string {
       `${whole(unread.queries)} statements (${whole(unread.calls)} calls) were not understood.` +
         (parser === 'missing' ? ' Install @guanmingchiu/sqlparser-ts, which reads SQL.' : ''),
     )
+  if (advice.engine === 'postgresql' && advice.method === 'rules')
+    lines.push(
+      'PostgreSQL itself was not asked: `create extension hypopg`, or what-if create-and-roll-back, has it say how it would run them.',
+    )
   if (unplanned > 0) lines.push(`${whole(unplanned)} queries could not be planned.`)
   for (const [at, each] of proposals.entries()) {
     const { writes } = each

@@ -1,5 +1,6 @@
 import type { EngineName } from '@keelson/core'
 import type { Candidate } from '../candidates/table-index.ts'
+import type { IndexAdvice } from '../report/advice.ts'
 import type { QueryShape } from '../shape/query-shape.ts'
 
 /** A query with the values of one of its calls, if they are known. */
@@ -25,7 +26,7 @@ export interface Plan {
 
 /** What says how queries would run if there were further indexes. */
 export interface Planner {
-  readonly method: 'clone' | 'hypopg' | 'createAndRollBack' | 'rules'
+  readonly method: IndexAdvice['method']
   readonly engine: EngineName
   /** Nanoseconds that one unit of its costs stands for. */
   readonly unit: number
@@ -41,5 +42,5 @@ export interface Planner {
     candidates: readonly Candidate[],
     doubt: number,
   ): Promise<Plan | undefined> | Plan | undefined
-  close(): void
+  close(): Promise<void> | void
 }

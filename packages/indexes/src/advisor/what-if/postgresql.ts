@@ -16,13 +16,16 @@ export class HypopgPlanner implements Planner {
   readonly unit: number = unitOfCost
   readonly doubts: readonly number[] = []
   readonly #session: Session
+  readonly #version: number
   readonly #tables: ReadonlyMap<string, SampledTable>
   /** Names of candidates by the names that hypopg gave to them. */
   readonly #named = new Map<string, string>()
   #present = ''
 
-  constructor(session: Session, tables: ReadonlyMap<string, SampledTable>) {
+  /** @param version `server_version_num` */
+  constructor(session: Session, version: number, tables: ReadonlyMap<string, SampledTable>) {
     this.#session = session
+    this.#version = version
     this.#tables = tables
   }
 
@@ -45,11 +48,12 @@ export class HypopgPlanner implements Planner {
       }
       this.#present = wanted
     }
-    return explain(this.#session, query, (name) => this.#named.get(name) ?? name)
+    return explain(this.#session, this.#version, query, (name) => this.#named.get(name) ?? name)
   }
 
-  close(): void {
-    void Promise.resolve(this.#session.query('select hypopg_reset()')).catch(() => {})
+  /** They are of the connection, and would outlast the transaction. */
+  async close(): Promise<void> {
+    await this.#session.query('select hypopg_reset()')
   }
 }
 
@@ -63,16 +67,22 @@ export class CreatingPlanner implements Planner {
   readonly unit: number = unitOfCost
   readonly doubts: readonly number[] = []
   readonly #session: Session
+  readonly #version: number
   readonly #all: readonly Candidate[]
 
-  private constructor(session: Session, all: readonly Candidate[]) {
+  private constructor(session: Session, version: number, all: readonly Candidate[]) {
     this.#session = session
+    this.#version = version
     this.#all = all
   }
 
-  /** @param session of a transaction that the caller rolls back */
+  /**
+   * @param session of a transaction that the caller rolls back
+   * @param version `server_version_num`
+   */
   static async create(
     session: Session,
+    version: number,
     tables: ReadonlyMap<string, SampledTable>,
     candidates: readonly Candidate[],
   ): Promise<CreatingPlanner> {
@@ -84,7 +94,7 @@ export class CreatingPlanner implements Planner {
     // Expressions have statistics of their own, from when there is an index over them.
     for (const { definition } of new Set(candidates.map(({ table }) => tables.get(table)!)))
       await session.run(`analyze ${tableSql(definition.schema, definition.name)}`)
-    return new CreatingPlanner(session, candidates)
+    return new CreatingPlanner(session, version, candidates)
   }
 
   async plan(query: PlannedQuery, candidates: readonly Candidate[]): Promise<Plan | undefined> {
@@ -95,7 +105,7 @@ export class CreatingPlanner implements Planner {
     try {
       for (const { name } of absent)
         await this.#session.run(`drop index ${quoteIdentifier(name, 'postgresql')}`)
-      return await explain(this.#session, query, (name) => name)
+      return await explain(this.#session, this.#version, query, (name) => name)
     } finally {
       await this.#session.run('rollback to savepoint keelson_what_if')
       await this.#session.run('release savepoint keelson_what_if')
@@ -118,18 +128,21 @@ interface PlanNode {
 
 async function explain(
   session: Session,
+  version: number,
   { sql, parameters }: PlannedQuery,
   named: (name: string) => string,
 ): Promise<Plan | undefined> {
   const text = executable(sql, '$n')
-  const isKnown = parameters !== undefined && parameters.length === countParameters(text)
+  const count = countParameters(text)
+  const isKnown = parameters !== undefined && parameters.length === count
   let rows: readonly Row[]
   try {
     // In a transaction a statement that fails would end it.
     await session.run('savepoint keelson_explain')
-    rows = isKnown
-      ? await session.query(`explain (format json) ${text}`, parameters)
-      : await session.query(`explain (format json, generic_plan) ${text}`)
+    if (isKnown) rows = await session.query(`explain (format json) ${text}`, parameters)
+    else if (version >= 160_000)
+      rows = await session.query(`explain (format json, generic_plan) ${text}`)
+    else rows = await explainPrepared(session, text, count)
     await session.run('release savepoint keelson_explain')
   } catch {
     await session.run('rollback to savepoint keelson_explain')
@@ -153,6 +166,22 @@ async function explain(
   visit(plan.Plan, 0)
   const cost = plan.Plan['Total Cost']
   return { cost, worst: cost, uses: [...uses].toSorted(), scans: [...scans].toSorted(), lines }
+}
+
+/** What `generic_plan` is from PostgreSQL 16 on. */
+async function explainPrepared(
+  session: Session,
+  text: string,
+  count: number,
+): Promise<readonly Row[]> {
+  await session.run('set local plan_cache_mode = force_generic_plan')
+  await session.run(`prepare keelson_plan as ${text}`)
+  try {
+    const values = count === 0 ? '' : `(${Array(count).fill('null').join(', ')})`
+    return await session.query(`explain (format json) execute keelson_plan${values}`)
+  } finally {
+    await session.run('deallocate keelson_plan')
+  }
 }
 
 function tableSql(schema: string | undefined, name: string): string {
