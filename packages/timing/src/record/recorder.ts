@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: what becomes of one observation, from its begin to the sinks. */
 import {
   type BatchedStatement,
   captureCallSite,
