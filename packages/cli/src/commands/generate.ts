@@ -42,7 +42,7 @@ Examples:
       const results: { readonly path: string; readonly isChanged: boolean }[] = []
       for (const file of files) {
         const to = join(folder, file.path)
-        const isChanged = (await readFile(to, 'utf8').catch(() => undefined)) !== file.text
+        const isChanged = (await textOf(to)) !== file.text
         if (isChanged && check !== true) {
           await mkdir(dirname(to), { recursive: true })
           await writeFile(to, file.text)
@@ -59,6 +59,16 @@ Examples:
       const isStale = check === true && results.some(({ isChanged }) => isChanged)
       end(isStale ? exitCodes.changes : exitCodes.clean)
     })
+}
+
+/** Undefined where there is no such file. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function engineOf(config: LoadedConfig): Promise<EngineName> {

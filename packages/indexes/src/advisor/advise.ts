@@ -88,7 +88,7 @@ export async function advise(
       writeNs: (candidate) => writes.nsFor(candidate),
       sizeShare: ({ table, bytes }) => bytes / Math.max(1, tables.get(table)!.statistics.bytes),
     }
-    const selection = await selectIndexes(candidates, cost, price, {
+    const selected = await selectIndexes(candidates, cost, price, {
       budget: settings.budgetBytes,
       maxPerTable: settings.maxPerTable,
       maxRegression: settings.maxRegression,
@@ -97,10 +97,12 @@ export async function advise(
     })
     const verified = new Map<Candidate, boolean>()
     if (settings.verify === 'explainAnalyze' && host.engine === 'duckdb')
-      for (const candidate of selection.chosen) {
+      for (const candidate of selected.chosen) {
         const is = await verify(host, candidate, tables, read.queries)
         if (is !== undefined) verified.set(candidate, is)
       }
+    const chosen = selected.chosen.filter((candidate) => verified.get(candidate) !== false)
+    const selection = { ...selected, chosen, after: await cost.of(chosen) }
     return adviceFrom({
       engine: host.engine,
       planner,

@@ -38,9 +38,8 @@ export interface Findings {
 
 /** Puts the advice together. */
 export async function adviceFrom(findings: Findings): Promise<IndexAdvice> {
-  const { engine, planner, cost, selection, tables, unread, parser, verified } = findings
-  const { before, after } = selection
-  const chosen = selection.chosen.filter((candidate) => verified.get(candidate) !== false)
+  const { engine, planner, cost, selection, tables, unread, parser } = findings
+  const { chosen, before, after } = selection
   const names = namesOf(chosen, findings)
   const proposals: IndexProposal[] = []
   for (const candidate of chosen) proposals.push(await proposalOf(candidate, findings, names))

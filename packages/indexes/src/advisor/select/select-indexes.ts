@@ -79,7 +79,7 @@ interface Move {
 const slackNs = 2_000
 
 /** An index as large as its table has to save so many times `minGain` of the cost without indexes. */
-const spacePrice = 2
+const spacePrice = 3
 
 /** How many sets are tried, of those that differ from the best one in more than one exchange. */
 const maxTried = 400
@@ -214,7 +214,9 @@ class Search {
   async #farther(now: Step, moves: readonly Move[]): Promise<Step | undefined> {
     const pairs = this.#pairsOf(now, moves)
     const tries: { readonly base: Step; readonly move: Move; readonly least: number }[] = []
-    for (const removed of upToTwo(now.set)) {
+    // Two go for two others where not all find a place beside each other.
+    const isFull = moves.some(({ added }) => !this.#fits(inOrder(new Set([...now.set, ...added]))))
+    for (const removed of isFull ? upToTwo(now.set) : [[]]) {
       const base = await this.#step(now.set.filter((candidate) => !removed.includes(candidate)))
       for (const move of removed.length < 2 ? pairs : [...moves, ...pairs]) {
         const least = this.#atBest(base, move)
@@ -222,8 +224,8 @@ class Search {
       }
     }
     const found: Weighed[] = []
-    const inOrder = tries.toSorted((a, b) => a.least - b.least).slice(0, maxTried)
-    for (const { base, move } of inOrder) {
+    const likeliest = tries.toSorted((a, b) => a.least - b.least).slice(0, maxTried)
+    for (const { base, move } of likeliest) {
       const step = await this.#with(base, move, now)
       if (step === undefined || !this.#isBetter(now, step, base.set.length === now.set.length))
         continue

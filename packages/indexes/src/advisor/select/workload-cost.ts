@@ -1,4 +1,5 @@
 import type { Candidate } from '../candidates/table-index.ts'
+import { keyText } from '../shape/query-shape.ts'
 import type { Plan, PlannedQuery, Planner } from '../what-if/planner.ts'
 
 /** A query of the workload: what is planned for it, and how often it ran. */
@@ -21,20 +22,18 @@ export interface QueryCost {
   readonly ns: number
 }
 
-/** What sets of candidates make of the queries. Each query is planned once for each set of candidates on its tables. */
+/** What sets of candidates make of the queries. Each query is planned once for each set of those that it could use. */
 export class WorkloadCost {
   readonly queries: readonly WeighedQuery[]
   readonly #planner: Planner
   readonly #known = new Map<string, QueryCost | undefined>()
-  readonly #tables: readonly ReadonlySet<string>[]
+  /** For each query, by the name of a candidate, whether it could use that. */
+  readonly #couldUse: readonly Map<string, boolean>[]
 
   constructor(planner: Planner, queries: readonly WeighedQuery[]) {
     this.#planner = planner
     this.queries = queries
-    this.#tables = queries.map(
-      ({ instances }) =>
-        new Set(instances.flatMap(({ shape }) => shape.scans.map(({ table }) => table))),
-    )
+    this.#couldUse = queries.map(() => new Map())
   }
 
   /** Nanoseconds that one unit of a plan's cost stands for. */
@@ -53,13 +52,35 @@ export class WorkloadCost {
   ): Promise<readonly (QueryCost | undefined)[]> {
     const all: (QueryCost | undefined)[] = []
     for (const [at, query] of this.queries.entries()) {
-      const tables = this.#tables[at]!
-      const relevant = candidates.filter(({ table }) => tables.has(table))
-      const key = `${at} ${doubt} ${relevant.map(({ name }) => name).join(' ')}`
-      if (!this.#known.has(key)) this.#known.set(key, await this.#plan(query, relevant, doubt))
-      all.push(this.#known.get(key))
+      const key = this.#key(at, candidates, doubt)
+      if (this.#known.has(key)) {
+        all.push(this.#known.get(key))
+        continue
+      }
+      // All of them, also where the query could use none: to make some go takes longer than to plan.
+      const cost = await this.#plan(query, candidates, doubt)
+      // What the planner has a use for that nobody has thought of.
+      for (const { name } of candidates)
+        if (cost?.plans.some(({ uses }) => uses.includes(name)) === true)
+          this.#couldUse[at]!.set(name, true)
+      this.#known.set(this.#key(at, candidates, doubt), cost)
+      all.push(cost)
     }
     return all
+  }
+
+  #key(at: number, candidates: readonly Candidate[], doubt: number): string {
+    const couldUse = this.#couldUse[at]!
+    let key = `${at} ${doubt}`
+    for (const candidate of candidates) {
+      let isOne = couldUse.get(candidate.name)
+      if (isOne === undefined) {
+        isOne = isOfUse(this.queries[at]!, candidate)
+        couldUse.set(candidate.name, isOne)
+      }
+      if (isOne) key += ` ${candidate.name}`
+    }
+    return key
   }
 
   async #plan(
@@ -76,6 +97,23 @@ export class WorkloadCost {
     const ns = plans.reduce((all, { cost }) => all + cost, 0) / Math.max(1, plans.length)
     return { plans, ns: ns * this.#planner.unit }
   }
+}
+
+/** Whether any of its keys is one that the query asks for, or its entries may do in place of the rows. */
+function isOfUse({ instances }: WeighedQuery, { table, keys }: Candidate): boolean {
+  return instances.some(({ shape }) =>
+    shape.scans.some((scan) => {
+      if (scan.table !== table) return false
+      const { terms, alternatives, sort, group, columns } = scan
+      if (columns?.size === 0) return true
+      const asked = new Set([
+        ...[...terms, ...alternatives.flat(2), ...sort].map(({ key }) => keyText(key)),
+        ...group.map(keyText),
+        ...(columns ?? []),
+      ])
+      return keys.some(({ text }) => asked.has(text))
+    }),
+  )
 }
 
 /** Nanoseconds of all calls. */

@@ -21,7 +21,10 @@ export class SqliteClone implements Planner {
   readonly #client: SqliteClient
   readonly #tables: ReadonlyMap<string, SampledTable>
   readonly #candidates = new Map<string, Candidate>()
-  readonly #counts = new Map<string, number>()
+  readonly #statements = new Map<
+    string,
+    { readonly statement: ReturnType<SqliteClient['prepare']>; readonly count: number }
+  >()
   #doubt = 1
   readonly #insert: (table: string, index: string | null, stat: string) => unknown
   readonly #update: (stat: string, index: string) => unknown
@@ -82,10 +85,15 @@ export class SqliteClone implements Planner {
   }
 
   #explain({ sql, parameters }: PlannedQuery): readonly PlanRow[] {
-    const count = this.#counts.get(sql) ?? countParameters(sql)
-    this.#counts.set(sql, count)
+    // Each that was prepared makes every change of the schema slower, until it is collected.
+    const known = this.#statements.get(sql) ?? {
+      statement: this.#client.prepare(`explain query plan ${sql}`),
+      count: countParameters(sql),
+    }
+    this.#statements.set(sql, known)
+    const { statement, count } = known
     const given = parameters?.length === count ? parameters.map(bindable) : Array(count).fill(null)
-    return this.#client.prepare(`explain query plan ${sql}`).all(...given) as PlanRow[]
+    return statement.all(...given) as PlanRow[]
   }
 
   #describeTables(): void {
