@@ -27,7 +27,9 @@ export function savepointCommands(
   if (session?.savepoint !== undefined) {
     const observer = capable[statementObserver]
     const command = (text: string, run: () => Promise<void>): Promise<void> =>
-      observer?.observe(connection, { sql: `${text} ${quoted}` }, run, () => none) ?? run()
+      observer === undefined
+        ? run()
+        : observer.observe(connection, { sql: `${text} ${quoted}` }, run, () => none)
     return {
       create: () => command(create, () => session.savepoint!(name)),
       rollbackTo: () => command(rollbackTo, () => session.rollbackToSavepoint!(name)),

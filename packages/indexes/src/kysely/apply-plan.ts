@@ -8,8 +8,9 @@ import { KyselyHost } from './kysely-host.ts'
  * Takes the steps of a plan under a lock that holds among all processes, if the schema is still what it was when the plan
  * was made. Where a run was interrupted, or another process was quicker, it goes on after the steps that were taken.
  *
- * All steps are in one transaction, but those that can be in none: on PostgreSQL indexes that are created `concurrently`. A table that SQLite has to rebuild is rebuilt while foreign keys are not enforced; afterwards its
- * rows are counted, and rows that refer to none undo all of it.
+ * All steps are in one transaction, but those that can be in none: on PostgreSQL indexes that are created `concurrently`.
+ * A table that SQLite has to rebuild is rebuilt while foreign keys are not enforced; afterwards its rows are counted, and
+ * rows that refer to none undo all of it.
  *
  * @param db a `Kysely`, outside of a transaction
  * @param plan what `diffSchema()` has returned for this database, or `revertPlan()` has made of it

@@ -15,8 +15,8 @@ const longestValue = 256
 
 /**
  * Finds queries that one scope sends again and again from the same place in the code: `nplusone` with other values each
- * time, and of writes, `duplicate` of reads with the same ones. The call site is what makes it certain: a loop has one, two parts of a page that
- * need the same thing have two (the rule of Prosopite, https://github.com/charkost/prosopite).
+ * time, and of writes, `duplicate` of reads with the same ones. The call site is what makes it certain: a loop has one, two
+ * parts of a page that need the same thing have two (the rule of Prosopite, https://github.com/charkost/prosopite).
  *
  * The stack is looked at only from the last call before the limit until it was told of, which costs a few microseconds each.
  */
