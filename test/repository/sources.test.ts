@@ -32,6 +32,12 @@ test('a source file of more than 300 lines says in its head why it is one subjec
   expect(unexplained, 'split it, or say first why it is one subject').toEqual([])
 })
 
+test('a package has nothing in it that was there to look at it while it was written', () => {
+  const looks = /globalThis as any|^\s*console\.|^\s*debugger\b/m
+  const looked = files('packages/*/src/**/*.ts').filter((path) => looks.test(readText(path)))
+  expect(looked, 'take it out').toEqual([])
+})
+
 test('no text has the marks that a merge leaves behind', () => {
   // A formatter of Markdown writes them as quotations, and escapes the middle one.
   const marks = /^\s*(?:<{7} |>{7} |(?:> ){7}|\\?={7}$)/m

@@ -121,16 +121,6 @@ class Search {
     now = await this.#prune(await this.#bestOfAll(now, moves))
     for (const candidate of now.set) this.#notChosen.delete(candidate)
     await this.#explainRest(now)
-    await (globalThis as any).__dbg?.({
-      search: this,
-      step: (set: any) => this.#step(set),
-      candidates: this.#candidates,
-      now,
-      limits: this.#limits,
-      slower: (c: any) => this.#slower(c),
-      doubt: (s: any) => this.#slowerInDoubt(s),
-      queries: this.#workload.queries,
-    })
     return { chosen: now.set, before: this.#before, after: now.costs, notChosen: this.#notChosen }
   }
 
