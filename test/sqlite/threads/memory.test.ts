@@ -6,7 +6,7 @@ import { modes } from './fixture.ts'
 
 /** How often, and the growth that is noise, in MiB: what is kept of each would be several times that. */
 const cases = [
-  ['statements', 'distinct statements', runs(8_000, 100_000), 12],
+  ['statements', 'distinct statements', runs(16_000, 100_000), 12],
   ['streams', 'streams that are left', runs(6_000, 10_000), 12],
   ['databases', 'databases that are opened and closed', runs(80, 1_000), 20],
 ] as const

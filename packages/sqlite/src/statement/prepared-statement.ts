@@ -1,7 +1,7 @@
 import { excerpt, objectFrom, ParameterError } from '@keelson/core/base'
 import type { BetterSqlite3Database, BetterSqlite3Statement } from '../better-sqlite3.ts'
 import { SqliteStatementError } from '../errors.ts'
-import { arrayScan, objectScan, type InexactScan } from '../values/int64.ts'
+import { objectScan, type InexactScan } from '../values/int64.ts'
 import { statementVerb, type StatementVerb } from './verb.ts'
 
 /** A prepared statement with what is worth knowing of it, found out once. */
@@ -76,9 +76,8 @@ export class PreparedStatement {
     return this.#statement.columns().map(({ name }) => name)
   }
 
-  /** Finds numbers that may have been rounded. */
-  scanFor(rows: 'objects' | 'arrays', firstRow: object): InexactScan {
-    if (rows === 'arrays') return arrayScan
+  /** Finds numbers in objects that may have been rounded. */
+  scanFor(firstRow: object): InexactScan {
     const names = Object.keys(firstRow)
     if (this.#scan === undefined || !areEqual(names, this.#columns!)) {
       this.#columns = names

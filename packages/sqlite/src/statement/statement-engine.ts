@@ -2,7 +2,7 @@ import type { BulkStatementsRequest, BulkStatementsResult } from '@keelson/core'
 import { excerpt, QueryTimeoutError } from '@keelson/core/base'
 import type { BetterSqlite3Database } from '../better-sqlite3.ts'
 import type { Int64Policy, SqliteResult } from '../contract.ts'
-import { convertRow, genericScan } from '../values/int64.ts'
+import { arrayScan, convertRow, genericScan } from '../values/int64.ts'
 import { bindableParameters } from '../values/parameters.ts'
 import { BulkRun, type BulkStatements } from './bulk-run.ts'
 import { type PreparedStatement } from './prepared-statement.ts'
@@ -293,6 +293,7 @@ function mayBeInexact(
   result: readonly unknown[],
 ): boolean {
   // Compiling a scan, and checking that it still fits, pays only for many rows.
+  if (rows === 'arrays') return arrayScan(result)
   if (result.length < 8) return genericScan(result)
-  return statement.scanFor(rows, result[0] as object)(result)
+  return statement.scanFor(result[0] as object)(result)
 }

@@ -2,6 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { settlesWithin } from '@keelson/core'
 import type { ResolvedSqliteOptions } from '../options.ts'
+import { packRun, unpackAnswers } from '../worker/packing.ts'
 import {
   type Answer,
   answer,
@@ -95,7 +96,8 @@ export class Thread {
   readonly #pending = new Map<number, Pending>()
   /** Requests whose callers have gone. What their answers tell of their statements is needed for the next ones. */
   readonly #givenUp = new Map<number, Pending>()
-  #batch: Request[] | undefined
+  /** What is sent next. */
+  #batch: unknown[] | undefined
   #lastId = 0
   readonly #textIds = new Map<string, number>()
   #lastTextId = 0
@@ -134,7 +136,7 @@ export class Thread {
       name: `keelson sqlite ${isReader ? 'reader' : 'writer'}`,
     })
     this.#worker.unref()
-    port1.on('message', (answers: readonly Answer[]) => this.#receive(answers))
+    port1.on('message', (batch: readonly unknown[]) => this.#receive(batch))
     // That the thread has ended is to be heard before the process does, by those who wait.
     port1.on('close', () => {
       if (this.#pending.size > 0) this.#worker.ref()
@@ -351,12 +353,12 @@ export class Thread {
   }
 
   #send(request: Request): void {
-    if (this.#batch !== undefined) {
-      this.#batch.push(request)
-      return
+    if (this.#batch === undefined) {
+      this.#batch = []
+      queueMicrotask(this.#flush)
     }
-    this.#batch = [request]
-    queueMicrotask(this.#flush)
+    if (request[1] === ask.run) packRun(this.#batch, request)
+    else this.#batch.push(request)
   }
 
   readonly #flush = (): void => {
@@ -373,15 +375,15 @@ export class Thread {
     if (Atomics.load(this.#shared, slot.sleeping) !== 0) Atomics.notify(this.#shared, slot.bell)
   }
 
-  #receive(answers: readonly Answer[]): void {
+  #receive(batch: readonly unknown[]): void {
     this.#silentSinceMs = performance.now()
     const worked = Atomics.load(this.#shared, slot.worked)
-    this.#paceUs = ((worked - this.#worked) | 0) / answers.length
+    this.#paceUs = ((worked - this.#worked) | 0) / (batch[0] as number)
     this.#worked = worked
-    for (const each of answers) this.#take(each)
+    unpackAnswers(batch, this.#take)
   }
 
-  #take(given: Answer): void {
+  readonly #take = (given: Answer): void => {
     const [id, kind] = given
     if (id === 0) {
       this.#takeNews(given)

@@ -31,7 +31,7 @@ export const arrayScan: InexactScan = (rows) => {
   return false
 }
 
-/** A scan of rows of either kind, for few rows. */
+/** A scan of object rows, for few. */
 export const genericScan: InexactScan = (rows) => {
   for (const row of rows as readonly Record<string, unknown>[]) {
     for (const name in row) if (isInexact(row[name])) return true

@@ -7,6 +7,7 @@ import {
   type Layout,
   slot,
 } from './protocol.ts'
+import { packAnswer } from './packing.ts'
 import { columnsOf, fewRows, flatValues } from './row-encoding.ts'
 
 /** Rows of a large result that are sent at once. */
@@ -22,7 +23,8 @@ const mostWaiting = 32
 export class Answers {
   readonly #port: MessagePort
   readonly #shared: Int32Array
-  #waiting: Answer[] = []
+  #waiting: unknown[] = [0]
+  #count = 0
   #partsSent = 0
   #beganMs = 0
 
@@ -37,17 +39,19 @@ export class Answers {
   }
 
   add(given: Answer): void {
-    this.#waiting.push(given)
-    if (this.#waiting.length >= mostWaiting) this.flush()
+    packAnswer(this.#waiting, given)
+    if (++this.#count >= mostWaiting) this.flush()
   }
 
   flush(): void {
-    if (this.#waiting.length === 0) return
+    if (this.#count === 0) return
     const now = performance.now()
     Atomics.add(this.#shared, slot.worked, Math.round((now - this.#beganMs) * 1_000))
     this.#beganMs = now
+    this.#waiting[0] = this.#count
     this.#port.postMessage(this.#waiting)
-    this.#waiting = []
+    this.#waiting = [0]
+    this.#count = 0
   }
 
   failed(id: number, error: ErrorPayload, hasEnded: boolean, isUnbegun = false): void {

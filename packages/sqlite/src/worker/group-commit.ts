@@ -1,3 +1,4 @@
+import type { BetterSqlite3Statement } from '../better-sqlite3.ts'
 import { StatementKinds } from '../statement/statement-kinds.ts'
 import { answer, ask, flag, type RunRequest } from './protocol.ts'
 import { payloadOf } from './error-payload.ts'
@@ -22,6 +23,7 @@ export class GroupCommit {
   readonly #parts: RunnerParts
   readonly #runner: StatementRunner
   readonly #kinds = new StatementKinds(1_000)
+  #readVersion: BetterSqlite3Statement | undefined
   #mayGroup: { readonly version: number; readonly may: boolean } | undefined
   /** What is deferred by a PRAGMA is so until the next commit. */
   #isHeld = false
@@ -45,7 +47,7 @@ export class GroupCommit {
       return false
     }
     const size = this.#groupable()
-    if (size < 2 || !this.#schemaAllows()) return false
+    if (size < 2 || (this.#mayGroup?.may === false && !this.#schemaAllows())) return false
     const requests: RunRequest[] = []
     for (let count = 0; count < size; count++) requests.push(inbox.shift() as RunRequest)
     this.#runAll(requests)
@@ -73,7 +75,8 @@ export class GroupCommit {
   /** A deferrable foreign key is checked by each commit: https://www.sqlite.org/foreignkeys.html#fk_deferred */
   #schemaAllows(): boolean {
     const { database } = this.#parts.engine
-    const version = database.pragma('schema_version', { simple: true }) as number
+    this.#readVersion ??= database.prepare('pragma schema_version').raw(true)
+    const [version] = this.#readVersion.get() as [number]
     if (this.#mayGroup?.version !== version) {
       const [found] = database
         .prepare("select exists(select 1 from sqlite_schema where sql like '%deferr%')")
@@ -117,6 +120,11 @@ export class GroupCommit {
     const outcomes: (Ran | Cancelled | { readonly error: unknown })[] = []
     const end = performance.now() + mostMs
     try {
+      // Seen in the transaction, so that no other process changes it meanwhile.
+      if (!this.#schemaAllows()) {
+        engine.prepare('rollback').forRun().run()
+        return 0
+      }
       for (const request of requests) {
         outcomes.push(this.#attempt(request))
         if (!database.inTransaction) return 0

@@ -1,4 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { unpackRequests } from './packing.ts'
 import { ask, type Request, slot } from './protocol.ts'
 
 /**
@@ -39,13 +40,13 @@ export class Inbox {
     if (bell === this.#seen) return
     this.#seen = bell
     for (;;) {
-      const received = receiveMessageOnPort(this.#port) as { message: Request[] } | undefined
+      const received = receiveMessageOnPort(this.#port) as { message: unknown[] } | undefined
       if (received === undefined) break
-      for (const request of received.message) this.#take(request)
+      unpackRequests(received.message, this.#take)
     }
   }
 
-  #take(request: Request): void {
+  readonly #take = (request: Request): void => {
     if (request[1] === ask.cancel) this.#cancelled.add(request[0])
     else if (request[1] === ask.more) this.credit++
     else this.#queue.push(request)
