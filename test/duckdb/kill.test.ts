@@ -40,7 +40,7 @@ async function missing(
   return ids.filter((id) => !present.has(id))
 }
 
-const kills = runs(20, 100)
+const kills = runs(8, 100)
 
 test(
   'a process that is killed while it writes has kept all it acknowledged, and nothing by halves',

@@ -760,7 +760,7 @@ describe('memory', () => {
   const consumers: [string, number][] = [
     ['fast', 5_000_000],
     ['slow', runs(1_000_000, 5_000_000)],
-    ['left early', runs(1_000_000, 5_000_000)],
+    ['left early', runs(300_000, 5_000_000)],
   ]
 
   test.for(consumers)(
