@@ -393,15 +393,13 @@ class Search {
   #slower(costs: readonly (QueryCost | undefined)[]): readonly number[] {
     const { maxRegression } = this.#limits
     const slack = slackNs / this.#workload.unit
+    const most = (cost: number): number => Math.max(cost * maxRegression, cost + slack)
     return costs.flatMap((cost, at) => {
       const before = this.#before[at]
       if (cost === undefined || before === undefined) return []
       const isSlower = cost.plans.some((plan, instance) => {
         const present = before.plans[instance]!
-        return (
-          plan.cost > present.cost * maxRegression + slack ||
-          plan.worst > present.worst * maxRegression + slack
-        )
+        return plan.cost > most(present.cost) || plan.worst > most(present.worst)
       })
       return isSlower ? [at] : []
     })
