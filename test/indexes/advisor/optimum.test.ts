@@ -41,6 +41,7 @@ test('costs at most a tenth more than the best of all sets of indexes, and slows
 }, 600_000)
 
 test.each([
+  { once: 'rows out of the order of their table seemed as near as others', number: 485_259_405 },
   { once: 'the order of an index was followed for rows that are few in it', number: 485_259_473 },
   { once: 'all sets of 11 indexes seemed too many to try', number: 700_000_205 },
 ])('does so where $once', async ({ number }) => {
@@ -143,7 +144,7 @@ async function compare(
   const after = queries.map((query) => ours.steps(query))
   const size = [...ours.sizes().values()].reduce((all, each) => all + each, 0)
   // Sizes are estimates, and may be off by a page.
-  expect(size).toBeLessThanOrEqual(budget * 1.05)
+  expect(size).toBeLessThanOrEqual(budget + 4_096)
   const optimum = bestSubset(best, instance, bytes, budget)
   const total = weighed(after, queries)
   const regression = Math.max(...after.map((steps, at) => steps / none[at]!))
