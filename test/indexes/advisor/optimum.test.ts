@@ -15,10 +15,10 @@ interface Instance {
 
 /**
  * Where the instances begin. They are the same in each ordinary run, and all of them hold; of fresh ones, which the soak takes,
- * 1 in 100 does not.
+ * 1 in 100 may not.
  */
 const first = runs(1_000, seed)
-const tolerated = runs(0, 0.03)
+const tolerated = runs(0, 0.01)
 
 test('costs at most a tenth more than the best of all sets of indexes, and slows no query', async () => {
   const ratios: number[] = []
@@ -43,6 +43,10 @@ test('costs at most a tenth more than the best of all sets of indexes, and slows
 test.each([
   { once: 'rows out of the order of their table seemed as near as others', number: 485_259_405 },
   { once: 'the order of an index was followed for rows that are few in it', number: 485_259_473 },
+  {
+    once: 'the planner was told 115 rows for a key of which ANALYZE says 116',
+    number: 700_001_457,
+  },
   { once: 'all sets of 11 indexes seemed too many to try', number: 700_000_205 },
 ])('does so where $once', async ({ number }) => {
   const { ratio, regression } = await compare(randomInstance(random(number)))
