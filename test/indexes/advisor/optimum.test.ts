@@ -1,4 +1,4 @@
-import type { AdvisorWorkload } from '@keelson/indexes'
+import type { AdvisorWorkload, IndexAdvice } from '@keelson/indexes'
 import { adviseIndexes, applyAdvice } from '@keelson/indexes/kysely'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import { CompiledQuery, Kysely } from 'kysely'
@@ -15,10 +15,10 @@ interface Instance {
 
 /**
  * Where the instances begin. They are the same in each ordinary run, and all of them hold; of fresh ones, which the soak takes,
- * 1 in 100 does not.
+ * 1 in 100 may not.
  */
 const first = runs(1_000, seed)
-const tolerated = runs(0, 0.03)
+const tolerated = runs(0, 0.01)
 
 test('costs at most a tenth more than the best of all sets of indexes, and slows no query', async () => {
   const ratios: number[] = []
@@ -40,16 +40,39 @@ test('costs at most a tenth more than the best of all sets of indexes, and slows
   expect(worse / instances).toBeLessThanOrEqual(tolerated)
 }, 600_000)
 
+test.each([
+  { once: 'rows out of the order of their table seemed as near as others', number: 485_259_405 },
+  { once: 'the order of an index was followed for rows that are few in it', number: 485_259_473 },
+  {
+    once: 'the planner was told 115 rows for a key of which ANALYZE says 116',
+    number: 700_001_457,
+  },
+  { once: 'all sets of 11 indexes seemed too many to try', number: 700_000_205 },
+])('does so where $once', async ({ number }) => {
+  const { ratio, regression } = await compare(randomInstance(random(number)))
+  expect(ratio).toBeLessThanOrEqual(1.1)
+  expect(regression).toBeLessThanOrEqual(1.2)
+})
+
+test('makes no query slower than it is told', async () => {
+  const instance = randomInstance(random(485_259_473))
+  const db = await opened(instance.statements)
+  for (let most = 1; most < 1.5; most += 0.02) {
+    const { workload } = await adviseIndexes(db, workloadOf(instance), {
+      budgetMb: 0.09,
+      maxRegression: most,
+      minRows: 100,
+      openSqlite: openPlanner,
+    })
+    expect(workload.worstRegression).toBeLessThanOrEqual(most)
+  }
+})
+
 test('advises nothing more once its advice was taken', async () => {
   const instances = runs(5, 200)
   let more = 0
   for (let number = 0; number < instances; number++) {
-    const instance = randomInstance(random(first + number))
-    const db = await opened(instance.statements)
-    const options = { minRows: 100, openSqlite: openPlanner }
-    const advice = await adviseIndexes(db, workloadOf(instance), options)
-    await applyAdvice(db, advice)
-    const second = await adviseIndexes(db, workloadOf(instance), options)
+    const { advice, second } = await adviseTwice(randomInstance(random(first + number)))
     if (second.sql.length === 0) continue
     more++
     console.info(`seed ${first + number}: ${JSON.stringify({ advice, second }, undefined, 1)}`)
@@ -57,6 +80,25 @@ test('advises nothing more once its advice was taken', async () => {
   record('advisor-optimum', { taken: instances, more })
   expect(more / instances).toBeLessThanOrEqual(tolerated)
 }, 600_000)
+
+test.each([
+  { once: 'the best of all sets left a place for one more', number: 485_259_424 },
+  { once: 'one proposal began with another', number: 485_259_405 },
+])('advises neither more nor less where $once', async ({ number }) => {
+  const { second } = await adviseTwice(randomInstance(random(number)))
+  expect(second.sql).toEqual([])
+  expect(second.drops).toEqual([])
+})
+
+async function adviseTwice(
+  instance: Instance,
+): Promise<{ readonly advice: IndexAdvice; readonly second: IndexAdvice }> {
+  const db = await opened(instance.statements)
+  const options = { minRows: 100, openSqlite: openPlanner }
+  const advice = await adviseIndexes(db, workloadOf(instance), options)
+  await applyAdvice(db, advice)
+  return { advice, second: await adviseIndexes(db, workloadOf(instance), options) }
+}
 
 async function opened(statements: readonly string[]): Promise<Kysely<Record<string, never>>> {
   const db = new Kysely<Record<string, never>>({ dialect: new SqliteDialect({ path: ':memory:' }) })
@@ -106,7 +148,7 @@ async function compare(
   const after = queries.map((query) => ours.steps(query))
   const size = [...ours.sizes().values()].reduce((all, each) => all + each, 0)
   // Sizes are estimates, and may be off by a page.
-  expect(size).toBeLessThanOrEqual(budget * 1.05)
+  expect(size).toBeLessThanOrEqual(budget + 4_096)
   const optimum = bestSubset(best, instance, bytes, budget)
   const total = weighed(after, queries)
   const regression = Math.max(...after.map((steps, at) => steps / none[at]!))

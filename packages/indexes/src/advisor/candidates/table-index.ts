@@ -87,21 +87,20 @@ function predicateText(predicate: Predicate): string {
  */
 export function isPrefixOf(index: TableIndex, longer: TableIndex): boolean {
   if (index.table !== longer.table || index.keys.length > longer.keys.length) return false
-  if (JSON.stringify(index.index.where) !== JSON.stringify(longer.index.where)) return false
-  if (JSON.stringify(index.index.method) !== JSON.stringify(longer.index.method)) return false
   const same = (turned: boolean): boolean =>
     index.keys.every(({ text, descending }, at) => {
       const other = longer.keys[at]!
-      const collations = [index, longer].map((each) =>
+      if (text !== other.text || (descending === other.descending) === turned) return false
+      const [own, theirs] = [index, longer].map((each) =>
         each.index.keys[at]!.collation?.toLowerCase(),
       )
-      return (
-        text === other.text &&
-        (descending === other.descending) !== turned &&
-        collations[0] === collations[1]
-      )
+      return own === theirs
     })
-  return same(false) || same(true)
+  return (
+    (same(false) || same(true)) &&
+    JSON.stringify(index.index.where) === JSON.stringify(longer.index.where) &&
+    JSON.stringify(index.index.method) === JSON.stringify(longer.index.method)
+  )
 }
 
 function partialOf(predicate: Predicate, statistics: TableStatistics): PartialRows {

@@ -117,8 +117,7 @@ class Search {
     const moves = await this.#findMoves()
     let now = await this.#step([])
     now = await this.#grow(now, moves)
-    now = await this.#improve(now, moves)
-    now = await this.#prune(await this.#bestOfAll(now, moves))
+    now = await this.#settle(await this.#improve(now, moves), moves)
     for (const candidate of now.set) this.#notChosen.delete(candidate)
     await this.#explainRest(now)
     return { chosen: now.set, before: this.#before, after: now.costs, notChosen: this.#notChosen }
@@ -180,6 +179,17 @@ class Search {
     return now
   }
 
+  /** Until nothing goes and nothing comes any more: whatever is left to add, a second advice would propose. */
+  async #settle(start: Step, moves: readonly Move[]): Promise<Step> {
+    let improved = start
+    let now = await this.#prune(await this.#bestOfAll(start, moves))
+    for (let round = 0; now !== improved && round < 5; round++) {
+      improved = await this.#improve(now, moves)
+      now = await this.#prune(improved)
+    }
+    return now
+  }
+
   async #nearby(now: Step, moves: readonly Move[]): Promise<Step | undefined> {
     const found: Weighed[] = []
     for (const removed of [undefined, ...now.set]) {
@@ -231,7 +241,7 @@ class Search {
     const found: Weighed[] = []
     for (let code = 0; code < 2 ** moves.length; code++) {
       const picked = moves.flatMap(({ added }, at) => (((code >> at) & 1) === 1 ? added : []))
-      const set = inOrder(new Set(picked))
+      const set = withoutServed(picked)
       const id = set.map(({ name }) => name).join(' ')
       if (known.has(id) || !this.#fits(set)) continue
       known.add(id)
@@ -242,15 +252,14 @@ class Search {
     return (await this.#bestOf(found)) ?? start
   }
 
-  /** How many plans all sets of some moves take, each query being planned once for those on its tables. */
+  /** How many plans all sets of some moves take, each query being planned once for those that it could use. */
   #plansOfAll(moves: readonly Move[]): number {
     if (moves.length > maxMoves) return Infinity
-    return this.#workload.queries.reduce((all, { instances }) => {
-      const tables = new Set(
-        instances.flatMap(({ shape }) => shape.scans.map((scan) => scan.table)),
+    return this.#workload.queries.reduce((all, { instances }, at) => {
+      const ofUse = moves.filter(({ added }) =>
+        added.some((candidate) => this.#workload.couldUse(at, candidate)),
       )
-      const on = moves.filter(({ added }) => added.some(({ table }) => tables.has(table)))
-      return all + 2 ** on.length * instances.length
+      return all + 2 ** ofUse.length * instances.length
     }, 0)
   }
 
@@ -338,8 +347,8 @@ class Search {
   async #with(base: Step, move: Move, best: Step): Promise<Step | undefined> {
     const added = move.added.filter((candidate) => !base.set.includes(candidate))
     if (added.length === 0 || this.#atBest(base, move) >= best.total) return undefined
-    const kept = base.set.filter((candidate) => !added.some((each) => isPrefixOf(candidate, each)))
-    const set = inOrder([...kept, ...added])
+    const set = withoutServed([...base.set, ...added])
+    if (isWithin(set, base.set)) return undefined
     const refuse = (reason: NotChosen): undefined => {
       if (added.length === 1 && base === best) this.#notChosen.set(added[0]!, reason)
       return undefined
@@ -384,15 +393,13 @@ class Search {
   #slower(costs: readonly (QueryCost | undefined)[]): readonly number[] {
     const { maxRegression } = this.#limits
     const slack = slackNs / this.#workload.unit
+    const most = (cost: number): number => Math.max(cost * maxRegression, cost + slack)
     return costs.flatMap((cost, at) => {
       const before = this.#before[at]
       if (cost === undefined || before === undefined) return []
       const isSlower = cost.plans.some((plan, instance) => {
         const present = before.plans[instance]!
-        return (
-          plan.cost > present.cost * maxRegression + slack ||
-          plan.worst > present.worst * maxRegression + slack
-        )
+        return plan.cost > most(present.cost) || plan.worst > most(present.worst)
       })
       return isSlower ? [at] : []
     })
@@ -449,6 +456,20 @@ function onTable(set: readonly Candidate[], name: string): number {
 
 function isWithin(set: readonly Candidate[], larger: readonly Candidate[]): boolean {
   return set.every((candidate) => larger.includes(candidate))
+}
+
+/**
+ * Without those that another begins with. Which of the two a planner takes may hang on which of them was created first, and of
+ * indexes that are there the shorter one counts as redundant.
+ */
+function withoutServed(set: Iterable<Candidate>): readonly Candidate[] {
+  return inOrder(new Set(set)).filter(
+    (one, at, all) =>
+      !all.some(
+        (other, place) =>
+          place !== at && isPrefixOf(one, other) && !(place > at && isPrefixOf(other, one)),
+      ),
+  )
 }
 
 function bytesOf(set: readonly Candidate[]): number {

@@ -69,17 +69,19 @@ export class WorkloadCost {
     return all
   }
 
+  /** Whether a query, by its place, could use a candidate. */
+  couldUse(at: number, candidate: Candidate): boolean {
+    const known = this.#couldUse[at]!.get(candidate.name)
+    if (known !== undefined) return known
+    const isOne = isOfUse(this.queries[at]!, candidate)
+    this.#couldUse[at]!.set(candidate.name, isOne)
+    return isOne
+  }
+
   #key(at: number, candidates: readonly Candidate[], doubt: number): string {
-    const couldUse = this.#couldUse[at]!
     let key = `${at} ${doubt}`
-    for (const candidate of candidates) {
-      let isOne = couldUse.get(candidate.name)
-      if (isOne === undefined) {
-        isOne = isOfUse(this.queries[at]!, candidate)
-        couldUse.set(candidate.name, isOne)
-      }
-      if (isOne) key += ` ${candidate.name}`
-    }
+    for (const candidate of candidates)
+      if (this.couldUse(at, candidate)) key += ` ${candidate.name}`
     return key
   }
 

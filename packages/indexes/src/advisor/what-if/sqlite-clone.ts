@@ -142,7 +142,9 @@ function statOf(index: TableIndex, tables: ReadonlyMap<string, SampledTable>, do
     if (index.index.unique && at === index.keys.length - 1) return 1
     const distinct = statistics.distinct(index.keys.slice(0, at + 1).map(({ key }) => key))
     const each = rows / Math.min(rows, distinct)
-    return Math.min(rows, Math.max(1, Math.round(at === 0 ? each : each * doubt)))
+    const doubted = at === 0 ? each : each * doubt
+    // It rounds up, but takes what is hardly more than 1 for 1.
+    return Math.min(rows, Math.max(1, doubted <= 1.1 ? 1 : Math.ceil(doubted)))
   })
   return [rows, ...each].join(' ')
 }
