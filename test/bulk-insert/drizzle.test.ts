@@ -1,4 +1,4 @@
-import { bulkInsert } from '@keelson/bulk-insert/drizzle'
+import { bulkInsert, createWriteBuffer } from '@keelson/bulk-insert/drizzle'
 import { sql } from 'drizzle-orm'
 import { drizzle as betterSqlite3Drizzle } from 'drizzle-orm/better-sqlite3'
 import { drizzle as duckdbDrizzle } from '@keelson/duckdb/drizzle'
@@ -206,6 +206,35 @@ test("uses the names of the database's `casing`", async () => {
     expect(report).toMatchObject({ updated: 1 })
     expect(await db.all(sql`select * from t`)).toEqual([{ id: 1, full_name: 'bx' }])
   }
+})
+
+test('sends the query that a callback returns, and waits for it', async () => {
+  const table = lite.sqliteTable('t', { id: lite.integer().primaryKey() })
+  const entry = lite.sqliteTable('entry', { name: lite.text() })
+  const [db, log] = [sqliteDrizzle(':memory:'), sqliteDrizzle(':memory:')]
+  onTestFinished(async () => void (await Promise.all([db.$client.close(), log.$client.close()])))
+  await db.run(sql`create table t (id integer primary key check (id < 3))`)
+  await log.run(sql`create table entry (name text)`)
+  const note = (name: string) => log.insert(entry).values({ name })
+  const entries = async (): Promise<unknown[]> =>
+    (await log.select().from(entry)).map(({ name }) => name)
+  await bulkInsert(db, table, [{ id: 1 }, { id: 2 }, { id: 3 }], {
+    onRejected: ({ rowIndex }) => note(`rejected ${rowIndex}`),
+    returning: ['id'],
+    onReturned: (rows) => note(`returned ${rows.length}`),
+    onProgress: () => note('progress'),
+  })
+  await expect
+    .poll(entries)
+    .toEqual(expect.arrayContaining(['rejected 2', 'returned 2', 'progress']))
+  await log.delete(entry)
+  const buffer = createWriteBuffer(db, table, {
+    onRejected: () => note('refused'),
+    onLost: () => note('lost'),
+  })
+  await rejection(buffer.add({ id: 3 }))
+  await buffer.close()
+  expect(await entries()).toEqual(['refused'])
 })
 
 test('inserts into the table of a schema', async () => {

@@ -263,6 +263,19 @@ describe.for(sqliteKinds)('$name', (kind) => {
     expect(await count(target, 'posts')).toBe(1)
   })
 
+  test('the rows of many tables are counted with few statements, and each of them is', async () => {
+    const target = await kind.open()
+    const tables = Array.from({ length: 130 }, (_, index) => `t${index}`)
+    for (const table of tables) await target.exec(`create table ${table} (id integer)`)
+    for (const table of tables) await target.exec(`insert into ${table} values (1)`)
+    const taken = ['t0', 't63', 't64', 't129'].map((table) => `delete from ${table};`)
+    await target.exec(`create trigger gone after delete on t1 begin ${taken.join(' ')} end`)
+    const error = await rejection(target.migrate([{ name: '0001_delete', up: ['delete from t1'] }]))
+    for (const table of ['t0', 't63', 't64', 't129'])
+      expect(error.message).toContain(`1 rows of "${table}"`)
+    expect(error.message).not.toContain('"t1"')
+  })
+
   test('another connection that writes is waited for, without blocking, and not longer than asked', async () => {
     const target = await kind.open()
     await target.exec('create table t (id integer)')
@@ -672,4 +685,20 @@ test('a listener that throws changes nothing', async () => {
   })
   expect(report.applied.length).toBe(1)
   expect((await warned).message).toBe('the listener')
+})
+
+test('what each migration sends to look for lost rows does not grow with every table', async () => {
+  let counting = 0
+  const db = new Kysely<any>({
+    dialect: new KyselySqliteDialect({ database: new BetterSqlite3(':memory:') }),
+    log: ({ query }) => {
+      if (query.sql.includes('count(*) from main.')) counting++
+    },
+  })
+  onTestFinished(() => db.destroy())
+  for (let index = 0; index < 130; index++)
+    await sql.raw(`create table t${index} (id integer)`).execute(db)
+  await migrateSafely(db, { migrations: { '0001_a': step('insert into t0 values (1)') } })
+  // Before and after, of 64 tables at once.
+  expect(counting).toBe(6)
 })

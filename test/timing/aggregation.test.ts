@@ -140,6 +140,19 @@ describe('counting', () => {
     expect(await sumOf('keelson_fingerprints_evicted_total')).toBeGreaterThanOrEqual(evicted)
   })
 
+  test('counts what comes again just after its place was given away, or after reset()', async () => {
+    const timing = createTiming({ maxFingerprints: 1 })
+    const run = open(timing)
+    // The one that is counted twice in a row is the one that is known without looking.
+    for (const name of ['first', 'first', 'second', 'second', 'first'])
+      await run(`select 1 as ${name}`)
+    expect(timing.report().totals.calls).toBe(5)
+    await run('select 1 as second')
+    timing.reset()
+    await run('select 1 as second')
+    expect(timing.report().totals.calls).toBe(1)
+  })
+
   test('gives no place to what is seen once, inside a scope either', async () => {
     const timing = createTiming({ maxFingerprints: 2 })
     const run = open(timing)

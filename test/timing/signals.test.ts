@@ -293,14 +293,14 @@ describe('plans', () => {
       await timing.settled()
     }
     await byName()
-    expect(planOf(opened, 'lower(')!.scans).toEqual(['item'])
+    expect(planOf(opened, 'where lower(')!.scans).toEqual(['item'])
     await sql`create index item_lower on item (lower(name))`.execute(db)
-    expect(planOf(opened, 'lower(')).toBeUndefined()
+    expect(planOf(opened, 'where lower(')).toBeUndefined()
     await byName()
-    expect(planOf(opened, 'lower(')).toMatchObject({ scans: [], indexes: ['item_lower'] })
+    expect(planOf(opened, 'where lower(')).toMatchObject({ scans: [], indexes: ['item_lower'] })
     await sql`drop index item_lower`.execute(db)
     await byName()
-    expect(planOf(opened, 'lower(')!.scans).toEqual(['item'])
+    expect(planOf(opened, 'where lower(')!.scans).toEqual(['item'])
     timing.isEnabled = false
     await sql`create index item_lower on item (lower(name))`.execute(db)
     timing.isEnabled = true
@@ -308,7 +308,7 @@ describe('plans', () => {
     await delay(1_100)
     await byName()
     expect(signals.filter(({ type }) => type === 'scan')).toEqual([])
-    expect(planOf(opened, 'lower(')!.scans).toEqual([])
+    expect(planOf(opened, 'where lower(')!.scans).toEqual([])
   })
 
   test('are asked for outside of the transaction that is open, and never by running the query', async () => {

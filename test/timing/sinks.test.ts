@@ -13,8 +13,10 @@ import {
 } from '@keelson/timing'
 import { withTiming as withDrizzleTiming } from '@keelson/timing/drizzle'
 import { withTiming } from '@keelson/timing/kysely'
+import { drizzle as drizzleSqlite } from '@keelson/sqlite/drizzle'
 import { sql as drizzleSql } from 'drizzle-orm'
 import { drizzle as mysqlDrizzle } from 'drizzle-orm/mysql-proxy'
+import { sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { Kysely, sql } from 'kysely'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -241,6 +243,26 @@ describe('auditSink()', () => {
     const [, second, third, fourth] = entries
     expect(new Set([second!.transaction, third!.transaction, fourth!.transaction]).size).toBe(1)
     expect(second!.transaction).toEqual(expect.any(Number))
+  })
+
+  test('sends the query of another database that its function returns', async () => {
+    const stored = sqliteTable('entry', { statement: text() })
+    const log = drizzleSqlite(':memory:')
+    onTestFinished(async () => void (await log.$client.close()))
+    await log.run(drizzleSql`create table entry (statement text not null)`)
+    const { db, timing } = await open({
+      sinks: [auditSink((told) => log.insert(stored).values([...told]))],
+    })
+    await sql`insert into item values (1, 'a')`.execute(db)
+    await expect
+      .poll(() => log.select().from(stored))
+      .toEqual([
+        { statement: expect.stringMatching(/^create table item/) },
+        { statement: expect.stringMatching(/^insert into item/) },
+      ])
+    await log.run(drizzleSql`drop table entry`)
+    await sql`insert into item values (2, 'b')`.execute(db)
+    await expect.poll(() => timing.sinkFailures).toBe(1)
   })
 
   test('tells of writes inside of other statements, and behind the first one', async () => {

@@ -50,17 +50,20 @@ export class Timing {
 
   /**
    * Runs `fn` as one unit of work: a request, a job, a test. Within it repeated queries are found, and events say where they
-   * come from. Scopes can be nested; what is awaited inside belongs to the innermost.
+   * come from. Scopes can be nested; what is awaited inside belongs to the innermost. A query of Drizzle that `fn` returns is
+   * sent inside.
    *
    * @param name in signals and events: the route, and not the URL, which would be another one each time
-   * @returns what `fn` returns
+   * @returns what `fn` returns; of a query that it returns a promise
    * @throws {OptionError} for an option that is unknown or impossible
    * @example
    * app.use((context, next) => timing.scope(`${context.req.method} ${context.req.routePath}`, next))
    */
+  scope<R>(name: string, fn: () => PromiseLike<R>): Promise<R>
   scope<R>(name: string, fn: () => R): R
+  scope<R>(name: string, options: ScopeOptions, fn: () => PromiseLike<R>): Promise<R>
   scope<R>(name: string, options: ScopeOptions, fn: () => R): R
-  scope<R>(name: string, options: ScopeOptions | (() => R), fn?: () => R): R {
+  scope<R>(name: string, options: ScopeOptions | (() => R), fn?: () => R): R | Promise<Awaited<R>> {
     const [given, run] = typeof options === 'function' ? [{}, options] : [options, fn]
     if (typeof name !== 'string') invalidOption('scope()', 'name', name, 'a text')
     if (typeof run !== 'function') invalidOption('scope()', 'fn', run, 'a function')

@@ -61,6 +61,24 @@ for (const driver of drivers) {
       expect(timing.report().totals.calls).toBe(10)
     })
 
+    test.for(all)('belongs to the scope that it is returned from: %s', async (arrangement) => {
+      const entries: AuditEntry[] = []
+      const { db, table, queries, timing } = await openTimed(driver, arrangement)
+      timing.addSink(auditSink((told) => entries.push(...told)))
+      const insert = (name: string): unknown => db.insert(table).values({ name })
+      await timing.scope('job', { actor: 'ada' }, () => insert('a'))
+      expect(await timing.scope('page', () => db.select().from(table))).toEqual([{ name: 'a' }])
+      expect(await timing.scope('page', () => db.query.item.findFirst())).toEqual({ name: 'a' })
+      expect(queries().map(({ scope }) => scope?.name)).toEqual(['job', 'page', 'page'])
+      expect(entries).toMatchObject([{ operation: 'INSERT', scope: 'job', actor: 'ada' }])
+      const error = await rejection(timing.scope('job', () => insert('a')) as Promise<unknown>)
+      expect(queryContext(error)).toMatchObject({ summary: 'INSERT item' })
+      // Sent when it is returned, also where nobody waits for it.
+      void (timing.scope('job', () => insert('b')) as Promise<unknown>)
+      await expect.poll(() => entries.at(-1)).toMatchObject({ scope: 'job', isKept: true })
+      expect(await db.$count(table)).toBe(2)
+    })
+
     test.for(all)(
       'keeps the error, and puts what is known of the query on it: %s',
       async (arrangement) => {

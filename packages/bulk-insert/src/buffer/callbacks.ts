@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { started } from '@keelson/core'
 import { columnOf } from '../insert/row-fault.ts'
 import type { BufferSettings } from './buffer-options.ts'
 
@@ -40,7 +41,7 @@ export class Callbacks {
 
   #call(callback: () => unknown): void {
     try {
-      const result = this.#inContext(callback)
+      const result = this.#inContext(() => started(callback()))
       if (!(result instanceof Promise)) return
       const running: Promise<void> = result
         .then(() => {}, warn)

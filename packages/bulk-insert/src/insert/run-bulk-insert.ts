@@ -1,7 +1,7 @@
 /** Over 300 lines, being one subject: the course of one bulk insert, batch after batch. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { KeelsonError, type Later, type Steps, takeSteps, wait } from '@keelson/core'
+import { KeelsonError, type Later, started, type Steps, takeSteps, wait } from '@keelson/core'
 import { RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import { qualifiedName } from '../host/qualified-name.ts'
@@ -325,7 +325,7 @@ class BulkRun {
       )
     }
     try {
-      const result = this.#inContext(() => onProgress(this.#tally.progress))
+      const result = this.#inContext(() => started(onProgress(this.#tally.progress)))
       if (result instanceof Promise) result.catch(failed)
     } catch (error) {
       failed(error)
@@ -426,7 +426,7 @@ class BulkRun {
     if (onReturned === undefined) return
     const rows = yield* wait(this.#target.deliver(outcome.returned))
     yield* wait(
-      this.#inContext(() => onReturned(rows, { firstIndex: run.indexes[from]! })) as Later<unknown>,
+      this.#inContext(() => started(onReturned(rows, { firstIndex: run.indexes[from]! }))),
     )
   }
 
@@ -511,7 +511,7 @@ class BulkRun {
     if (this.#aborts) throw new RowRejected(rowIndex, row, error)
     const rejection = { rowIndex, row, column: columnNamed(error, this.#shaper), error }
     if (typeof onRejected !== 'function') this.#tally.collect(rejection)
-    else yield* wait(this.#inContext(() => onRejected(rejection)) as Later<unknown>)
+    else yield* wait(this.#inContext(() => started(onRejected(rejection))))
     if (this.#tally.rejected > maxRejections)
       throw new RowRejected(rowIndex, row, tooMany(maxRejections))
   }

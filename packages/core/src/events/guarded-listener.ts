@@ -1,3 +1,5 @@
+import { started } from '../started.ts'
+
 /**
  * Wraps a listener of the user so that it cannot change what it observes: a throw, or a rejected promise, is
  * swallowed and reported once as a process warning (`KEELSON_LISTENER`). Nothing ever waits for the listener.
@@ -19,7 +21,7 @@ export function guardListener<E>(
   }
   return (event) => {
     try {
-      const result = listener(event)
+      const result = started(listener(event))
       if (result instanceof Promise) result.catch(failed)
     } catch (error) {
       failed(error)

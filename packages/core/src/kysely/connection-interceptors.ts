@@ -75,10 +75,16 @@ export function interceptConnection(
     stream: (query, chunkSize, options) =>
       streamQuery.call(connection, query, chunkSize, options as never),
   }
-  let sending = chain(installed, below)
-  installed.changed = () => (sending = chain(installed, below))
-  connection.executeQuery = (query, options) => sending.execute(query, options)
-  connection.streamQuery = (query, chunkSize, options) => sending.stream(query, chunkSize, options)
+  // The highest is called from here, where nearly always it is the only one.
+  let highest = interceptor
+  let next = below
+  installed.changed = () => {
+    highest = installed.at(-1)!.interceptor
+    next = chain(installed.slice(0, -1), below)
+  }
+  connection.executeQuery = (query, options) => highest.executeQuery(next.execute, query, options)
+  connection.streamQuery = (query, chunkSize, options) =>
+    highest.streamQuery(next.stream, query, chunkSize, options)
 }
 
 /** Every statement passes here: what it takes is made when an interceptor is added. */

@@ -5,6 +5,7 @@ import {
   excerpt,
   type Holder,
   OptionError,
+  started,
   type Steps,
   takeSteps,
 } from '@keelson/core'
@@ -470,7 +471,7 @@ class MigrationCall {
     const { onProgress } = this.#job.options
     if (onProgress === undefined) return
     try {
-      const answer = onProgress(event)
+      const answer = started(onProgress(event))
       if (answer instanceof Promise) answer.catch(warn)
     } catch (error) {
       warn(error)

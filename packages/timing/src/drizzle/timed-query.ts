@@ -189,7 +189,7 @@ export class TimedQuery implements ProxyHandler<DrizzlePrepared>, PreparedWatch 
     const params = filled(this.#query.params, values)
     const told = rows === undefined ? kind : 'bulk'
     const observation = new DrizzleObservation(this, instance, told, sql, params, performance.now())
-    observation.bulkRows = rows
+    if (rows !== undefined) observation.bulkRows = rows
     observation.tx = this.#transaction?.current
     recorder.begin(observation)
     return observation

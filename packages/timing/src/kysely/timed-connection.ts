@@ -155,7 +155,7 @@ export class TimedConnection implements ConnectionInterceptor, StatementObserver
     const { sql, parameters, [bulkRows]: rows } = query
     const told = rows === undefined ? kind : 'bulk'
     const observation = new Observation(instance, told, sql, parameters, startMs)
-    observation.bulkRows = rows
+    if (rows !== undefined) observation.bulkRows = rows
     observation.waitMs = sentMs - startMs
     observation.conn = this.#conn
     observation.tx = this.transactions.current

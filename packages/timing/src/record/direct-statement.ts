@@ -114,7 +114,7 @@ class DirectCall {
     const observation = new Observation(instance, kind, sql, parameters, startMs)
     observation.conn = conn
     observation.tx = tx
-    observation.bulkRows = bulkRows
+    if (bulkRows !== undefined) observation.bulkRows = bulkRows
     recorder.begin(observation)
     return observation
   }

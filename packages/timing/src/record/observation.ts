@@ -21,20 +21,21 @@ export class Observation implements StatementCall {
   conn = 0
   cache: QueryEvent['cache'] = undefined
   tx: QueryEvent['tx'] = undefined
-  attempt: number | undefined = undefined
   rows = 0
   affectedRows: number | undefined = undefined
-  batchSize: number | undefined = undefined
-  batch: readonly BatchedOutcome[] | undefined = undefined
-  bulkRows: number | undefined = undefined
-  /** Of a stream. */
-  firstRowMs: number | undefined = undefined
-  dbMs: number | undefined = undefined
-  /** The stack of the caller, where somebody wants to know. */
-  site: Error | undefined = undefined
-
   /** What it is counted in, where that was looked up when it was sent. */
   stats: QueryStats | undefined = undefined
+
+  // Few have any of these, and who has none takes no room for it: one is made for every query.
+  declare attempt?: number | undefined
+  declare batchSize?: number
+  declare batch?: readonly BatchedOutcome[]
+  declare bulkRows?: number
+  /** Of a stream. */
+  declare firstRowMs?: number
+  declare dbMs?: number
+  /** The stack of the caller, where somebody wants to know. */
+  declare site?: Error | undefined
 
   constructor(
     instance: DatabaseInstance,

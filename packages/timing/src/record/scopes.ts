@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { started } from '@keelson/core'
 
 /** What a scope may be told of what it is for. */
 export interface ScopeOptions {
@@ -62,7 +63,7 @@ export class Scopes {
   /** Whether there has ever been one: looking costs, and many never have any. */
   isUsed = false
 
-  run<R>(name: string, options: ScopeOptions, fn: () => R): R {
+  run<R>(name: string, options: ScopeOptions, fn: () => R): R | Promise<Awaited<R>> {
     return this.enter(this.newScope(name, options), fn)
   }
 
@@ -71,8 +72,8 @@ export class Scopes {
     return new Scope(name, options, this.#storage.getStore())
   }
 
-  enter<R>(scope: Scope, fn: () => R): R {
-    return this.#storage.run(scope, fn)
+  enter<R>(scope: Scope, fn: () => R): R | Promise<Awaited<R>> {
+    return this.#storage.run(scope, () => started(fn()))
   }
 
   get current(): Scope | undefined {

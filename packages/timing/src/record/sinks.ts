@@ -1,4 +1,10 @@
-import type { PoolEvent, QueryEvent, Signal, TransactionEvent } from '@keelson/core'
+import {
+  type PoolEvent,
+  type QueryEvent,
+  type Signal,
+  started,
+  type TransactionEvent,
+} from '@keelson/core'
 import type { Sink } from '../sink.ts'
 import { messageOf } from './message-of.ts'
 
@@ -71,7 +77,8 @@ export class Sinks {
   }
 
   #watch(result: unknown): void {
-    if (result instanceof Promise) result.catch(this.failed)
+    const told = started(result)
+    if (told instanceof Promise) told.catch(this.failed)
   }
 
   /** Counts a failure of what is not the caller's business, and warns of the first one. */

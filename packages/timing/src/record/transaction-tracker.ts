@@ -38,8 +38,10 @@ export class TransactionTracker {
 
   /** The innermost scope, for the events of statements. */
   get current(): { readonly id: number; readonly depth: number } | undefined {
-    const event = this.#open.at(-1)?.event
-    return event && { id: event.id, depth: event.depth }
+    // Most statements are in none.
+    if (this.#open.length === 0) return undefined
+    const { id, depth } = this.#open.at(-1)!.event
+    return { id, depth }
   }
 
   /** The root transaction. */

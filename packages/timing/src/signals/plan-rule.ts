@@ -46,7 +46,7 @@ export class PlanRule {
   ended(stats: QueryStats, { instance, sql, params, kind }: Observation): void {
     if (definitions.has(stats.fp.operation) && changesPlans.test(sql)) forget(instance.database)
     const { plan } = stats
-    if (this.#pending.has(stats)) return
+    if (this.#pending.size > 0 && this.#pending.has(stats)) return
     const isOld =
       plan !== undefined && plan.scans.length > 0 && stats.lastMs - stats.planAskedMs >= this.#oldMs
     if (plan !== undefined && !isOld) this.#judge(stats)

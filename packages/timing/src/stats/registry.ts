@@ -26,6 +26,9 @@ export class Registry {
   readonly #isMysql: boolean
   readonly #series = new SeriesSet()
   readonly #texts = new Map<string, QueryStats>()
+  /** What was looked up last often comes again, and a text that was just built is compared faster than it is hashed. */
+  #lastText = ''
+  #lastStats: QueryStats | undefined
   readonly #byText = new Map<string, QueryStats>()
   /** The same, in an order in which one can be drawn. */
   readonly #all: QueryStats[] = []
@@ -80,8 +83,14 @@ export class Registry {
 
   /** The statistics that a statement is to be counted in. */
   statsOf(sql: string): QueryStats {
+    const last = this.#lastStats
+    if (last !== undefined && !last.isEvicted && sql === this.#lastText) return last
     const known = this.#texts.get(sql)
-    if (known !== undefined && !known.isEvicted) return known
+    if (known !== undefined && !known.isEvicted) {
+      this.#lastText = sql
+      this.#lastStats = known
+      return known
+    }
     const stats = this.#find(sql)
     // A text without a place may get one the next time.
     if (sql.length > longestText || stats === this.#unplaced) return stats
@@ -129,6 +138,7 @@ export class Registry {
     this.#cleared.absorb(this.#unplaced)
     this.#unplaced.isEvicted = true
     this.#texts.clear()
+    this.#lastStats = undefined
     this.#byText.clear()
     this.#all.length = 0
     this.#seenOnce.clear()

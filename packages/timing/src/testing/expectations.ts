@@ -185,8 +185,7 @@ async function watch<R>(
   }
   recorder.listeners.add(listener)
   try {
-    // Awaited inside: a query of Drizzle is sent when somebody waits for it.
-    const result = await recorder.scopes.enter(scope, async () => await fn())
+    const result = await recorder.scopes.enter(scope, fn)
     // What nobody waits for is sent as soon as it has its connection.
     await nextTurn()
     return { result, seen }
