@@ -429,6 +429,18 @@ describe('connectionModule', () => {
     },
   )
 
+  test('that fails in a thread only is the error of what the thread was to run', async () => {
+    const connectionModule = new URL('./programs/throwing-in-threads.ts', import.meta.url)
+    const database = openThreads({ connectionModule })
+    for (const sql of ['select 1', 'create table t (a)']) {
+      const error = await rejection(database.execute(sql))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toBe('this module fails in threads')
+      expect(error.stack).toContain('results.test.ts')
+    }
+    expect(await database.close()).toEqual({ forced: [] })
+  })
+
   test.for([5, {}, () => {}])('%s is refused', async (connectionModule) => {
     const error = await rejection(() => openThreads({ connectionModule } as object))
     expect(error).toBeInstanceOf(OptionError)
