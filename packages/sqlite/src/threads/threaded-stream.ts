@@ -1,7 +1,7 @@
 import { Holder } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { leftEarly, type RowSource, RowStream, type StreamSession } from '../session/row-stream.ts'
-import { flag } from '../worker/protocol.ts'
+import { type Begin, flag } from '../worker/protocol.ts'
 import { Chunks } from './chunks.ts'
 import { AskedOfThread } from './interest.ts'
 import { errorOf } from './reply-error.ts'
@@ -18,8 +18,8 @@ const chunksAhead = 2
 export interface ThreadedStreamSession extends StreamSession {
   /** The connection of the open transaction, if there is one. */
   owned(): OwnedThread | undefined
-  /** What begins that transaction, if it was not begun. */
-  takeBegin(): string | undefined
+  /** What begins that transaction, if it may not have been begun. */
+  takeBegin(): Begin | undefined
   /** Notes what a reply tells of the transaction. */
   replied(reply: Reply): Reply
 }
@@ -118,7 +118,7 @@ export class ThreadedStream extends RowStream<Source> {
     thread: Thread,
     parameters: readonly unknown[],
     flags: number,
-    begin: string | undefined,
+    begin: Begin | undefined,
     giveBack: () => void,
   ): Promise<Source> {
     const { sql } = this

@@ -55,6 +55,12 @@ export const flag = {
   mayGoElsewhere: 16,
 } as const
 
+/**
+ * What begins a transaction, and which one. It goes with each of its statements until one has told that it is open: the
+ * first may have been given up before it ran.
+ */
+export type Begin = readonly [sql: string, transaction: number]
+
 export type RunRequest = readonly [
   id: number,
   kind: typeof ask.run,
@@ -62,8 +68,7 @@ export type RunRequest = readonly [
   text: string | undefined,
   parameters: readonly unknown[],
   flags: number,
-  /** What begins the transaction that it is the first statement of. */
-  begin: string | undefined,
+  begin: Begin | undefined,
   timeoutMs: number | undefined,
 ]
 
@@ -71,7 +76,7 @@ export type ControlRequest = readonly [
   id: number,
   kind: typeof ask.control,
   sql: string,
-  begin: string | undefined,
+  begin: Begin | undefined,
 ]
 
 export type StreamRequest = readonly [
@@ -81,7 +86,7 @@ export type StreamRequest = readonly [
   parameters: readonly unknown[],
   flags: number,
   chunkRows: number,
-  begin: string | undefined,
+  begin: Begin | undefined,
 ]
 
 /** @param outcome whether what the statement has written is kept */
@@ -106,7 +111,7 @@ export type BulkRequest = readonly [
   id: number,
   kind: typeof ask.bulk,
   rows: ColumnarRows,
-  begin: string | undefined,
+  begin: Begin | undefined,
 ]
 
 export type TaskRequest = readonly [

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { isPragma } from '../statement/verb.ts'
 import { Answers } from './answers.ts'
-import { answering, runCommand, tellFailure, whileWanted } from './answering.ts'
+import { answering, hasBegun, runCommand, tellFailure, whileWanted } from './answering.ts'
 import { Costs } from './costs.ts'
 import { runBackup } from './backup-job.ts'
 import { runColumns } from './bulk-job.ts'
@@ -67,6 +67,7 @@ export class ThreadServer {
       texts: new Texts(),
       layouts: new KnownLayouts(engine.database),
       privacy: new Privacy(engine.database, this.#answers),
+      lastBegun: { transaction: 0 },
     }
     this.#runner = new StatementRunner(this.#parts)
     this.#group = new GroupCommit(this.#parts, this.#runner)
@@ -191,6 +192,10 @@ export class ThreadServer {
 
   #control([id, , sql, begin]: ControlRequest): void {
     const isRollback = sql === 'rollback'
+    if (sql === 'commit' && !hasBegun(this.#parts, begin)) {
+      this.#answers.add([id, answer.done, nothing])
+      return
+    }
     answering(this.#parts, { id, begin, isOwned: !isRollback }, () => {
       if (!isRollback || this.#engine.database.inTransaction) runCommand(this.#parts, id, sql)
       if (sql.startsWith('rollback')) this.#rolledBack()

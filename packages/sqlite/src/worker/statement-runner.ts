@@ -21,6 +21,8 @@ export interface RunnerParts {
   readonly texts: Texts
   readonly layouts: KnownLayouts
   readonly privacy: Privacy
+  /** The last transaction that was begun for somebody. */
+  readonly lastBegun: { transaction: number }
 }
 
 /** What a statement has come to. */
