@@ -443,6 +443,18 @@ describe('connectionModule', () => {
     expect(await column(database, 'select a from t')).toEqual([])
   })
 
+  test('whose function throws what is no error, or has no end, ends no thread by it', async () => {
+    const database = await withTable({ readers: 1, connectionModule: functions })
+    for (const [call, message] of [
+      ['throws_its_own_cause()', 'its own cause'],
+      ['throws_no_error()', 'an object'],
+    ])
+      for (const sql of [`select ${call}`, `insert into t select ${call}`]) {
+        const error = await rejection(database.execute(sql))
+        expect(error.message).toBe(message)
+      }
+  })
+
   test.for([
     ['throws', new URL('./programs/throwing.ts', import.meta.url), 'this module always fails'],
     [

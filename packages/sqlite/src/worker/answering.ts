@@ -1,4 +1,4 @@
-import { answer, type Begin } from './protocol.ts'
+import { answer, type Begin, notOpen } from './protocol.ts'
 import { payloadOf } from './error-payload.ts'
 import type { RunnerParts } from './statement-runner.ts'
 import { Cancelled, whileBusy } from './waiting.ts'
@@ -56,7 +56,10 @@ export function tellFailure(
   isUnbegun: boolean,
 ): void {
   if (error instanceof Cancelled) answers.add([id, answer.cancelled])
-  else answers.failed(id, payloadOf(error), isOwned && !engine.database.inTransaction, isUnbegun)
+  else {
+    const payload = error instanceof NotOpen ? notOpen : payloadOf(error)
+    answers.failed(id, payload, isOwned && !engine.database.inTransaction, isUnbegun)
+  }
 }
 
 /** Runs one of the driver's own statements, as long as the request is wanted that it is for. */

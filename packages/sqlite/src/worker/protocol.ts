@@ -243,6 +243,9 @@ export interface ErrorPayload {
   readonly cause: ErrorPayload | undefined
 }
 
+/** What is sent for a statement of a transaction that is not open any more. */
+export const notOpen: ErrorPayload = { name: 'NotOpen', message: '', fields: {}, cause: undefined }
+
 /** What a thread is given to begin with. */
 export interface ThreadSetup {
   readonly keelsonSqlite: true
