@@ -48,7 +48,7 @@ import { checkExecuteOptions, checkParameters } from '../session/statement-optio
 import { setsForeignKeys } from '../statement/statement-rules.ts'
 import type { Endable } from '../session/lifetime.ts'
 import type { ErrorPayload } from '../worker/protocol.ts'
-import { type Begin, flag } from '../worker/protocol.ts'
+import { type Begin, flag, notOpen } from '../worker/protocol.ts'
 import { errorFrom } from './error-copy.ts'
 import { type Asked, AskedOfThread, whileInteresting } from './interest.ts'
 import { orTerminated, unlessLate } from './stuck-threads.ts'
@@ -478,9 +478,9 @@ export class ThreadedSession implements SqliteSession, Endable {
     if (tellsOfBegin(reply)) this.#begin = undefined
     const hasEnded = reply.kind === 'failed' && reply.hasEnded && !reply.isUnbegun
     if (reply.kind !== 'exited' && !hasEnded) return reply
-    if (reply.kind === 'failed' && reply.error.name === 'NotOpen')
+    if (reply.kind === 'failed' && reply.error.name === notOpen.name)
       return { kind: 'given up', reason: this.#abortedError() }
-    const error = errorOf(reply, sql, false)
+    const error = errorOf(reply, sql, this.#owned?.isWriter === false)
     this.#abortedBy ??= { error }
     return { kind: 'given up', reason: error }
   }
