@@ -102,7 +102,8 @@ export class ThreadServer {
         continue
       }
       const request = this.#inbox.shift()
-      this.#inbox.begin(request[0], request[0])
+      // Nobody waits for one without a number, and what has run before it has begun all the same.
+      if (request[0] !== 0) this.#inbox.begin(request[0], request[0])
       if (request[1] === ask.run) this.#run(request)
       else {
         this.#answers.flush()
