@@ -157,7 +157,7 @@ export class GroupCommit {
     const { answers } = this.#parts
     const [id] = request
     if (outcome instanceof Cancelled) answers.add([id, answer.cancelled])
-    else if (outcome !== 'elsewhere' && 'error' in outcome)
+    else if (typeof outcome === 'object' && 'error' in outcome)
       answers.failed(id, payloadOf(outcome.error), false)
     else this.#runner.tell(request, outcome)
   }

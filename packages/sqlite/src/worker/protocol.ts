@@ -53,6 +53,8 @@ export const flag = {
   stepwise: 8,
   /** It may be sent to another thread. */
   mayGoElsewhere: 16,
+  /** It is not to be run, only to be told whether another thread has to: also while the connection is somebody's. */
+  onlyRoute: 32,
 } as const
 
 /**
@@ -176,6 +178,8 @@ export interface Effects {
   readonly changes: number | undefined
   readonly insertId: bigint | undefined
 }
+
+export const nothing: Effects = { changes: undefined, insertId: undefined }
 
 export type FlatAnswer = readonly [
   id: number,

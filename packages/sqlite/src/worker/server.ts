@@ -18,6 +18,7 @@ import {
   type BulkRequest,
   type ControlRequest,
   flag,
+  nothing,
   type Request,
   type RunRequest,
   type StreamRequest,
@@ -263,8 +264,6 @@ export class ThreadServer {
     })
   }
 }
-
-const nothing = { changes: undefined, insertId: undefined }
 
 function isPlainRead(request: Request): boolean {
   return (
