@@ -228,3 +228,38 @@ describeOn(
     })
   },
 )
+
+describeOn(
+  pairs.filter(({ orm, kind, isOurs }) => orm === 'kysely' && kind === 'sqlite' && isOurs),
+  'a value in the condition of an upsert',
+  (db) => {
+    const upsert = async (value: unknown): Promise<unknown> =>
+      bulkInsert(db().kysely, 't', [{ id: 1, n: 1 }], {
+        onConflict: { target: 'id', update: ['n'], where: () => sql`${value} is excluded.id` },
+      } as never)
+
+    test.for([
+      [true, { updated: 1 }],
+      [false, { skipped: 1 }],
+      [undefined, { skipped: 1 }],
+      [new Date(0), { skipped: 1 }],
+      [new Uint8Array([1]), { skipped: 1 }],
+      [1n, { updated: 1 }],
+    ] as const)('is bound as everywhere: %s', async ([value, counts]) => {
+      await db().create('t', { columns: { id: 'int primary key', n: 'int' } })
+      await bulkInsert(db().kysely, 't', [{ id: 1, n: 0 }])
+      expect(await upsert(value)).toMatchObject(counts)
+    })
+
+    test.for([Number.NaN, {}, new Float64Array(1)])(
+      'is refused as everywhere: %s',
+      async (value) => {
+        await db().create('t', { columns: { id: 'int primary key', n: 'int' } })
+        await bulkInsert(db().kysely, 't', [{ id: 1, n: 0 }])
+        const error = await rejection(upsert(value))
+        expect(error.message).toMatch(/which SQLite has no type for/)
+        expect(await db().all('t')).toEqual([[1, 0]])
+      },
+    )
+  },
+)

@@ -1,5 +1,6 @@
 /** The few parts of this package that a thread of a driver needs, which should begin in no time. */
 export { upsertedFunction } from './capabilities/bulk-statements.ts'
+export { IdentifierError } from './errors/identifier-error.ts'
 export { KeelsonError, OptionError, QueryTimeoutError } from './errors/keelson-error.ts'
 export { Int64RangeError, ParameterError } from './errors/value-errors.ts'
 export { excerpt } from './excerpt.ts'

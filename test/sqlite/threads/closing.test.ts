@@ -218,6 +218,26 @@ describe.for(modes)('close(): %s', (mode) => {
 })
 
 describe('close() while threads are at work', () => {
+  test('does not say of a write that it was refused, where it was kept and nobody had time to look', async () => {
+    const database = await withTable({ connectionModule: functions })
+    const held = hold()
+    const insert = database.execute(`insert into t select ${held.sql}`).then(
+      () => 'done',
+      (error: { code: string }) => error.code,
+    )
+    await held.begun()
+    const closed = database.close({ deadlineMs: 0 })
+    // The thread is told to close before the event loop stands still.
+    setTimeout(() => {
+      held.go()
+      const end = performance.now() + 1_500
+      while (performance.now() < end);
+    }, 100)
+    await closed
+    expect(rowsOf(database.path)).toBe(1)
+    expect(['done', 'OUTCOME_UNKNOWN']).toContain(await insert)
+  })
+
   test('waits for what is running, when there is time', async () => {
     const earlier = before()
     const database = await withTable({ readers: 1, connectionModule: functions })

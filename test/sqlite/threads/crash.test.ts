@@ -87,6 +87,21 @@ describe('a read whose thread ends', () => {
     expect(await value(database, 'select thread()')).not.toBe(thread)
   })
 
+  test('has changed nothing where its transaction only reads', async () => {
+    const database = await withTable({ connectionModule: functions })
+    const session = database.connect()
+    await session.begin({ accessMode: 'read only' })
+    await session.execute(rows)
+    expect((await rejection(session.execute('select end_thread()'))).code).toBe('THREAD_EXITED')
+    expect((await rejection(session.execute(rows))).code).toBe('TRANSACTION_ABORTED')
+    await session.rollback()
+    await session.begin({ accessMode: 'read only' })
+    const { code } = await rejection(session.stream('select end_thread()').next())
+    expect(code).toBe('THREAD_EXITED')
+    await session.rollback()
+    expect(await column(database, rows)).toEqual([])
+  })
+
   test('throws in the middle of a stream, so that its end is not taken for the end of the data', async () => {
     const database = await withTable({ readers: 1, connectionModule: functions })
     await run(database, numbers(1000))

@@ -464,6 +464,41 @@ describe('a group', () => {
     expect(await framesOf64('threads')).toBeLessThan(32)
   })
 
+  test('is not joined by a statement that reads what those before it have left, also where the group is undone', async () => {
+    const reads = 'insert into log values (last_insert_rowid(), changes())'
+    const ran = await Promise.all(
+      modes.map(async (mode) => {
+        const database = open({ mode })
+        await run(
+          database,
+          'create table log (id, n)',
+          'create table t (a integer primary key)',
+          'insert into t values (500)',
+        )
+        const results = await Promise.allSettled(
+          [
+            reads,
+            'insert into t values (1)',
+            'insert into t values (10), (11), (12)',
+            'insert or rollback into t values (1)',
+            reads,
+          ].map((sql) => database.execute(sql)),
+        )
+        expect(results.map(({ status }) => status)).toEqual([
+          ...upTo(3).map(() => 'fulfilled'),
+          'rejected',
+          'fulfilled',
+        ])
+        return (await database.execute('select id, n from log')).rows
+      }),
+    )
+    expect(ran[1]).toEqual(ran[0])
+    expect(ran[1]).toEqual([
+      { id: 500, n: 1 },
+      { id: 12, n: 0 },
+    ])
+  })
+
   test('is not made where a foreign key is checked at COMMIT', async () => {
     expect(
       await framesOf64('threads', 'create table c (a references t deferrable initially deferred)'),

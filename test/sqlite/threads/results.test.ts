@@ -164,6 +164,41 @@ describe.for(modes)('what a statement returns: %s', (mode) => {
     ).toEqual([[...Buffer.from('part')], [1, 2, 3, 4], [2, 3], [1, 2, 3, 4]])
   })
 
+  test('has bytes as they were at the call, whatever becomes of them while they wait', async () => {
+    const database = await withTable({ mode })
+    const bytes = (): Uint8Array => new Uint8Array([1, 2, 3, 4])
+    const change = (given: Uint8Array): void => void given.fill(0)
+    const transfer = (given: Uint8Array): void =>
+      void structuredClone(given, { transfer: [given.buffer as ArrayBuffer] })
+    for (const spoil of [change, transfer]) {
+      const [given, other] = [bytes(), Buffer.from(bytes().buffer)]
+      const insert = database.execute('insert into t values (?), (?)', [given, other])
+      spoil(given)
+      spoil(other)
+      await insert
+    }
+    expect(await column(database, 'select hex(a) from t')).toEqual(
+      Array.from({ length: 4 }, () => '01020304'),
+    )
+  })
+
+  test('refuses bytes that were transferred, and harms no other statement', async () => {
+    const database = await withTable({ mode })
+    const gone = (bytes: Uint8Array): Uint8Array => {
+      structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
+      return bytes
+    }
+    const memory = new ArrayBuffer(4)
+    structuredClone(memory, { transfer: [memory] })
+    for (const bytes of [gone(new Uint8Array(4)), gone(Buffer.from(new ArrayBuffer(4))), memory]) {
+      const other = database.execute('insert into t values (1)')
+      const error = await rejection(database.execute('insert into t (a) values (?)', [bytes]))
+      expect(error.code).toBe('PARAMETER_TYPE')
+      expect(error.message).toMatch(/column "a".*, whose memory was transferred.*a copy\./)
+      expect((await other).changes).toBe(1)
+    }
+  })
+
   test('takes parameters of every kind', async () => {
     const database = await withTable({ mode })
     const parameters = [
@@ -408,6 +443,18 @@ describe('connectionModule', () => {
     expect(await column(database, 'select a from t')).toEqual([])
   })
 
+  test('whose function throws what is no error, or has no end, ends no thread by it', async () => {
+    const database = await withTable({ readers: 1, connectionModule: functions })
+    for (const [call, message] of [
+      ['throws_its_own_cause()', 'its own cause'],
+      ['throws_no_error()', 'an object'],
+    ])
+      for (const sql of [`select ${call}`, `insert into t select ${call}`]) {
+        const error = await rejection(database.execute(sql))
+        expect(error.message).toBe(message)
+      }
+  })
+
   test.for([
     ['throws', new URL('./programs/throwing.ts', import.meta.url), 'this module always fails'],
     [
@@ -428,6 +475,18 @@ describe('connectionModule', () => {
       )
     },
   )
+
+  test('that fails in a thread only is the error of what the thread was to run', async () => {
+    const connectionModule = new URL('./programs/throwing-in-threads.ts', import.meta.url)
+    const database = openThreads({ connectionModule })
+    for (const sql of ['select 1', 'create table t (a)']) {
+      const error = await rejection(database.execute(sql))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toBe('this module fails in threads')
+      expect(error.stack).toContain('results.test.ts')
+    }
+    expect(await database.close()).toEqual({ forced: [] })
+  })
 
   test.for([5, {}, () => {}])('%s is refused', async (connectionModule) => {
     const error = await rejection(() => openThreads({ connectionModule } as object))

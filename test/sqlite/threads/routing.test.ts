@@ -158,6 +158,36 @@ describe.for(modes)('what only the connection that writes can tell: %s', (mode) 
     expect(await column(database, 'select a from t')).toEqual([9])
   })
 
+  test('do not keep others waiting for it: reads and streams of the file go on beside a transaction', async () => {
+    const database = await withTable({ mode, readers: 1, busyTimeoutMs: 1_000 })
+    await run(database, 'insert into t values (1)', 'create temp table own (a)')
+    const session = database.connect()
+    await session.begin()
+    await run(session, 'insert into t values (2)')
+    for (const sql of ['select a from t', 'select a as b from t']) {
+      expect(await column(database, sql)).toEqual([1])
+      const stream = database.stream(`${sql} where true`, [], { rows: 'arrays' })
+      expect((await stream.next()).value).toEqual([[1]])
+      await stream.return!()
+    }
+    const own = column(database, 'select a from own')
+    await run(session, 'insert into own values (3)')
+    await session.commit()
+    expect(await own).toEqual([3])
+  })
+
+  test('do not keep a write waiting for a stream of the file', async () => {
+    const database = await withTable({ mode, readers: 1, busyTimeoutMs: 1_000 })
+    await run(database, 'insert into t values (1), (2)', 'create temp table own (a)')
+    const stream = database.stream('select a from t', [], { chunkRows: 1 })
+    await stream.next()
+    await run(database, 'insert into t values (3)')
+    expect((await stream.next()).value).toEqual([{ a: 2 }])
+    await stream.return!()
+    const rows = database.stream('select a from own', [], { rows: 'arrays' })
+    expect((await rows.next()).done).toBe(true)
+  })
+
   test('attached databases are found, and gone when they are detached', async () => {
     const elsewhere = open()
     await run(elsewhere, 'create table there (a)', 'insert into there values (7)')

@@ -229,6 +229,47 @@ describe.for(modes)('transactions: %s', (mode) => {
     expect(await rows(database)).toEqual([2])
   })
 
+  test.for([
+    ['select 1', {}],
+    ['select 1', { accessMode: 'read only' }],
+    ['insert into t values (1)', {}],
+  ] as const)(
+    'go on when the caller of the first statement has given up: %s %j',
+    async ([sql, options]) => {
+      const database = await withTable({ mode, readers: 1 })
+      await run(database, 'insert into t values (0)')
+      for (let time = 0; time < 300; time++) {
+        const session = database.connect()
+        await session.begin(options)
+        const controller = new AbortController()
+        const first = session.execute(sql, [], { signal: controller.signal })
+        if (time % 2 === 1) await Promise.resolve()
+        const end = performance.now() + (time % 30) / 500
+        while (performance.now() < end);
+        controller.abort(new Error('given up'))
+        await Promise.allSettled([first])
+        expect(await value(session, 'select count(*) > 0 from t')).toBe(1)
+        await session.commit()
+        await session.release()
+      }
+    },
+  )
+
+  test('go on with the second statement when the caller of the first one gives up', async () => {
+    const database = await withTable({ mode })
+    const session = database.connect()
+    await session.begin()
+    const controller = new AbortController()
+    const first = session.execute('insert into t values (1)', [], { signal: controller.signal })
+    const second = session.execute('insert into t values (2)')
+    controller.abort(new Error('given up'))
+    await Promise.allSettled([first, second])
+    expect((await second).changes).toBe(1)
+    await session.execute('insert into t values (3)')
+    await session.commit()
+    expect((await rows(database)).slice(-2)).toEqual([2, 3])
+  })
+
   test('statements of one that are not awaited run in their order, before its COMMIT', async () => {
     const database = await withTable({ mode })
     await database.transaction(async (tx) => {
@@ -302,5 +343,34 @@ describe('a transaction on the thread of the writer', () => {
     await session.execute('insert into t values (2)')
     await session.commit()
     expect(await rows(database)).toEqual([2])
+  })
+
+  test('says so with a stream, too, and goes on once the lock can be had', async () => {
+    const database = await withTable({ busyTimeoutMs: 30 })
+    await run(database, 'insert into t values (1)')
+    const other = await otherProcess(database.path)
+    await other.run('begin immediate')
+    const session = database.connect()
+    await session.begin()
+    const error = await rejection(session.stream('select a from t').next())
+    expect(error.code).toBe('SQLITE_BUSY')
+    await other.run('commit')
+    expect(await value(session, 'select a from t')).toBe(1)
+    await session.commit()
+  })
+
+  test('commits nothing, and takes no lock for it, where every statement was given up', async () => {
+    const database = await withTable({ busyTimeoutMs: 30 })
+    const other = await otherProcess(database.path)
+    const session = database.connect()
+    await session.begin()
+    const controller = new AbortController()
+    const insert = session.execute('insert into t values (1)', [], { signal: controller.signal })
+    controller.abort(new Error('given up'))
+    expect((await rejection(insert)).message).toBe('given up')
+    await other.run('begin immediate')
+    await session.commit()
+    await other.run('commit')
+    expect(await rows(database)).toEqual([])
   })
 })

@@ -5,6 +5,8 @@ export interface StatementKind {
   readonly verb: StatementVerb
   /** It reads, unless the thread that it is sent to says otherwise. */
   readonly mayRead: boolean
+  /** It may read what the connection remembers of the statements before it. */
+  readonly readsConnection: boolean
   /** How long a thread takes for it, in microseconds, once that is known. */
   costUs: number | undefined
   /** Which connections may run it, once a thread has told; and under which definitions that was. */
@@ -25,7 +27,13 @@ export class StatementKinds {
     if (known !== undefined) return known
     const verb = statementVerb(sql)
     const mayRead = verb === 'select' || isExplain(sql)
-    const kind: StatementKind = { verb, mayRead, costUs: undefined, route: undefined }
+    const kind: StatementKind = {
+      verb,
+      mayRead,
+      readsConnection: /\b(?:last_insert_rowid|(?:total_)?changes)\s*\(\s*\)/i.test(sql),
+      costUs: undefined,
+      route: undefined,
+    }
     if (this.#kinds.size >= this.#size) this.#kinds.clear()
     this.#kinds.set(sql, kind)
     return kind

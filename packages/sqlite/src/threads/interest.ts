@@ -8,8 +8,6 @@ export interface Asked {
   readonly reply: Promise<Reply>
   /** Why nobody wants it any more. */
   readonly reason: unknown
-  /** Whether a thread has begun with it. */
-  readonly hasBegun: boolean
   /** Whether a thread is at work on it. */
   readonly isRunning: boolean
   /**
@@ -44,18 +42,15 @@ export class AskedOfThread implements Asked {
     return this.#reason
   }
 
-  get hasBegun(): boolean {
-    return this.#thread.hasBegun(this.#ticket.id)
-  }
-
   get isRunning(): boolean {
     return this.#thread.isRunning(this.#ticket.id)
   }
 
   giveUp(reason: unknown): boolean {
     this.#reason = reason
-    this.#thread.cancel(this.#ticket.id)
-    if (!this.#isRead && this.hasBegun) return false
+    const { id } = this.#ticket
+    this.#thread.cancel(id)
+    if (!this.#isRead && this.#thread.hasBegun(id)) return false
     this.abandon(reason)
     return true
   }

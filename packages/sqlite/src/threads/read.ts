@@ -54,10 +54,6 @@ export class Read implements Asked {
     kind.costUs = kind.costUs === undefined ? us : kind.costUs + (us - kind.costUs) * weightOfLast
   }
 
-  get hasBegun(): boolean {
-    return this.thread !== undefined && this.thread.hasBegun(this.id)
-  }
-
   get isRunning(): boolean {
     return this.thread !== undefined && this.thread.isRunning(this.id)
   }

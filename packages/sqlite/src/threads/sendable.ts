@@ -1,7 +1,6 @@
 import { type BulkStatementsRequest, valuesByRow } from '@keelson/core'
 import { bindableParameters, bindsAsIs } from '../values/parameters.ts'
 import type { ColumnarRows } from '../worker/protocol.ts'
-import { copyable } from '../worker/row-encoding.ts'
 
 /**
  * Parameters that can be sent to another thread, as they are at this moment.
@@ -11,8 +10,13 @@ import { copyable } from '../worker/row-encoding.ts'
 export function sendable(parameters: readonly unknown[], sql: string): readonly unknown[] {
   const bindable = bindableParameters(parameters, sql)
   const copy: unknown[] = []
-  for (const value of bindable) copy.push(copyable(value))
+  for (const value of bindable) copy.push(ownCopy(value))
   return copy
+}
+
+/** Bytes may be changed by who has bound them while the statement waits to be sent. */
+function ownCopy(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? new Uint8Array(value as Uint8Array) : value
 }
 
 /** Rows up to the first that cannot be bound; and why not. */
@@ -20,8 +24,10 @@ export function sendableRows(request: BulkStatementsRequest): {
   readonly rows: ColumnarRows
   readonly refused: { readonly error: unknown } | undefined
 } {
-  const { rowsPerStatement, statement, tail, countsUpserts } = request
-  let usable = request.rowCount
+  const { rowsPerStatement, statement, countsUpserts } = request
+  const tail = plain(request.tail, request.tail.length)
+  // It is bound by each statement.
+  let usable = typeof tail === 'number' ? 0 : request.rowCount
   let columns: readonly (Float64Array | readonly unknown[])[]
   for (;;) {
     const sent = request.columns.map((items) => numbers(items, usable) ?? plain(items, usable))
@@ -41,7 +47,7 @@ export function sendableRows(request: BulkStatementsRequest): {
       rowsPerStatement,
       rowCount,
       columns,
-      tail: tail.map(copyable),
+      tail: typeof tail === 'number' ? [] : tail,
       countsUpserts,
     },
     refused: usable === request.rowCount ? undefined : refusal(request, rowCount),
@@ -78,7 +84,7 @@ function converted(items: readonly unknown[], count: number): readonly unknown[]
   for (let row = 0; row < count; row++) {
     const value = items[row]
     try {
-      values.push(copyable(bindsAsIs(value) ? value : bindableParameters([value], '')[0]))
+      values.push(ownCopy(bindsAsIs(value) ? value : bindableParameters([value], '')[0]))
     } catch {
       return row
     }

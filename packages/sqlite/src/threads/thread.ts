@@ -7,6 +7,7 @@ import {
   type Answer,
   answer,
   ask,
+  type Begin,
   type ColumnarRows,
   type Effects,
   type ErrorPayload,
@@ -59,7 +60,7 @@ export interface Ticket {
 export interface RunOptions {
   readonly flags: number
   readonly as: 'objects' | 'arrays'
-  readonly begin?: string | undefined
+  readonly begin?: Begin | undefined
   readonly timeoutMs?: number | undefined
 }
 
@@ -206,11 +207,11 @@ export class Thread {
     return ticketOf((settle) => this.start(sql, parameters, options, settle))
   }
 
-  control(sql: string, begin?: string): Ticket {
+  control(sql: string, begin?: Begin): Ticket {
     return this.#ask(undefined, (id) => [id, ask.control, sql, begin])
   }
 
-  bulk(rows: ColumnarRows, begin: string | undefined): Ticket {
+  bulk(rows: ColumnarRows, begin: Begin | undefined): Ticket {
     return this.#ask(undefined, (id) => [id, ask.bulk, rows, begin])
   }
 

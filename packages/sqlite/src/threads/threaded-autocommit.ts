@@ -31,12 +31,14 @@ export async function executeAutocommit<R>(call: AutocommitCall<R>): Promise<R> 
   const { generation } = engine
   if (kind.route?.generation !== generation) kind.route = undefined
   let reply: Reply | undefined
-  if (kind.mayRead && kind.route?.kind !== 'writer') {
+  if (kind.mayRead && !isOfWriter(kind)) {
     if (engine.isPrivate && kind.route === undefined) {
-      reply = await writing(call, await toWriter(call, kind, parameters, flag.mayGoElsewhere))
-      if (reply.kind === 'elsewhere') kind.route = { kind: 'any', generation }
+      const asking = askRoute(engine, sql, parameters)
+      call.asked.add(asking)
+      reply = noteRoute(kind, generation, told(await interest(call, asking), asking))
+      call.asked.delete(asking)
     }
-    if (reply === undefined || reply.kind === 'elsewhere') {
+    if (reply === undefined && !isOfWriter(kind)) {
       const reading = toReader(call, kind, parameters)
       // Not in a function of its own: a promise more for each statement is felt.
       call.asked.add(reading)
@@ -88,6 +90,39 @@ function toReader(
   return engine.readers.run(sql, parameters, run, kind)
 }
 
+/**
+ * Asks the thread that writes where a read has to run, while that has something of its own. It tells without running it,
+ * so that nobody waits for whose the connection is.
+ */
+export function askRoute(
+  { writer }: ThreadedEngine,
+  sql: string,
+  parameters: readonly unknown[],
+): Asked {
+  const flags = flag.mayGoElsewhere | flag.onlyRoute
+  return new AskedOfThread(writer, writer.run(sql, parameters, { as: 'arrays', flags }), true)
+}
+
+/**
+ * Notes where a read has to run.
+ *
+ * @returns the reply where it ends the read. An error does not: the table may be gone in a transaction that is open there.
+ */
+export function noteRoute(
+  kind: StatementKind,
+  generation: number,
+  reply: Reply,
+): Reply | undefined {
+  if (reply.kind === 'failed') return undefined
+  if (reply.kind !== 'elsewhere' && reply.kind !== 'rows') return reply
+  kind.route = { kind: reply.kind === 'rows' ? 'writer' : 'any', generation }
+  return undefined
+}
+
+export function isOfWriter({ route }: StatementKind): boolean {
+  return route?.kind === 'writer'
+}
+
 /** Sends it to the thread that writes, once nobody owns that. */
 async function toWriter(
   call: AutocommitCall,
@@ -114,13 +149,6 @@ function send(
     timeoutMs: engine.options.queryTimeoutMs,
   })
   return new AskedOfThread(writer, sent, kind.mayRead)
-}
-
-async function writing(call: AutocommitCall, sent: Asked): Promise<Reply> {
-  call.asked.add(sent)
-  const reply = await interest(call, sent)
-  call.asked.delete(sent)
-  return reply
 }
 
 function interest({ engine, sql, options }: AutocommitCall, asked: Asked): Promise<Reply> {

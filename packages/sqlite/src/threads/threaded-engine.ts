@@ -30,6 +30,7 @@ export class ThreadedEngine extends DatabaseLifetime {
   /** Whether the connection that writes has something that reads may mean and others do not have. */
   #isPrivate = false
   #generation = 0
+  #lastTransaction = 0
 
   constructor(path: string, options: ResolvedSqliteOptions) {
     super(path)
@@ -86,6 +87,11 @@ export class ThreadedEngine extends DatabaseLifetime {
     this.#threads.add(thread)
     void thread.exited.then(() => this.#threads.delete(thread))
     return thread
+  }
+
+  /** A number that no other transaction has. */
+  newTransaction(): number {
+    return ++this.#lastTransaction
   }
 
   /** A statement has defined something anew, or may have. */

@@ -48,7 +48,7 @@ import { checkExecuteOptions, checkParameters } from '../session/statement-optio
 import { setsForeignKeys } from '../statement/statement-rules.ts'
 import type { Endable } from '../session/lifetime.ts'
 import type { ErrorPayload } from '../worker/protocol.ts'
-import { flag } from '../worker/protocol.ts'
+import { type Begin, flag, notOpen } from '../worker/protocol.ts'
 import { errorFrom } from './error-copy.ts'
 import { type Asked, AskedOfThread, whileInteresting } from './interest.ts'
 import { orTerminated, unlessLate } from './stuck-threads.ts'
@@ -78,8 +78,10 @@ export class ThreadedSession implements SqliteSession, Endable {
   readonly #streams = new Set<ThreadedStream>()
   #owned: OwnedThread | undefined
   #transaction: 'none' | 'beginning' | 'open' | 'ending' = 'none'
-  /** What begins the transaction; it is sent with the first statement. */
-  #begin: string | undefined
+  /** What begins the transaction, until it is known to have been begun. */
+  #begin: Begin | undefined
+  /** Whether anything of the transaction was sent to its thread. */
+  #wasSent = false
   #abortedBy: { readonly error: unknown } | undefined
   #migration: ThreadedMigration | undefined
   #trace: TransactionTrace | undefined
@@ -178,7 +180,9 @@ export class ThreadedSession implements SqliteSession, Endable {
       throw error
     }
     const deferred = readOnly || engine.options.readOnly
-    this.#begin = `begin ${deferred ? 'deferred' : (options.behavior ?? engine.options.behavior)}`
+    const behavior = deferred ? 'deferred' : (options.behavior ?? engine.options.behavior)
+    this.#begin = [`begin ${behavior}`, engine.newTransaction()]
+    this.#wasSent = false
     trace?.begun()
     this.#trace = trace
     this.#transaction = 'open'
@@ -193,7 +197,7 @@ export class ThreadedSession implements SqliteSession, Endable {
       await this.#endStream('The transaction was committed while the stream was open.')
       // What was asked for without awaiting it is over when the commit is: they run in order.
       if (this.#abortedBy !== undefined) throw this.#abortedError()
-      if (this.#begin === undefined) {
+      if (this.#wasSent) {
         await this.#migration?.checkForeignKeys()
         await this.#control(owned, 'commit')
         if (owned.isWriter) this.#engine.wrote()
@@ -224,7 +228,7 @@ export class ThreadedSession implements SqliteSession, Endable {
     this.#transaction = 'ending'
     try {
       await this.#endStream('The transaction was rolled back while the stream was open.')
-      if (this.#begin === undefined && !owned.thread.hasExited) {
+      if (this.#wasSent && !owned.thread.hasExited) {
         const rolledBack = owned.thread.control('rollback').reply
         const mayLeave = this.#hasLeft && this.#migration === undefined
         const reply = mayLeave ? await unlessLate(rolledBack) : await rolledBack
@@ -404,7 +408,6 @@ export class ThreadedSession implements SqliteSession, Endable {
         isRead: mayRead,
         signal: options?.signal,
         timeoutMs: queryTimeoutMs,
-        begin: run.begin,
       })
       if (verb === 'other' || verb === 'rollback to') {
         this.#definesAnew = true
@@ -434,7 +437,6 @@ export class ThreadedSession implements SqliteSession, Endable {
       isRead: false,
       signal: undefined,
       timeoutMs: undefined,
-      begin,
     })
     if (reply.kind !== 'value') throw errorOf(reply, sql, false)
     const { error, hasEnded, ...result } = reply.value as Omit<BulkStatementsResult, 'failure'> & {
@@ -456,20 +458,15 @@ export class ThreadedSession implements SqliteSession, Endable {
       readonly isRead: boolean
       readonly signal: AbortSignal | undefined
       readonly timeoutMs: number | undefined
-      readonly begin: string | undefined
     },
   ): Promise<Reply> {
-    const { isRead, signal, timeoutMs, begin } = options
+    const { isRead, signal, timeoutMs } = options
     const asked = new AskedOfThread(owned.thread, ticket, isRead)
     this.#asked.add(asked)
     try {
       const reply = await whileInteresting(asked, sql, signal, timeoutMs)
-      const isLeft = reply.kind === 'given up'
       // A read may run on although nobody waits for it, and so may a write whose time is over.
-      const isDropped = isLeft && (reply.hasNotRun === true || (!isRead && !asked.hasBegun))
-      if (isLeft && !isDropped) this.#hasLeft = true
-      const isUnbegun = isDropped || (reply.kind === 'failed' && reply.isUnbegun)
-      if (begin !== undefined && isUnbegun) this.#begin ??= begin
+      if (reply.kind === 'given up' && reply.hasNotRun !== true) this.#hasLeft = true
       return this.#replied(reply, sql)
     } finally {
       this.#asked.delete(asked)
@@ -478,11 +475,12 @@ export class ThreadedSession implements SqliteSession, Endable {
 
   #replied(reply: Reply, sql: string): Reply {
     if (this.#transaction === 'none') return reply
+    if (tellsOfBegin(reply)) this.#begin = undefined
     const hasEnded = reply.kind === 'failed' && reply.hasEnded && !reply.isUnbegun
     if (reply.kind !== 'exited' && !hasEnded) return reply
-    if (reply.kind === 'failed' && reply.error.name === 'NotOpen')
+    if (reply.kind === 'failed' && reply.error.name === notOpen.name)
       return { kind: 'given up', reason: this.#abortedError() }
-    const error = errorOf(reply, sql, false)
+    const error = errorOf(reply, sql, this.#owned?.isWriter === false)
     this.#abortedBy ??= { error }
     return { kind: 'given up', reason: error }
   }
@@ -493,15 +491,13 @@ export class ThreadedSession implements SqliteSession, Endable {
       isRead: false,
       signal: undefined,
       timeoutMs: undefined,
-      begin,
     })
     if (reply.kind !== 'rows') throw errorOf(reply, sql, false)
   }
 
-  #takeBegin(): string | undefined {
-    const begin = this.#begin
-    this.#begin = undefined
-    return begin
+  #takeBegin(): Begin | undefined {
+    this.#wasSent = true
+    return this.#begin
   }
 
   /** The connection a statement of this session must run on, if it owns one. */
@@ -616,4 +612,10 @@ export class ThreadedSession implements SqliteSession, Endable {
     this.#owned = undefined
     owned.giveBack()
   }
+}
+
+/** Whether the transaction was begun that it was for; one that was given up does not tell. */
+function tellsOfBegin(reply: Reply): boolean {
+  if (reply.kind === 'failed') return !reply.isUnbegun
+  return reply.kind === 'rows' || reply.kind === 'value'
 }

@@ -1,13 +1,15 @@
 import { Holder } from '@keelson/core'
 import type { StreamOptions } from '../contract.ts'
 import { leftEarly, type RowSource, RowStream, type StreamSession } from '../session/row-stream.ts'
-import { flag } from '../worker/protocol.ts'
+import type { StatementKind } from '../statement/statement-kinds.ts'
+import { type Begin, flag } from '../worker/protocol.ts'
 import { Chunks } from './chunks.ts'
-import { AskedOfThread } from './interest.ts'
+import { AskedOfThread, whileInteresting } from './interest.ts'
 import { errorOf } from './reply-error.ts'
 import { sendable } from './sendable.ts'
 import { orTerminated } from './stuck-threads.ts'
 import type { Reply, Thread, Ticket } from './thread.ts'
+import { askRoute, isOfWriter, noteRoute } from './threaded-autocommit.ts'
 import type { ThreadedEngine } from './threaded-engine.ts'
 import type { OwnedThread } from './threaded-session.ts'
 
@@ -18,8 +20,8 @@ const chunksAhead = 2
 export interface ThreadedStreamSession extends StreamSession {
   /** The connection of the open transaction, if there is one. */
   owned(): OwnedThread | undefined
-  /** What begins that transaction, if it was not begun. */
-  takeBegin(): string | undefined
+  /** What begins that transaction, if it may not have been begun. */
+  takeBegin(): Begin | undefined
   /** Notes what a reply tells of the transaction. */
   replied(reply: Reply): Reply
 }
@@ -87,7 +89,7 @@ export class ThreadedStream extends RowStream<Source> {
     const engine = this.#engine
     engine.assertOpen()
     const kind = engine.kinds.of(sql)
-    if (kind.mayRead && !engine.isPrivate) {
+    if (kind.mayRead && !(await this.#isOfWriter(kind, parameters, signal))) {
       const lease = await engine.borrowReader(sql, signal)
       const release = once(() => lease.release())
       try {
@@ -113,12 +115,33 @@ export class ThreadedStream extends RowStream<Source> {
     }
   }
 
+  async #isOfWriter(
+    kind: StatementKind,
+    parameters: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { sql } = this
+    const engine = this.#engine
+    const { generation } = engine
+    if (kind.route?.generation === generation) return isOfWriter(kind)
+    if (!engine.isPrivate) return false
+    kind.route = undefined
+    const asking = askRoute(engine, sql, parameters)
+    const reply = noteRoute(
+      kind,
+      generation,
+      await whileInteresting(asking, sql, signal, undefined),
+    )
+    if (reply !== undefined) throw errorOf(reply, sql, true)
+    return isOfWriter(kind)
+  }
+
   /** @returns once it is known that there are rows, or that there will be none */
   async #start(
     thread: Thread,
     parameters: readonly unknown[],
     flags: number,
-    begin: string | undefined,
+    begin: Begin | undefined,
     giveBack: () => void,
   ): Promise<Source> {
     const { sql } = this

@@ -26,7 +26,7 @@ export function bindsAsIs(value: unknown): boolean {
     case 'number':
       return !Number.isNaN(value)
     case 'object':
-      return value === null || value instanceof Buffer
+      return value === null || (value instanceof Buffer && !isGone(value))
     case 'bigint':
       return BigInt.asIntN(64, value) === value
     default:
@@ -34,18 +34,28 @@ export function bindsAsIs(value: unknown): boolean {
   }
 }
 
+/** Its memory was transferred, to another thread for example. */
+function isGone(bytes: Uint8Array | ArrayBuffer): boolean {
+  const memory = bytes instanceof ArrayBuffer ? bytes : bytes.buffer
+  return (memory as { readonly detached?: boolean }).detached === true
+}
+
 function converted(value: unknown, index: number, sql: string): unknown {
   if (value === undefined) return null
   if (typeof value === 'boolean') return value ? 1n : 0n
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
-  if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  if (value instanceof ArrayBuffer) return Buffer.from(value)
+  const isBytes = value instanceof Uint8Array || value instanceof ArrayBuffer
+  if (isBytes && !isGone(value))
+    return value instanceof ArrayBuffer
+      ? Buffer.from(value)
+      : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const column = parameterColumn(sql, index)
+  const why = isBytes
+    ? 'whose memory was transferred, so that nothing is left of it. Bind it before you transfer it, or a copy.'
+    : `which SQLite has no type for. ${adviceFor(value)}`
   throw new ParameterError(
     'PARAMETER_TYPE',
-    `Parameter ${index + 1}${column === undefined ? '' : ` (column "${column}")`} is ${describeValue(value)}, ` +
-      `which SQLite has no type for. ${adviceFor(value)}`,
+    `Parameter ${index + 1}${column === undefined ? '' : ` (column "${column}")`} is ${describeValue(value)}, ${why}`,
     { index, column },
   )
 }

@@ -1,4 +1,4 @@
-import { answer } from './protocol.ts'
+import { answer, type Begin, notOpen } from './protocol.ts'
 import { payloadOf } from './error-payload.ts'
 import type { RunnerParts } from './statement-runner.ts'
 import { Cancelled, whileBusy } from './waiting.ts'
@@ -8,8 +8,8 @@ class NotOpen extends Error {}
 
 export interface Asked {
   readonly id: number
-  /** What begins the transaction that it is the first of. */
-  readonly begin: string | undefined
+  /** What begins the transaction that it belongs to, where that may not have been done yet. */
+  readonly begin: Begin | undefined
   /** It belongs to the transaction that is open on the connection, and runs in no other way. */
   readonly isOwned: boolean
 }
@@ -27,10 +27,12 @@ export function answering(
   failed?: () => void,
 ): void {
   const { id, begin, isOwned } = asked
-  let isUnbegun = begin !== undefined
+  let isUnbegun = !hasBegun(parts, begin)
   try {
-    if (begin !== undefined) {
-      runCommand(parts, id, begin)
+    if (isUnbegun) {
+      const [sql, transaction] = begin!
+      runCommand(parts, id, sql)
+      parts.lastBegun.transaction = transaction
       isUnbegun = false
     }
     if (isOwned && !parts.engine.database.inTransaction) throw new NotOpen()
@@ -41,6 +43,11 @@ export function answering(
   }
 }
 
+/** Whether the transaction was begun; it may be over by now, if SQLite has ended it. */
+export function hasBegun({ lastBegun }: RunnerParts, begin: Begin | undefined): boolean {
+  return begin === undefined || begin[1] === lastBegun.transaction
+}
+
 /** @param isUnbegun nothing has happened: its transaction could not be begun */
 export function tellFailure(
   { answers, engine }: RunnerParts,
@@ -49,7 +56,10 @@ export function tellFailure(
   isUnbegun: boolean,
 ): void {
   if (error instanceof Cancelled) answers.add([id, answer.cancelled])
-  else answers.failed(id, payloadOf(error), isOwned && !engine.database.inTransaction, isUnbegun)
+  else {
+    const payload = error instanceof NotOpen ? notOpen : payloadOf(error)
+    answers.failed(id, payload, isOwned && !engine.database.inTransaction, isUnbegun)
+  }
 }
 
 /** Runs one of the driver's own statements, as long as the request is wanted that it is for. */

@@ -68,8 +68,9 @@ export class GroupCommit {
   #isPlainWrite(request: RunRequest): boolean {
     const [, , textId, text, , flags] = request
     if ((flags & (flag.owned | flag.mayGoElsewhere)) !== 0) return false
-    const { verb } = this.#kinds.of(this.#parts.texts.take(textId, text))
-    return verb === 'insert' || verb === 'update' || verb === 'delete'
+    const { verb, readsConnection } = this.#kinds.of(this.#parts.texts.take(textId, text))
+    // What was undone is remembered all the same.
+    return (verb === 'insert' || verb === 'update' || verb === 'delete') && !readsConnection
   }
 
   /** A deferrable foreign key is checked by each commit: https://www.sqlite.org/foreignkeys.html#fk_deferred */
@@ -156,7 +157,7 @@ export class GroupCommit {
     const { answers } = this.#parts
     const [id] = request
     if (outcome instanceof Cancelled) answers.add([id, answer.cancelled])
-    else if (outcome !== 'elsewhere' && 'error' in outcome)
+    else if (typeof outcome === 'object' && 'error' in outcome)
       answers.failed(id, payloadOf(outcome.error), false)
     else this.#runner.tell(request, outcome)
   }

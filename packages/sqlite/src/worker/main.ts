@@ -2,6 +2,7 @@
 import { workerData } from 'node:worker_threads'
 import { connect } from '../connection/connect.ts'
 import { payloadOf } from './error-payload.ts'
+import { packAnswer } from './packing.ts'
 import { answer, type ThreadSetup } from './protocol.ts'
 import { ThreadServer } from './server.ts'
 
@@ -15,7 +16,9 @@ async function start(given: ThreadSetup): Promise<void> {
     const engine = connect(path, options, isReader)
     await new ThreadServer(engine, given).serve()
   } catch (error) {
-    port.postMessage([[0, answer.failed, payloadOf(error), true, true]])
+    const batch: unknown[] = [1]
+    packAnswer(batch, [0, answer.failed, payloadOf(error), true, true])
+    port.postMessage(batch)
   } finally {
     port.close()
   }

@@ -2,6 +2,7 @@ import {
   answer,
   type Answer,
   type ask,
+  type Begin,
   type Effects,
   type Layout,
   type Request,
@@ -25,7 +26,7 @@ export function packRun(
     (timeoutMs === undefined ? 0 : follows.timeout)
   batch.push(id, kind, textId, flags | more, parameters.length)
   if (text !== undefined) batch.push(text)
-  if (begin !== undefined) batch.push(begin)
+  if (begin !== undefined) batch.push(begin[0], begin[1])
   if (timeoutMs !== undefined) batch.push(timeoutMs)
   for (const value of parameters) batch.push(value)
 }
@@ -42,7 +43,8 @@ export function unpackRequests(batch: readonly unknown[], take: (request: Reques
     const flags = batch[at++] as number
     const count = batch[at++] as number
     const text = (flags & follows.text) === 0 ? undefined : (batch[at++] as string)
-    const begin = (flags & follows.begin) === 0 ? undefined : (batch[at++] as string)
+    const begin: Begin | undefined =
+      (flags & follows.begin) === 0 ? undefined : [batch[at++] as string, batch[at++] as number]
     const timeoutMs = (flags & follows.timeout) === 0 ? undefined : (batch[at++] as number)
     take([id, kind, textId, text, batch.slice(at, (at += count)), flags, begin, timeoutMs])
   }

@@ -53,7 +53,15 @@ export const flag = {
   stepwise: 8,
   /** It may be sent to another thread. */
   mayGoElsewhere: 16,
+  /** It is not to be run, only to be told whether another thread has to: also while the connection is somebody's. */
+  onlyRoute: 32,
 } as const
+
+/**
+ * What begins a transaction, and which one. It goes with each of its statements until one has told that it is open: the
+ * first may have been given up before it ran.
+ */
+export type Begin = readonly [sql: string, transaction: number]
 
 export type RunRequest = readonly [
   id: number,
@@ -62,8 +70,7 @@ export type RunRequest = readonly [
   text: string | undefined,
   parameters: readonly unknown[],
   flags: number,
-  /** What begins the transaction that it is the first statement of. */
-  begin: string | undefined,
+  begin: Begin | undefined,
   timeoutMs: number | undefined,
 ]
 
@@ -71,7 +78,7 @@ export type ControlRequest = readonly [
   id: number,
   kind: typeof ask.control,
   sql: string,
-  begin: string | undefined,
+  begin: Begin | undefined,
 ]
 
 export type StreamRequest = readonly [
@@ -81,7 +88,7 @@ export type StreamRequest = readonly [
   parameters: readonly unknown[],
   flags: number,
   chunkRows: number,
-  begin: string | undefined,
+  begin: Begin | undefined,
 ]
 
 /** @param outcome whether what the statement has written is kept */
@@ -106,7 +113,7 @@ export type BulkRequest = readonly [
   id: number,
   kind: typeof ask.bulk,
   rows: ColumnarRows,
-  begin: string | undefined,
+  begin: Begin | undefined,
 ]
 
 export type TaskRequest = readonly [
@@ -171,6 +178,8 @@ export interface Effects {
   readonly changes: number | undefined
   readonly insertId: bigint | undefined
 }
+
+export const nothing: Effects = { changes: undefined, insertId: undefined }
 
 export type FlatAnswer = readonly [
   id: number,
@@ -237,6 +246,9 @@ export interface ErrorPayload {
   readonly fields: Readonly<Record<string, unknown>>
   readonly cause: ErrorPayload | undefined
 }
+
+/** What is sent for a statement of a transaction that is not open any more. */
+export const notOpen: ErrorPayload = { name: 'NotOpen', message: '', fields: {}, cause: undefined }
 
 /** What a thread is given to begin with. */
 export interface ThreadSetup {

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StatementEngine } from '../statement/statement-engine.ts'
 import { isPragma } from '../statement/verb.ts'
 import { Answers } from './answers.ts'
-import { answering, runCommand, tellFailure, whileWanted } from './answering.ts'
+import { answering, hasBegun, runCommand, tellFailure, whileWanted } from './answering.ts'
 import { Costs } from './costs.ts'
 import { runBackup } from './backup-job.ts'
 import { runColumns } from './bulk-job.ts'
@@ -18,6 +18,7 @@ import {
   type BulkRequest,
   type ControlRequest,
   flag,
+  nothing,
   type Request,
   type RunRequest,
   type StreamRequest,
@@ -67,6 +68,7 @@ export class ThreadServer {
       texts: new Texts(),
       layouts: new KnownLayouts(engine.database),
       privacy: new Privacy(engine.database, this.#answers),
+      lastBegun: { transaction: 0 },
     }
     this.#runner = new StatementRunner(this.#parts)
     this.#group = new GroupCommit(this.#parts, this.#runner)
@@ -101,7 +103,8 @@ export class ThreadServer {
         continue
       }
       const request = this.#inbox.shift()
-      this.#inbox.begin(request[0], request[0])
+      // Nobody waits for one without a number, and what has run before it has begun all the same.
+      if (request[0] !== 0) this.#inbox.begin(request[0], request[0])
       if (request[1] === ask.run) this.#run(request)
       else {
         this.#answers.flush()
@@ -191,6 +194,10 @@ export class ThreadServer {
 
   #control([id, , sql, begin]: ControlRequest): void {
     const isRollback = sql === 'rollback'
+    if (sql === 'commit' && !hasBegun(this.#parts, begin)) {
+      this.#answers.add([id, answer.done, nothing])
+      return
+    }
     answering(this.#parts, { id, begin, isOwned: !isRollback }, () => {
       if (!isRollback || this.#engine.database.inTransaction) runCommand(this.#parts, id, sql)
       if (sql.startsWith('rollback')) this.#rolledBack()
@@ -257,8 +264,6 @@ export class ThreadServer {
     })
   }
 }
-
-const nothing = { changes: undefined, insertId: undefined }
 
 function isPlainRead(request: Request): boolean {
   return (

@@ -7,7 +7,7 @@ import type { Inbox } from './inbox.ts'
 import type { KnownLayouts } from './known-layouts.ts'
 import { preparedHere } from './place.ts'
 import type { Privacy } from './privacy.ts'
-import { answer, type Effects, flag, type RunRequest } from './protocol.ts'
+import { answer, type Effects, flag, nothing, type RunRequest } from './protocol.ts'
 import type { Texts } from './texts.ts'
 import { Cancelled } from './waiting.ts'
 
@@ -21,6 +21,8 @@ export interface RunnerParts {
   readonly texts: Texts
   readonly layouts: KnownLayouts
   readonly privacy: Privacy
+  /** The last transaction that was begun for somebody. */
+  readonly lastBegun: { transaction: number }
 }
 
 /** What a statement has come to. */
@@ -31,6 +33,7 @@ export type Ran =
       readonly effects: Effects | undefined
     }
   | 'elsewhere'
+  | 'here'
 
 /** Runs one statement at a time, and tells what it has come to. */
 export class StatementRunner {
@@ -71,6 +74,7 @@ export class StatementRunner {
     const mayGo = (flags & flag.mayGoElsewhere) !== 0
     const statement = preparedHere(this.#parts, sql, parameters, mayGo)
     if (statement === 'elsewhere') return statement
+    if ((flags & flag.onlyRoute) !== 0) return 'here'
     if (statement.isRead) {
       const { rows } = engine.read(statement, parameters, 'arrays', first, this.#limit(request))
       return { statement, rows, effects: undefined }
@@ -86,6 +90,10 @@ export class StatementRunner {
     const [id, , textId] = request
     if (ran === 'elsewhere') {
       answers.add([id, answer.elsewhere])
+      return
+    }
+    if (ran === 'here') {
+      answers.add([id, answer.done, nothing])
       return
     }
     const { statement, rows, effects } = ran

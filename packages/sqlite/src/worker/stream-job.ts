@@ -5,7 +5,7 @@ import type { PreparedStatement } from '../statement/prepared-statement.ts'
 import type { RowIterator } from '../statement/row-iterator.ts'
 import { answering, runCommand } from './answering.ts'
 import { preparedHere } from './place.ts'
-import { answer, flag, type StreamRequest } from './protocol.ts'
+import { answer, type Begin, flag, type StreamRequest } from './protocol.ts'
 import { columnsOf } from './row-encoding.ts'
 import type { RunnerParts } from './statement-runner.ts'
 import { Cancelled } from './waiting.ts'
@@ -105,7 +105,7 @@ export class StreamJob {
     }
   }
 
-  #answering(begin: string | undefined, work: () => void): void {
+  #answering(begin: Begin | undefined, work: () => void): void {
     const [id, , , , flags] = this.#request
     const isOwned = (flags & flag.owned) !== 0
     answering(this.#parts, { id, begin, isOwned }, work, () => this.#closeRows())

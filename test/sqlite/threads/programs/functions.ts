@@ -29,6 +29,15 @@ export default function register(database: Database.Database): void {
   database.function('throws', () => {
     throw new RangeError('thrown by a function')
   })
+  // What an error should not be.
+  database.function('throws_its_own_cause', () => {
+    const error = new Error('its own cause')
+    error.cause = error
+    throw error
+  })
+  database.function('throws_no_error', () => {
+    throw Object.create(null)
+  })
   database.aggregate('longest', {
     start: '',
     step: (longest: string, each: string) => (each.length > longest.length ? each : longest),
