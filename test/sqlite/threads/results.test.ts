@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { Int64RangeError, OptionError, type SqliteDatabase } from '@keelson/sqlite'
 import Database from 'better-sqlite3'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { runs, seed } from '../../support/runs.ts'
+import { temporaryFile } from '../../support/temporary-directory.ts'
 import { column, open, run, value } from '../fixture.ts'
 import { functions, modes, openThreads, upTo, withTable } from './fixture.ts'
 
@@ -496,6 +499,20 @@ describe('connectionModule', () => {
 })
 
 describe("mode 'threads'", () => {
+  test('works in a program that Node is given as text', async () => {
+    const program = `
+      import { openSqlite } from '@keelson/sqlite'
+      const database = openSqlite({ path: ${JSON.stringify(temporaryFile())}, mode: 'threads' })
+      console.log((await database.execute('select 5 as a')).rows[0].a)
+      await database.close()`
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      program,
+    ])
+    expect(stdout.trim()).toBe('5')
+  })
+
   test.for([
     [{ path: ':memory:' }, 'a database in memory'],
     [{ database: 'given' }, 'a database that was handed in'],

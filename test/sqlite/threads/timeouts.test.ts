@@ -292,6 +292,27 @@ describe('a statement that was given up', () => {
     }
   })
 
+  test('while its rows waited to be sent runs the next time, and its rows have their columns', async () => {
+    const database = await withTable({ readers: 1 })
+    const standStill = (ms: number): void => {
+      const end = performance.now() + ms
+      while (performance.now() < end);
+    }
+    const many = (count: number): string =>
+      `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count}) select i from n`
+    // As much as is sent before any of it was taken in.
+    const first = database.execute(many(2_000))
+    const controller = new AbortController()
+    const second = database.execute(many(2_001), [], { signal: controller.signal })
+    for (let count = 0; count < 10; count++) await Promise.resolve()
+    standStill(300)
+    controller.abort(new Error('given up'))
+    standStill(200)
+    expect((await rejection(second)).message).toBe('given up')
+    expect((await first).rows).toHaveLength(2_000)
+    expect((await database.execute(many(2_001))).rows.at(-1)).toEqual({ i: 2_001 })
+  })
+
   test('among many of all kinds leaves those that come later whole', async () => {
     const database = await withTable({ readers: 2 })
     const texts = upTo(200).map((n) =>

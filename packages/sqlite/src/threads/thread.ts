@@ -134,6 +134,8 @@ export class Thread {
     this.#worker = new Worker(new URL(options.worker ?? ownFile()), {
       workerData: setup,
       transferList: [port2],
+      // With it Node runs no file: `node --input-type=module -e` would have no threads.
+      ...(process.execArgv.some((each) => each.startsWith('--input-type')) && { execArgv: [] }),
       name: `keelson sqlite ${isReader ? 'reader' : 'writer'}`,
     })
     this.#worker.unref()

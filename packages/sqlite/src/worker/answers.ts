@@ -58,7 +58,10 @@ export class Answers {
     this.add([id, answer.failed, error, hasEnded, isUnbegun])
   }
 
-  /** @param isWanted asked between parts; false ends the result */
+  /**
+   * @param isWanted asked between parts; false ends the result
+   * @returns whether any of it was sent, and the layout with it
+   */
   rows(
     id: number,
     rows: readonly (readonly unknown[])[],
@@ -66,11 +69,11 @@ export class Answers {
     width: number,
     effects: Effects | undefined,
     isWanted: () => boolean,
-  ): void {
+  ): boolean {
     const count = rows.length
     if (count < fewRows) {
       this.add([id, answer.flat, flatValues(rows, width), count, layout, effects])
-      return
+      return true
     }
     if (count <= rowsPerPart) {
       this.add([
@@ -83,10 +86,13 @@ export class Answers {
         false,
         false,
       ])
-      return
+      return true
     }
     for (let from = 0; from < count; from += rowsPerPart) {
-      if (!this.#awaitRoom(isWanted)) return this.add([id, answer.cancelled])
+      if (!this.#awaitRoom(isWanted)) {
+        this.add([id, answer.cancelled])
+        return from > 0
+      }
       const to = Math.min(from + rowsPerPart, count)
       const columns = columnsOf(rows, from, to, width)
       const isFirst = from === 0
@@ -103,6 +109,7 @@ export class Answers {
       this.flush()
       this.#partsSent = (this.#partsSent + 1) | 0
     }
+    return true
   }
 
   #awaitRoom(isWanted: () => boolean): boolean {

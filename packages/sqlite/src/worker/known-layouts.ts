@@ -27,6 +27,11 @@ export class KnownLayouts {
     this.#known.clear()
   }
 
+  /** The layout of this one was not sent. */
+  forgetOne(textId: number): void {
+    this.#known.delete(textId)
+  }
+
   /**
    * How many columns a statement has, and which, where they were not sent.
    *

@@ -49,7 +49,7 @@ function valuesIn(
 }
 
 /** Bytes with nothing around them: a view is copied with all of the memory that it looks into. */
-export function copyable(value: unknown): unknown {
+function copyable(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const bytes = value as Uint8Array
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)

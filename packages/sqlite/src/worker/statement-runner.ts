@@ -102,7 +102,9 @@ export class StatementRunner {
       return
     }
     const { width, layout } = layouts.of(textId, statement)
-    answers.rows(id, rows, layout, width, effects, () => !inbox.wasCancelled(id))
+    const isWanted = (): boolean => !inbox.wasCancelled(id)
+    const wasSent = answers.rows(id, rows, layout, width, effects, isWanted)
+    if (!wasSent && layout !== undefined) layouts.forgetOne(textId)
   }
 
   #definitionsChanged(): void {
