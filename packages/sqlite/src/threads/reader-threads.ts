@@ -39,7 +39,8 @@ export class ReaderThreads {
   #shareTimer: NodeJS.Timeout | undefined
   #isPaused = false
   #isClosed = false
-  #whenIdle: (() => void) | undefined
+  /** Who waits, and for what: a pause and a close may do so at the same time. */
+  readonly #awaited = new Map<() => void, () => boolean>()
 
   /** @param open makes a thread, whose events are told to the callbacks */
   constructor(
@@ -72,7 +73,7 @@ export class ReaderThreads {
   async paused<T>(waitMs: number, work: () => Promise<T>): Promise<T> {
     this.#isPaused = true
     try {
-      await this.#idle(waitMs)
+      await this.#until(() => this.#isQuiet, waitMs)
       return await work()
     } finally {
       this.#isPaused = false
@@ -80,16 +81,21 @@ export class ReaderThreads {
     }
   }
 
-  async #idle(waitMs: number): Promise<void> {
-    if (this.#isIdle) return
-    await settlesWithin(waitMs, new Promise<void>((resolve) => (this.#whenIdle = resolve)))
-    this.#whenIdle = undefined
+  async #until(isSo: () => boolean, waitMs: number): Promise<void> {
+    if (isSo()) return
+    let tell!: () => void
+    const told = new Promise<void>((resolve) => {
+      tell = resolve
+    })
+    this.#awaited.set(tell, isSo)
+    await settlesWithin(waitMs, told)
+    this.#awaited.delete(tell)
   }
 
   /** Ends them once what was asked for is done, or by force at the deadline. */
   async close(deadlineMs: number): Promise<void> {
     const start = performance.now()
-    await this.#idle(deadlineMs)
+    await this.#until(() => this.#isQuiet && this.#waiting.length === 0, deadlineMs)
     this.#isClosed = true
     clearTimeout(this.#shareTimer)
     const reply: Reply = {
@@ -105,10 +111,9 @@ export class ReaderThreads {
     await Promise.all([...ends, ...[...this.#stuck].map((thread) => closeBy(thread, 0))])
   }
 
-  /** Nothing is on its way; while reads are held back, they do not count. */
-  get #isIdle(): boolean {
-    if (this.#threads.some(({ inFlight }) => inFlight > 0)) return false
-    return this.#isPaused || this.#waiting.length === 0
+  /** Nothing is on its way; reads may be held back. */
+  get #isQuiet(): boolean {
+    return this.#threads.every(({ inFlight }) => inFlight === 0)
   }
 
   #start(read: Read): boolean {
@@ -219,7 +224,7 @@ export class ReaderThreads {
       if (thread === undefined) break
       this.#send(this.#waiting.shift()!, thread)
     }
-    if (this.#whenIdle !== undefined && this.#isIdle) this.#whenIdle()
+    if (this.#awaited.size > 0) for (const [tell, isSo] of this.#awaited) if (isSo()) tell()
     for (const thread of this.#stuck) if (thread.inFlight === 0) this.#retire(thread)
   }
 
