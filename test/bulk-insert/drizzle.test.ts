@@ -316,3 +316,18 @@ test('names the row of a value that refers to itself', async () => {
   const error = await rejection(bulkInsert(db, table, [{ json: 1 }, { json: loop }]))
   expect(error).toMatchObject({ name: 'BulkInsertError', rowIndex: 1, column: 'json' })
 })
+
+test('a write buffer takes SQL that refers to a table of many columns', async () => {
+  const names = Array.from({ length: 100 }, (_, at) => `c${at}`)
+  const columns = Object.fromEntries(names.map((name) => [name, lite.integer()]))
+  const table: any = lite.sqliteTable('t', columns)
+  const db = sqliteDrizzle(':memory:')
+  onTestFinished(async () => void (await db.$client.close()))
+  await db.run(sql.raw(`create table t (${names.join(', ')})`))
+  const buffer = createWriteBuffer(db, table, {})
+  const added = buffer.add({ c0: sql`(select count(${table.c1}) from ${table})` } as never)
+  expect(buffer.stats.bytes).toBeLessThan(1_000)
+  await added
+  await buffer.close()
+  expect(await db.all(sql`select c0 from t`)).toEqual([{ c0: 0 }])
+})

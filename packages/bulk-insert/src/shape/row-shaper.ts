@@ -93,7 +93,7 @@ export class RowShaper {
       const at = names.indexOf(name)
       if (at !== -1) return rowKeys[at]!
     }
-    return this.#target.keyOf(name) ?? name
+    return name
   }
 
   #quickly(row: Record<string, unknown>, shape: KnownShape): unknown[] | undefined {
