@@ -154,6 +154,21 @@ describeOn(
       expect(stored[0].changed).toBe(-1)
     })
 
+    test("updates with 'all' no column that only its default would fill", async () => {
+      const table = await create()
+      await bulkInsert(db().db, table, [row(1)])
+      const report = await bulkInsert(
+        db().db,
+        table,
+        [{ id: 1, list: ['new'] }] as any[],
+        { onConflict: { target: 'id', update: 'all' } } as any,
+      )
+      expect(report).toMatchObject({ inserted: 0, updated: 1 })
+      const [stored] = await db().db.select().from(table)
+      expect(stored).toMatchObject({ list: ['new'], at: moment, made: 1 })
+      expect(stored.changed).toBeLessThan(-1)
+    })
+
     test.skipIf(!hasReturning)('decodes what RETURNING gives', async () => {
       const table = await create()
       const got: any[] = []
@@ -250,4 +265,69 @@ test('inserts into the table of a schema', async () => {
       onConflict: { target: 'id', update: 'all' },
     }),
   ).toMatchObject({ inserted: 1, updated: 1 })
+})
+
+test('calls columns in errors what the table calls them', async () => {
+  const table = lite.sqliteTable('t', {
+    id: lite.integer().primaryKey(),
+    fullName: lite.text('full_name').notNull(),
+  })
+  const db = sqliteDrizzle(':memory:')
+  onTestFinished(async () => void (await db.$client.close()))
+  await db.run(sql`create table t (id integer primary key, full_name text not null)`)
+  const unknown = await rejection(bulkInsert(db, table, [{ id: 1, full_name: 'a' }] as never))
+  expect(unknown.message).toMatch(/It has: id, fullName\. /)
+  const missing = await rejection(bulkInsert(db, table, [{ id: 1 }] as never))
+  expect(missing).toMatchObject({ column: 'fullName' })
+  expect(missing.message).toMatch(/has no value for "fullName", /)
+  const options = { returning: ['full_name'] as never, onReturned: () => {} }
+  const inOptions = await rejection(bulkInsert(db, table, [{ id: 1, fullName: 'a' }], options))
+  expect(inOptions.message).toMatch(/It has: id, fullName\. /)
+  const columns: unknown[] = []
+  const buffer = createWriteBuffer(db, table, {
+    onRejected: ({ column }) => void columns.push(column),
+  })
+  await rejection(buffer.add({ id: 1, fullName: null as never }))
+  await buffer.close()
+  expect(columns).toEqual(['fullName'])
+})
+
+test('shows no value that an encoder repeats, unless it is asked to', async () => {
+  const toDriver = (value: string): string => String(BigInt(value))
+  const table = lite.sqliteTable('t', {
+    n: lite.customType<{ data: string }>({ dataType: () => 'text', toDriver })(),
+  })
+  const db = sqliteDrizzle(':memory:')
+  onTestFinished(async () => void (await db.$client.close()))
+  await db.run(sql`create table t (n text)`)
+  const hidden = await rejection(bulkInsert(db, table, [{ n: 'hunter2' }]))
+  expect(hidden.message).toMatch(/that its column cannot encode: Cannot convert … to a BigInt\. /)
+  const shown = await rejection(bulkInsert(db, table, [{ n: 'hunter2' }], { showValues: true }))
+  expect(shown.message).toMatch(/Cannot convert hunter2 to a BigInt\. /)
+})
+
+test('names the row of a value that refers to itself', async () => {
+  const table = lite.sqliteTable('t', { json: lite.text({ mode: 'json' }) })
+  const db = sqliteDrizzle(':memory:')
+  onTestFinished(async () => void (await db.$client.close()))
+  await db.run(sql`create table t (json text)`)
+  const loop: { name: string; itself?: unknown } = { name: 'a' }
+  loop.itself = loop
+  const error = await rejection(bulkInsert(db, table, [{ json: 1 }, { json: loop }]))
+  expect(error).toMatchObject({ name: 'BulkInsertError', rowIndex: 1, column: 'json' })
+})
+
+test('a write buffer takes SQL that refers to a table of many columns', async () => {
+  const names = Array.from({ length: 100 }, (_, at) => `c${at}`)
+  const columns = Object.fromEntries(names.map((name) => [name, lite.integer()]))
+  const table: any = lite.sqliteTable('t', columns)
+  const db = sqliteDrizzle(':memory:')
+  onTestFinished(async () => void (await db.$client.close()))
+  await db.run(sql.raw(`create table t (${names.join(', ')})`))
+  const buffer = createWriteBuffer(db, table, {})
+  const added = buffer.add({ c0: sql`(select count(${table.c1}) from ${table})` } as never)
+  expect(buffer.stats.bytes).toBeLessThan(1_000)
+  await added
+  await buffer.close()
+  expect(await db.all(sql`select c0 from t`)).toEqual([{ c0: 0 }])
 })

@@ -1,3 +1,4 @@
+import { DuckDBTimestampValue } from '@duckdb/node-api'
 import { bulkInsert as bulkOnDrizzle } from '@keelson/bulk-insert/drizzle'
 import { bulkInsert as bulkOnKysely } from '@keelson/bulk-insert/kysely'
 import * as pg from 'drizzle-orm/pg-core'
@@ -148,6 +149,30 @@ describeOn(
       expect(await db().db.select().from(bulk).orderBy(bulk.id)).toEqual(
         await db().db.select().from(own).orderBy(own.id),
       )
+    })
+  },
+)
+
+describeOn(
+  onDuckDB.filter(({ orm }) => orm === 'kysely'),
+  'a key of DuckDB with several unique ones',
+  (db) => {
+    test('may be of any type, and of no value', async () => {
+      await db().exec('drop table if exists bulk')
+      await db().exec('create table bulk (moment timestamp unique, n integer unique)')
+      const at = (micros: bigint): unknown => new DuckDBTimestampValue(micros)
+      const rows = [
+        { moment: at(1n), n: 1 },
+        { moment: at(2n), n: 2 },
+        { moment: at(1n), n: 3 },
+        { moment: new Date(Number.NaN), n: 4 },
+      ]
+      const error = await rejection(bulkOnKysely(db().kysely, 'bulk', rows, { onConflict: 'skip' }))
+      expect(error).toMatchObject({ name: 'BulkInsertError', rowIndex: 3, column: 'moment' })
+      const report = await bulkOnKysely(db().kysely, 'bulk', rows.slice(0, 3), {
+        onConflict: 'skip',
+      })
+      expect(report).toMatchObject({ inserted: 2, skipped: 1 })
     })
   },
 )

@@ -56,6 +56,31 @@ describeOn(
       expect(await db().count('t')).toBe(5_000)
     })
 
+    test('that fails by an insert of its own is told what became of its rows', async () => {
+      const table = await db().create('t', spec)
+      const other = await db().create('other', spec)
+      const inner: (() => Promise<unknown>)[] = [
+        () => db().bulk(other, [{ id: 1, nmae: 'x' }]),
+        () => db().bulk(other, [{ id: 1 }], { batchRows: 0 }),
+      ]
+      for (const fail of inner) {
+        const from = await db().count('t')
+        async function* rows(): AsyncGenerator<Row> {
+          yield* generated(from, from + 2)
+          await fail()
+        }
+        const error = await rejection(db().bulk(table, rows(), { batchRows: 2, atomic: false }))
+        expect(error).toMatchObject({
+          name: 'BulkInsertError',
+          rowIndex: undefined,
+          report: { inserted: 2, durableRows: 2 },
+          message: expect.stringMatching(
+            /^The bulk insert into "t" failed after 2 rows of the input: .* The first 2 rows of the input are decided and committed, /,
+          ),
+        })
+      }
+    })
+
     test('is read no further ahead than a batch', async () => {
       const table = await db().create('t', spec)
       let read = 0
@@ -225,6 +250,19 @@ describeOn(
         expect(atomic ? error : error.cause).toBe(signal.reason)
         expect(stream.destroyed).toBe(true)
         expect(await db().count('t')).toBe(0)
+      })
+
+      test('cancels a web stream whose next row does not come', async () => {
+        const table = await db().create('t', spec)
+        const cancel = vi.fn()
+        const stream = new ReadableStream({
+          start: (controller) => controller.enqueue({ id: 1, name: 'a' }),
+          cancel,
+        })
+        const signal = AbortSignal.timeout(5)
+        const error = await rejection(db().bulk(table, stream, { signal, atomic }))
+        expect(atomic ? error : error.cause).toBe(signal.reason)
+        expect(cancel).toHaveBeenCalledOnce()
       })
 
       test('does not wait for rows that do not come', async () => {

@@ -1,4 +1,5 @@
 import { bulkInsert } from '@keelson/bulk-insert/kysely'
+import { drizzle as sqliteDrizzle } from '@keelson/sqlite/drizzle'
 import {
   CamelCasePlugin,
   type KyselyPlugin,
@@ -107,7 +108,8 @@ describeOn(
           onReturned: (returned: readonly unknown[]) => void got.push(...returned),
         }),
       } as never)
-      expect(report).toMatchObject({ attempted: 130, inserted: 130, skipped: 0 })
+      const method = 'multi-row-values'
+      expect(report).toMatchObject({ attempted: 130, inserted: 130, skipped: 0, method })
       expect((await db().all('t'))[129]).toEqual([129, 'NAME 129'])
       if (hasReturning) expect(got[129]).toEqual({ name: 'name 129' })
       const again = await bulkInsert(
@@ -263,3 +265,10 @@ describeOn(
     )
   },
 )
+
+test('refuses what is no Kysely', async () => {
+  for (const wrong of [undefined, {}, sqliteDrizzle(':memory:')]) {
+    const error = await rejection(bulkInsert(wrong as never, 't' as never, []))
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', option: 'db' })
+  }
+})

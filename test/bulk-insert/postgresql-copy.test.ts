@@ -4,8 +4,9 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import * as pg from 'drizzle-orm/pg-core'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool } from 'pg'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { postgres } from '../support/postgres.ts'
+import { rejection } from '../support/rejection.ts'
 
 const flight = pg.pgTable('flight', { id: pg.integer().primaryKey(), n: pg.integer() })
 
@@ -63,6 +64,35 @@ describe.each(Object.entries(orms))('the client of pg, under %s', (_, callsOn) =
     expect(await calls.bulk(rows, { onConflict: 'skip' })).toMatchObject({ skipped: 3 })
     await calls.next()
     expect(submitted).toBe(0)
+  })
+
+  test('takes no value for a column that is always generated, as an insert does not', async () => {
+    await pool.query('drop table flight')
+    await pool.query('create table flight (id integer generated always as identity, n integer)')
+    const error = await rejection(calls.bulk(rows))
+    expect(error).toMatchObject({ rowIndex: 0, column: 'id', cause: { code: 'UNKNOWN_COLUMN' } })
+    const report = await calls.bulk(rows.map(({ n }) => ({ n })))
+    expect(report).toMatchObject({ inserted: 3, method: 'copy' })
+  })
+
+  test('waits for no timeout of a query that is over', async () => {
+    const { createDatabase } = await postgres()
+    const timed = new Pool({
+      connectionString: await createDatabase(),
+      max: 1,
+      query_timeout: 77_000,
+    })
+    onTestFinished(() => timed.end())
+    await timed.query('create table flight (id integer primary key, n integer)')
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    const cleared = vi.spyOn(globalThis, 'clearTimeout')
+    onTestFinished(() => void vi.restoreAllMocks())
+    expect(await callsOn(timed).bulk(rows)).toMatchObject({ inserted: 3, method: 'copy' })
+    await rejection(callsOn(timed).bulk(rows))
+    const timers = set.mock.results.filter((_, at) => set.mock.calls[at]![1] === 77_000)
+    expect(timers.length).toBeGreaterThan(4)
+    const over = new Set(cleared.mock.calls.map(([timer]) => timer))
+    expect(timers.filter(({ value }) => !over.has(value))).toEqual([])
   })
 
   test('is asked once, whatever the number of batches', async () => {

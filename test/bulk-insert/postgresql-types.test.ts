@@ -419,3 +419,21 @@ describeOn(onPostgresql, 'on PostgreSQL', (db) => {
     expect((await db().rows('select n from s order by id')).map(({ n }) => n)).toEqual([2, 3])
   })
 })
+
+// PGlite takes no bytes but a Uint8Array.
+describeOn(
+  onPostgresql.filter(({ orm, name }) => orm === 'kysely' && !name.endsWith('PGlite')),
+  'bytes in a view by Kysely',
+  (db) => {
+    test('are stored as an insert of Kysely stores them', async () => {
+      await db().exec('drop table if exists own, bulk')
+      for (const table of ['own', 'bulk'])
+        await db().exec(`create table ${table} (id integer, v bytea)`)
+      const views = [new Uint16Array([1, 515]).subarray(1), new DataView(new ArrayBuffer(2))]
+      const rows = views.map((v, id) => ({ id, v }))
+      for (const row of rows) await db().db.insertInto('own').values(row).execute()
+      await bulkOnKysely(db().kysely, 'bulk', rows)
+      expect(await db().all('bulk')).toEqual(await db().all('own'))
+    })
+  },
+)

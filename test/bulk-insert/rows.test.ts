@@ -385,6 +385,18 @@ describeOn(pairs, 'rows', (db, pair) => {
       )
     })
 
+    test('says that a row has no values', async () => {
+      const table = await db().create('t', { columns: { id: 'int', name: 'text' } })
+      for (const empty of [{}, { id: undefined }]) {
+        const error = await rejection(db().bulk(table, [{ id: 1 }, empty]))
+        expect(error).toMatchObject({ rowIndex: 1, cause: { code: 'NOT_A_ROW' } })
+        expect(error.message).toMatch(
+          /^Row 1 of the input has no values\. .* Nothing was written\.$/,
+        )
+      }
+      expect(await db().count('t')).toBe(0)
+    })
+
     test('shows no value of a row, unless it is asked to', async () => {
       const secret = 'hunter2'
       const table = await db().create('t', { ...spec, constraints: ['unique (name)'] })

@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest'
+import { bulkInsert } from '@keelson/bulk-insert/kysely'
+import BetterSqlite3 from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import { expect, test, vi } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 import { describeOn, pairs, type Row } from './engines.ts'
 
@@ -127,6 +130,31 @@ describeOn(
       },
     )
 
+    // Elsewhere the connection of the transaction may be another one.
+    test.skipIf(pair.name.endsWith('threads') || pair.name.endsWith('libsql'))(
+      'knows of a temporary table or view what it knows of others',
+      async () => {
+        await db().create('t', { columns })
+        await db().exec(
+          'create temp table t (id integer primary key on conflict rollback, name text, n integer)',
+        )
+        const again = [...rows(0, 60), ...rows(57, 70)]
+        const collect = { onRejected: 'collect' } as const
+        const table = db().table('t', columns)
+        await rejection(db().bulk(table, again, collect))
+        expect(await db().count('t')).toBe(0)
+        await db().exec('drop table temp.t')
+        await db().exec('create temp view v as select id, name, n from t')
+        await db().exec(
+          'create temp trigger v_insert instead of insert on v begin insert into t values (new.id, new.name, new.n); end',
+        )
+        const report = await db().bulk(db().table('v', columns), rows(0, 10))
+        await db().exec('drop view v')
+        expect(report).toMatchObject({ inserted: undefined, skipped: undefined, rejected: 0 })
+        expect(await db().count('t')).toBe(10)
+      },
+    )
+
     test('inserts through a view, of which nothing is counted', async () => {
       await db().create('t', { columns })
       await db().exec('drop view if exists v')
@@ -192,3 +220,19 @@ describeOn(
     })
   },
 )
+
+test('blames no row for a database that is closed meanwhile', async () => {
+  const client = new BetterSqlite3(':memory:')
+  client.exec('create table t (id integer primary key)')
+  const db = new Kysely<any>({ dialect: new SqliteDialect({ database: client }) })
+  const onRejected = vi.fn()
+  const error = await rejection(
+    bulkInsert(db, 't', [{ id: 1 }, { id: 2 }, { id: 3 }], {
+      batchRows: 1,
+      onRejected,
+      onProgress: ({ rows: done }) => void (done === 1 && client.close()),
+    }),
+  )
+  expect(error.message).toMatch(/The database connection is not open/)
+  expect(onRejected).not.toHaveBeenCalled()
+})

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
-import { ambient, describeOn, pairs, type Row, traits } from './engines.ts'
+import { ambient, type Db, describeOn, pairs, type Row, traits } from './engines.ts'
 
 const spec = { columns: { id: 'int primary key', name: 'text' } }
 
@@ -9,6 +9,42 @@ function rows(from: number, to: number): Row[] {
 }
 
 const asynchronous = pairs.filter(({ isSync }) => !isSync)
+
+describeOn(
+  pairs.filter(({ isSync }) => isSync),
+  'in a synchronous transaction',
+  (db) => {
+    test('takes part in it, also when it is not awaited', async () => {
+      const table = await db().create('t', spec)
+      let report: Promise<unknown> | undefined
+      db().db.transaction((tx: Db) => {
+        report = db().bulk(table, rows(0, 10), {}, tx)
+      })
+      expect(await report).toMatchObject({ inserted: 10, durableRows: 0 })
+      const run = (): unknown =>
+        db().db.transaction((tx: Db) => {
+          report = db().bulk(table, rows(10, 20), {}, tx)
+          throw new Error('changed my mind')
+        })
+      expect(run).toThrow('changed my mind')
+      expect(await report).toMatchObject({ inserted: 10, durableRows: 0 })
+      expect(await db().count('t')).toBe(10)
+    })
+
+    test('does not wait for rows that come when it is over', async () => {
+      const table = await db().create('t', spec)
+      async function* late(): AsyncGenerator<Row> {
+        yield* rows(0, 10)
+      }
+      let failed: Promise<any> | undefined
+      db().db.transaction((tx: Db) => {
+        failed = rejection(db().bulk(table, late(), {}, tx))
+      })
+      expect(await failed).toMatchObject({ cause: { code: 'SYNCHRONOUS_DRIVER' } })
+      expect(await db().count('t')).toBe(0)
+    })
+  },
+)
 
 describeOn(asynchronous, 'in an open transaction', (db, pair) => {
   const { hasSavepoints } = traits[pair.kind]

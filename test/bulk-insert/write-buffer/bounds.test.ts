@@ -1,7 +1,29 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { BufferFullError } from '@keelson/bulk-insert/kysely'
 import { expect, test, vi } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { expectBalance, open, row, rows } from './fixture.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+test('B3: what is written is not held any longer', async () => {
+  const { buffer } = await open({ engine: 'sqlite' })
+  const events = buffer({ lingerMs: 0 })
+  const added = async (): Promise<WeakRef<Uint8Array>> => {
+    const body = new Uint8Array(1_000)
+    await events.add({ id: 1, body: body as never })
+    return new WeakRef(body)
+  }
+  const body = await added()
+  await expect
+    .poll(() => {
+      collectGarbage()
+      return body.deref() === undefined
+    })
+    .toBe(true)
+})
 
 test('B3: a full buffer makes add() wait, and takes every row in order', async () => {
   const { buffer, ids } = await open({ engine: 'sqlite' })

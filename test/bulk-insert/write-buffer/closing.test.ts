@@ -139,11 +139,23 @@ describe('B14: handleSignals()', () => {
     const program = startProgram(new URL('../programs/signalled.ts', import.meta.url), path)
     expect(await program.line()).toBe('added')
     program.say('go')
-    expect(await program.line()).toBe('closed with 3 written, 0 listeners left')
+    expect(await program.line()).toBe('closed with 3 written')
     const { code, stderr } = await program.end()
     expect({ code, stderr }).toEqual({ code: null, stderr: '' })
     const { ids } = await open({ engine: 'sqlite', path })
     expect(await ids()).toEqual([1, 2, 3])
+  })
+
+  test('lets the signal end the process when the last of several buffers is closed', async () => {
+    const path = temporaryFile()
+    const program = startProgram(new URL('../programs/two-signalled.ts', import.meta.url), path)
+    expect(await program.line()).toBe('added')
+    program.say('go')
+    expect(await program.line()).toBe('one is written')
+    expect(await program.line()).toBe('the other is written')
+    expect(await program.end()).toEqual({ code: null, stderr: '' })
+    const { ids } = await open({ engine: 'sqlite', path })
+    expect(await ids()).toEqual([1])
   })
 
   test('takes its listeners away when it is undone, and when the buffer is closed', async () => {
@@ -159,6 +171,15 @@ describe('B14: handleSignals()', () => {
     expect(process.listenerCount('SIGTERM')).toBe(before)
     expect(process.listenerCount('SIGUSR2')).toBe(0)
   })
+})
+
+test('close() does not wait for a callback that waits for it', async () => {
+  const { buffer } = await open({ engine: 'sqlite' })
+  const events = buffer({ onRejected: () => events.close({ deadlineMs: 5_000 }) })
+  const start = performance.now()
+  await rejection(events.add(row(1, null)))
+  await events.close()
+  expect(performance.now() - start).toBeLessThan(4_000)
 })
 
 test('B19: callbacks that throw stop nothing, and become warnings', async () => {

@@ -1,4 +1,5 @@
-import { RowError, RowsRejectedError } from '@keelson/bulk-insert/kysely'
+import { createWriteBuffer, RowError, RowsRejectedError } from '@keelson/bulk-insert/kysely'
+import { type Kysely, sql } from 'kysely'
 import { describe, expect, test, vi } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { expectBalance, open, row, rows, setups } from './fixture.ts'
@@ -170,3 +171,26 @@ test('nobody has to await add() when onLost hears of what is not written', async
   void events.add(row(4))
   expect(onLost.mock.calls.map(([{ row }]) => row.id)).toEqual([2, 3, 4])
 })
+
+test.for(['postgresql', 'duckdb'] as const)(
+  'an update that counts sees a row of one key also where only %s can tell that it is one',
+  async (engine) => {
+    const { db } = await open({ engine })
+    await sql`drop table if exists visit`.execute(db)
+    await sql`create table visit (id uuid primary key, n integer)`.execute(db)
+    const buffer = createWriteBuffer(db as unknown as Kysely<any>, 'visit', {
+      onConflict: { target: 'id', update: { n: sql`visit.n + excluded.n` } },
+    })
+    const id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
+    await buffer.addMany([
+      { id, n: 1 },
+      { id: id.toUpperCase(), n: 2 },
+      { id, n: 3 },
+    ])
+    const { written, rejected } = await buffer.close()
+    expect({ written, rejected }).toEqual({ written: 3, rejected: 0 })
+    const { rows: read } = await sql<{ n: number }>`select n from visit`.execute(db)
+    expect(read).toEqual([{ n: 6 }])
+    await sql`drop table visit`.execute(db)
+  },
+)

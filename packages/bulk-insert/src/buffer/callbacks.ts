@@ -3,11 +3,19 @@ import { started } from '@keelson/core'
 import { columnOf } from '../insert/row-fault.ts'
 import type { BufferSettings } from './buffer-options.ts'
 
+/** A callback that is under way. */
+interface Running {
+  /** Resolves when nobody has to wait for it any more. */
+  readonly over: Promise<void>
+  readonly leave: () => void
+}
+
 /** Calls what the user has handed over, where it was handed over. What it throws becomes a warning, and stops nothing. */
 export class Callbacks {
   readonly #settings: BufferSettings
   readonly #inContext = AsyncLocalStorage.snapshot()
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Set<Running>()
+  readonly #current = new AsyncLocalStorage<Running>()
 
   constructor(settings: BufferSettings) {
     this.#settings = settings
@@ -18,10 +26,10 @@ export class Callbacks {
     return this.#settings.onLost !== undefined
   }
 
-  rejected(row: object, error: unknown): void {
+  rejected(row: object, error: unknown, column: string | undefined = columnOf(error)): void {
     const { onRejected } = this.#settings
     if (onRejected === undefined) this.lost(row, error)
-    else this.#call(() => onRejected({ row, column: columnOf(error), error }))
+    else this.#call(() => onRejected({ row, column, error }))
   }
 
   lost(row: object, error: unknown): void {
@@ -34,23 +42,38 @@ export class Callbacks {
     if (onStopped !== undefined) this.#call(() => onStopped(error))
   }
 
-  /** Resolves when those that are under way have ended. */
+  /** Resolves when those that are under way have ended, but for those that have said `leave()`. */
   async idle(): Promise<void> {
-    await Promise.all(this.#running)
+    await Promise.all([...this.#running].map(({ over }) => over))
+  }
+
+  /** The callback that this is called from, if any, is about to wait for somebody who would wait for it. */
+  leave(): void {
+    this.#current.getStore()?.leave()
   }
 
   #call(callback: () => unknown): void {
+    const running = newRunning()
     try {
-      const result = this.#inContext(() => started(callback()))
+      const result = this.#inContext(() => this.#current.run(running, () => started(callback())))
       if (!(result instanceof Promise)) return
-      const running: Promise<void> = result
-        .then(() => {}, warn)
-        .finally(() => this.#running.delete(running))
       this.#running.add(running)
+      void result
+        .then(() => {}, warn)
+        .finally(() => {
+          this.#running.delete(running)
+          running.leave()
+        })
     } catch (error) {
       warn(error)
     }
   }
+}
+
+function newRunning(): Running {
+  let leave!: () => void
+  const over = new Promise<void>((resolve) => (leave = resolve))
+  return { over, leave }
 }
 
 function warn(error: unknown): void {

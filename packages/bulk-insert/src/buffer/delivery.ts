@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BulkInsertError } from '../errors.ts'
+import { BulkInsertError, RowError } from '../errors.ts'
 import type { Host } from '../host/host.ts'
 import type { Target } from '../host/target.ts'
 import { runBulkInsert } from '../insert/run-bulk-insert.ts'
@@ -17,6 +17,8 @@ import { repeatedKey, sendsRowsAsSet } from './repeated-key.ts'
 export interface DeadEntry {
   readonly entry: Entry
   readonly error: unknown
+  /** The column that is to blame, as the row calls it, where that is known. */
+  readonly column?: string | undefined
 }
 
 /** Who is told what has become of rows. */
@@ -73,7 +75,8 @@ export class Delivery {
    * @throws the signal's reason
    */
   async deliver(batch: readonly Entry[]): Promise<void> {
-    let rest = batch
+    // Some of one that has stopped the buffer may have been decided by then.
+    let rest: readonly Entry[] = batch.filter((entry) => !entry.isDecided)
     let failed = 0
     while (rest.length > 0) {
       this.#signal.throwIfAborted()
@@ -128,6 +131,7 @@ export class Delivery {
   /** Sends rows once, and decides those of which something has become. */
   async #attempt(entries: readonly Entry[]): Promise<{ readonly error: unknown } | undefined> {
     const dead: DeadEntry[] = []
+    const repeats: Entry[] = []
     let kept: Entry[] = []
     let report: BulkInsertReport | undefined
     let failure: { readonly error: unknown } | undefined
@@ -143,14 +147,19 @@ export class Delivery {
       onReturned: undefined,
       signal: this.#signal,
       maxRejections: Number.POSITIVE_INFINITY,
-      onRejected: ({ rowIndex, error }) => void dead.push({ entry: entries[rowIndex]!, error }),
+      onRejected: ({ rowIndex, error, column }) => {
+        const entry = entries[rowIndex]!
+        // That two keys are equal the engine alone could tell: it goes after the other one.
+        if (isRepeat(error)) repeats.push(entry)
+        else dead.push({ entry, error, column })
+      },
       onKept: (indexes) => kept.push(...indexes.map((index) => entries[index]!)),
     }
     const rows = entries.map(({ row }) => row)
     try {
       report = await this.#host.run(() => runBulkInsert(this.#host, this.#target, rows, options))
-      const rejected = new Set(dead.map(({ entry }) => entry))
-      kept = entries.filter((entry) => !rejected.has(entry))
+      const left = new Set([...repeats, ...dead.map(({ entry }) => entry)])
+      kept = entries.filter((entry) => !left.has(entry))
     } catch (error) {
       failure = { error: causeOf(error) }
       // In one transaction nothing is decided before it is committed.
@@ -206,6 +215,10 @@ function lastCounts({ conflict }: BufferSettings, isSet: boolean): 'last' | unde
   const update = conflict?.update
   const replaces = update === 'all' || Array.isArray(update)
   return isSet && replaces && conflict?.where === undefined ? 'last' : undefined
+}
+
+function isRepeat(error: unknown): boolean {
+  return error instanceof RowError && error.code === 'DUPLICATE_IN_INPUT'
 }
 
 function causeOf(error: unknown): unknown {

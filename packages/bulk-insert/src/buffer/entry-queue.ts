@@ -41,8 +41,8 @@ export class EntryQueue {
     const taken = this.#entries.slice(this.#head, end)
     this.#head = end
     this.#bytes -= bytes
-    // What is taken is given up now and then, at a cost that does not grow with what is left.
-    if (this.#head > 1_024 && this.#head * 2 > this.#entries.length) {
+    // What is taken is given up before it is more than what is left, which costs no more than taking it.
+    if (this.#head * 2 >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)
       this.#head = 0
     }

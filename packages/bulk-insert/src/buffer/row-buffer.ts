@@ -136,6 +136,7 @@ export class RowBuffer implements WriteBuffer<any> {
   }
 
   close(options: CloseOptions = {}): Promise<WriteBufferStats> {
+    this.#callbacks.leave()
     if (this.#closing !== undefined) return this.#closing
     if (this.#host.ambient?.isOpen === true) return Promise.reject(insideTransaction('close()'))
     try {
@@ -403,14 +404,15 @@ export class RowBuffer implements WriteBuffer<any> {
   async #dead(dead: readonly DeadEntry[], isLost: boolean): Promise<void> {
     if (this.#isOver) return
     await this.#spill?.bury(dead)
-    for (const { entry, error } of dead) if (!entry.isDecided) this.#giveUp(entry, error, isLost)
+    for (const { entry, error, column } of dead)
+      if (!entry.isDecided) this.#giveUp(entry, error, isLost, column)
   }
 
-  #giveUp(entry: Entry, error: unknown, isLost: boolean): void {
+  #giveUp(entry: Entry, error: unknown, isLost: boolean, column?: string): void {
     this.#ledger.reject(entry, isLost)
     if (!entry.isSpilled) entry.ticket?.fail(entry.index, error)
     if (isLost) this.#callbacks.lost(entry.row, error)
-    else this.#callbacks.rejected(entry.row, error)
+    else this.#callbacks.rejected(entry.row, error, column)
   }
 
   #stop(thrown: unknown): void {
@@ -495,12 +497,11 @@ export class RowBuffer implements WriteBuffer<any> {
     if (this.#spill !== undefined) return
     for (const entry of this.#inFlight)
       if (!entry.isDecided) this.#giveUp(entry, this.#refusals.unknown(this.#lastFailure), true)
-    for (const entry of this.#queue.takeAll())
-      this.#giveUp(
-        entry,
-        entry.mayBeThere ? this.#refusals.unknown(this.#lastFailure) : this.#closed(),
-        true,
-      )
+    for (const entry of this.#queue.takeAll()) {
+      if (entry.isDecided) continue
+      const error = entry.mayBeThere ? this.#refusals.unknown(this.#lastFailure) : this.#closed()
+      this.#giveUp(entry, error, true)
+    }
   }
 
   #closed(): BufferClosedError {

@@ -14,6 +14,9 @@ function valueBytes(value: unknown, depth: number): number {
   let bytes = 32
   if (Array.isArray(value)) for (const each of value) bytes += valueBytes(each, depth + 1)
   else {
+    // SQL of Drizzle's refers to tables, these to all of their columns, and each of those to its table.
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (depth > 0 && prototype !== Object.prototype && prototype !== null) return bytes
     const record = value as Record<string, unknown>
     for (const key in record) bytes += 8 + valueBytes(record[key], depth + 1)
   }

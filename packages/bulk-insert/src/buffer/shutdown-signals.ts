@@ -18,16 +18,19 @@ export function closeOnSignals(
   close: (deadlineMs: number) => Promise<unknown>,
 ): () => void {
   const listener = (signal: NodeJS.Signals): void => {
-    // A second signal finds no listener, and ends the process at once.
     remove()
+    // Until it is closed, others that are closed at the same signal see that it is not over; a second one ends the process.
+    for (const each of signals) process.on(each, end)
     void close(deadlineMs)
       .catch((error: unknown) =>
         process.emitWarning(error instanceof Error ? error : String(error)),
       )
-      .finally(() => {
-        // What the signal does by itself, unless somebody else wants to say what it does.
-        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
-      })
+      .finally(() => end(signal))
+  }
+  const end = (signal: NodeJS.Signals): void => {
+    for (const each of signals) process.removeListener(each, end)
+    // What the signal does by itself, unless somebody else wants to say what it does.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   }
   const remove = (): void => {
     for (const signal of signals) process.removeListener(signal, listener)

@@ -28,7 +28,8 @@ export type OnConflict<T extends Table> =
       readonly targetWhere?: SQL
       /**
        * The columns that take the new row's values, `'all'` for all that the row has beside the target, or values; a
-       * function gets the new row, whose columns can be used in SQL. `$onUpdateFn` applies.
+       * function gets the new row, whose columns can be used in SQL. `$onUpdateFn` applies. What `$defaultFn` fills in is for
+       * new rows, and none of `'all'`.
        */
       readonly update:
         | readonly Columns<T>[]

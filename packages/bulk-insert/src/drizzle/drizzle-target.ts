@@ -62,6 +62,11 @@ export class DrizzleTarget implements Target {
     )
   }
 
+  keyOf(name: string): string | undefined {
+    const keys = Object.keys(this.#columns)
+    return keys.find((key) => this.#dialect.casing.getColumnCasing(this.#columns[key]!) === name)
+  }
+
   isGenerated(key: string): boolean {
     return Object.hasOwn(this.#columns, key) && details(this.#columns[key]!).shouldDisableInsert()
   }
@@ -150,20 +155,22 @@ export class DrizzleTarget implements Target {
   #insert(
     keys: readonly string[],
     rows: SQL,
-    { conflict, returning, returningExpression, updateCondition }: PlainShape,
+    { conflict, returning, returningExpression, updateCondition, given }: PlainShape,
   ): SQL {
     const parts = [sql`insert into ${this.#table} (${this.#list(keys)}) ${rows}`]
+    // What is filled in is for new rows: one that is there keeps what it has.
+    const own = keys.slice(0, Math.max(1, given))
     if (conflict !== undefined)
       parts.push(
         this.#engine === 'mysql'
-          ? this.#onDuplicateKey(keys, conflict)
-          : this.#onConflict(keys, conflict, updateCondition),
+          ? this.#onDuplicateKey(own, conflict)
+          : this.#onConflict(own, conflict, updateCondition),
       )
-    const given = [
+    const results = [
       ...(returning === undefined ? [] : [this.#list(returning)]),
       ...(returningExpression === undefined ? [] : [sql.raw(returningExpression)]),
     ]
-    if (given.length > 0) parts.push(sql` returning ${sql.join(given, sql`, `)}`)
+    if (results.length > 0) parts.push(sql` returning ${sql.join(results, sql`, `)}`)
     return sql.join(parts)
   }
 

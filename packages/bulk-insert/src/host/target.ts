@@ -8,6 +8,8 @@ export interface Target {
   readonly schema: string | undefined
   /** What the columns of these keys are called in the database; undefined for a key that stands for none. */
   columnNames(keys: readonly string[]): readonly (string | undefined)[]
+  /** What the ORM calls a column of the database; undefined where it does not know. */
+  keyOf(name: string): string | undefined
   /** Whether the ORM knows the column of a key for one that the database generates. */
   isGenerated(key: string): boolean
   /** The columns that get a value also where a row has no such key. */
@@ -48,6 +50,8 @@ export interface PlainShape {
   readonly returning: readonly string[] | undefined
   /** SQL that `RETURNING` gives besides, complete with its name. */
   readonly returningExpression?: string | undefined
+  /** How many of the keys, from the first, the rows have themselves. */
+  readonly given: number
 }
 
 export interface StatementShape extends PlainShape {

@@ -28,7 +28,7 @@ export function checkKeys(
         'INVALID_OPTION',
         option,
         `bulkInsert(): \`${option}\` names ${JSON.stringify(key)}, and ${JSON.stringify(target.table)} has no such column. ` +
-          `It has: ${[...table.columns.keys()].join(', ')}. Nothing was written.`,
+          `It has: ${[...table.columns.keys()].map((each) => target.keyOf(each) ?? each).join(', ')}. Nothing was written.`,
       )
     }
   }

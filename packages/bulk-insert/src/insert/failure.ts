@@ -5,7 +5,7 @@ import type { BulkInsertReport } from '../report.ts'
 import type { RowShaper } from '../shape/row-shaper.ts'
 import type { TableInfo } from '../shape/table-info.ts'
 import { columnOf } from './row-fault.ts'
-import { withoutValues } from './without-values.ts'
+import { withoutBareValues, withoutValues } from './without-values.ts'
 
 /** Carries the row that is to blame to where the report is made. */
 export class RowRejected extends Error {
@@ -37,7 +37,9 @@ export interface FailureContext {
 export function failureOf(error: unknown, context: FailureContext): unknown {
   const { report, options, rowsBefore } = context
   const { signal, atomic } = options
-  if (error instanceof OptionError || error instanceof BulkInsertError) return error
+  // Of its own options it is told before the table is known; a later one is of something that the input or a callback has called.
+  if (error instanceof OptionError && context.table === undefined && rowsBefore === undefined)
+    return error
   const isAborted = signal?.aborted === true && error === signal.reason
   if (isAborted && atomic !== false) return error
   const kept =
@@ -48,7 +50,7 @@ export function failureOf(error: unknown, context: FailureContext): unknown {
     const { cause, rowIndex, row } = error
     const why =
       cause instanceof RowError
-        ? cause.message
+        ? withStop(rowErrorText(cause, row, context))
         : `was refused: ${withStop(messageOf(cause, row, context))}`
     const column = columnNamed(cause, context.shaper)
     return new BulkInsertError(`Row ${rowIndex} of the input ${why} ${kept}`, {
@@ -62,7 +64,7 @@ export function failureOf(error: unknown, context: FailureContext): unknown {
   const details = { report, cause: error }
   if (isAborted) return new BulkInsertError(`${insert} was aborted. ${kept}`, details)
   if (rowsBefore !== undefined) {
-    const why = withStop(error instanceof Error ? error.message : String(error))
+    const why = withStop(error instanceof Error ? plain(error.message) : String(error))
     return new BulkInsertError(
       `${insert} failed after ${rowsBefore} rows of the input: ${why} ${kept}`,
       details,
@@ -90,6 +92,13 @@ function messageOf(error: unknown, row: unknown, context: FailureContext): strin
   if (showValues || !mayQuote) return text
   const columns = context.table?.columns.keys() ?? []
   return withoutValues(text, row, new Set([context.target, ...columns]))
+}
+
+/** What an encoder says may repeat the value that it was given. */
+function rowErrorText(error: RowError, row: unknown, { options }: FailureContext): string {
+  const { code, column, message } = error
+  if (options.showValues === true || code !== 'VALUE' || column === undefined) return message
+  return withoutBareValues(message, (row as Readonly<Record<string, unknown>>)[column])
 }
 
 function plain(message: string): string {

@@ -36,7 +36,7 @@ export function* insertPlain(
     try {
       if (counts) yield* resetMysqlCounter(session, size)
       const result = yield* session.savepoint((inner) =>
-        target.insertPlainly(inner, run.keys, values, { conflict, returning }),
+        target.insertPlainly(inner, run.keys, values, { conflict, returning, given: run.given }),
       )
       const isNew = counts ? size - (yield* readMysqlCounter(session, size)) : undefined
       const counted = returning === undefined ? result.changes : result.rows.length

@@ -17,9 +17,10 @@ export function isRowFault(error: unknown): boolean {
   if (error instanceof RowError) return true
   if (error instanceof ParameterError) return error.code === 'PARAMETER_TYPE'
   if (error instanceof KeelsonError) return false
-  // What a driver refuses to bind has no code: better-sqlite3, DuckDB's client.
-  if (error instanceof TypeError || error instanceof RangeError) return true
-  return rowFaults.has(describeError(error).category)
+  const { category } = describeError(error)
+  if (rowFaults.has(category)) return true
+  // What a driver refuses to bind has no code: better-sqlite3, DuckDB's client. Nor has what it says once it is closed.
+  return (error instanceof TypeError || error instanceof RangeError) && category !== 'connection'
 }
 
 /** Whether two rows of one statement have one key, which an engine refuses that takes them as a set. */

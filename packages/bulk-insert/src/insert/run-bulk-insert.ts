@@ -1,7 +1,15 @@
 /** Over 300 lines, being one subject: the course of one bulk insert, batch after batch. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { KeelsonError, type Later, started, type Steps, takeSteps, wait } from '@keelson/core'
+import {
+  KeelsonError,
+  type Later,
+  started,
+  type Steps,
+  takeSteps,
+  takeStepsNow,
+  wait,
+} from '@keelson/core'
 import { RowError } from '../errors.ts'
 import type { Host, HostSession } from '../host/host.ts'
 import { qualifiedName } from '../host/qualified-name.ts'
@@ -117,10 +125,14 @@ class BulkRun {
   }
 
   async #runAtOnce(): Promise<void> {
-    // The lock of the engine is taken when there is something to write, not while the first row is waited for.
-    const first = await takeSteps(this.#read())
+    const { isInTransaction, isSynchronous } = this.#host
+    // The lock of the engine is taken when there is something to write, not while the first row is waited for. A synchronous
+    // transaction around the call is over by then.
+    const first =
+      isInTransaction && isSynchronous
+        ? takeStepsNow(this.#read(), rowsTooLateError)
+        : await takeSteps(this.#read())
     if (first.length === 0) return
-    const { isInTransaction } = this.#host
     await takeSteps(this.#host.atomically((session) => this.#insertOnce(first, session)))
     this.#tally.kept()
     this.#durableRows = isInTransaction ? 0 : this.#position
@@ -308,7 +320,7 @@ class BulkRun {
       }
     }
     yield* this.#insertRuns(runs, refused, session, before)
-    this.#tally.sent(this.#method!.name)
+    this.#tally.sent(this.#target.changesValues ? 'multi-row-values' : this.#method!.name)
     this.#tellProgress()
   }
 
@@ -564,6 +576,14 @@ function notAgainError(cause: unknown): KeelsonError {
     'The transaction of a bulk insert cannot be run again by a retry or policy: its rows have been read. Call bulkInsert() ' +
       'inside a transaction(db, fn) that makes its rows anew, or use `atomic: false`. Nothing was written.',
     cause === undefined ? undefined : { cause },
+  )
+}
+
+function rowsTooLateError(): KeelsonError {
+  return new KeelsonError(
+    'SYNCHRONOUS_DRIVER',
+    'bulkInsert() cannot wait for its rows inside a transaction of better-sqlite3 under Drizzle, which is over when they come. ' +
+      'Give them as an array or an iterable; or use @keelson/sqlite. Nothing was written.',
   )
 }
 

@@ -8,6 +8,7 @@ import {
   dooming,
   type EngineTraits,
   inSavepoint,
+  OptionError,
   statementObserver,
   type StatementObserver,
   type Steps,
@@ -39,6 +40,13 @@ export class KyselyHost implements Host {
   readonly #db: Kysely<any>
 
   constructor(db: Kysely<any>, where: string) {
+    if (typeof (db as Partial<Kysely<any>> | undefined)?.getExecutor !== 'function') {
+      throw new OptionError(
+        'INVALID_OPTION',
+        'db',
+        `${where} takes a Kysely, or a transaction of it. For Drizzle import it from @keelson/bulk-insert/drizzle.`,
+      )
+    }
     const { adapter } = db.getExecutor()
     this.#db = db
     this.traits = engineOf(adapter, where)

@@ -83,6 +83,8 @@ export class KyselyTarget implements Target {
     })
   }
 
+  keyOf(): undefined {}
+
   isGenerated(): boolean {
     return false
   }

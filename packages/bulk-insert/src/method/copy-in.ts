@@ -19,6 +19,8 @@ interface CopyResult {
  * for is the result.
  */
 export class CopyIn implements PromiseLike<CopyResult> {
+  /** What `pg` wants to have called in the end, where it has a `query_timeout`. */
+  callback: (() => void) | undefined
   readonly #sql: string
   readonly #data: Iterable<Uint8Array>
   readonly #result: Promise<CopyResult>
@@ -71,16 +73,20 @@ export class CopyIn implements PromiseLike<CopyResult> {
   }
 
   handleError(error: unknown): void {
+    this.callback?.()
     this.#reject(error)
   }
 
   handleReadyForQuery(): void {
+    this.callback?.()
     this.#resolve({ command: 'COPY', rowCount: this.#rowCount, rows: [] })
   }
 }
 
 /** Looks at the wire of a client, and sends nothing; undefined where the client is not one of `pg`. */
 export class WireProbe {
+  /** See `CopyIn`. */
+  callback: (() => void) | undefined
   readonly rows: readonly never[] = []
   #wire: Partial<PgWire> | undefined
 
@@ -89,7 +95,9 @@ export class WireProbe {
     return new Error('nothing to send')
   }
 
-  handleError(): void {}
+  handleError(): void {
+    this.callback?.()
+  }
 
   handleReadyForQuery(): void {}
 

@@ -85,6 +85,7 @@ export class DuckDBMethod implements Method {
     const { target, returning } = this.#context
     const { sql, tail } = this.#statements.get(variant, {
       keys: run.keys,
+      given: run.given,
       source: { query: [this.#source(run, conflict)] },
       conflict,
       returning,

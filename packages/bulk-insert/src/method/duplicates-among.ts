@@ -39,7 +39,10 @@ export function keyText(
 }
 
 function textOf(value: unknown): string {
-  if (value instanceof Date) return value.toISOString()
+  // One that is no date is told of when its row is sent.
+  if (value instanceof Date) return String(value.getTime())
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number)
+  return typeof value === 'object'
+    ? JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? `${each}n` : each))
+    : String(value as string | number)
 }

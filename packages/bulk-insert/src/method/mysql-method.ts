@@ -49,6 +49,7 @@ export class MysqlMethod implements Method {
       const size = rowsThatFit(run, at, to, this.#context.traits.maxParameters!)
       const shape: StatementShape = {
         keys: run.keys,
+        given: run.given,
         source: { rowCount: size },
         conflict,
         returning: undefined,

@@ -169,7 +169,12 @@ export class PostgresMethod implements Method {
     } catch (error) {
       throw new ValueError(
         position,
-        new RowError('VALUE', (error as Error).message, keys[column], { cause: error }),
+        new RowError(
+          'VALUE',
+          `has a value for ${JSON.stringify(keys[column])} that cannot be sent: ${(error as Error).message}`,
+          keys[column],
+          { cause: error },
+        ),
       )
     }
   }
@@ -206,6 +211,7 @@ export class PostgresMethod implements Method {
     const { conflict, returning } = this.#context
     const compiled = this.#statements.get(0, {
       keys: run.keys,
+      given: run.given,
       source: { query: this.#source(run) },
       conflict,
       returning,

@@ -66,7 +66,7 @@ interface SelfDescribing {
 }
 
 function objectText(value: object, isJson: boolean, dates: DateText): string | null {
-  if (value instanceof Uint8Array)
+  if (ArrayBuffer.isView(value))
     return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`
   if (value instanceof Date) return dateText(value, dates)
   if (isJson) return JSON.stringify(value)

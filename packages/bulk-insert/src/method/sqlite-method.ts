@@ -129,10 +129,11 @@ export class SqliteMethod implements Method {
     return { changes, inserted, returned }
   }
 
-  #shape({ keys }: Run, rowCount: number): StatementShape {
+  #shape({ keys, given }: Run, rowCount: number): StatementShape {
     const { conflict, returning } = this.#context
     return {
       keys,
+      given,
       source: { rowCount },
       conflict,
       returning,

@@ -53,7 +53,7 @@ export class AlikeRows {
 
 function append(
   runs: Run[],
-  { keys, names }: Shape,
+  { keys, names, given }: Shape,
   columns: unknown[][],
   rows: object[],
   first: number,
@@ -61,7 +61,7 @@ function append(
   const indexes = rows.map((_, at) => first + at)
   const last = runs.at(-1)
   if (last === undefined || last.keys !== keys || last.isPlain)
-    runs.push({ keys, names, indexes, columns, rows, isPlain: false })
+    runs.push({ keys, names, given, indexes, columns, rows, isPlain: false })
   else
     runs[runs.length - 1] = {
       ...last,

@@ -16,8 +16,6 @@ interface KnownShape extends Shape {
   readonly columns: readonly Column[]
   /** No column of it is filled in or encoded. */
   readonly isBare: boolean
-  /** How many of the columns the row itself has to have. */
-  readonly required: number
   /** No key of it is one that every object has, so that reading it tells whether it is there. */
   readonly isOwn: boolean
 }
@@ -102,7 +100,7 @@ export class RowShaper {
     if (!shape.isOwn) return undefined
     let keys = 0
     for (const _ in row) keys++
-    if (keys !== shape.required) return undefined
+    if (keys !== shape.given) return undefined
     return shape.isBare ? this.#bareValues(row, shape.rowKeys) : this.#values(row, shape.columns)
   }
 
@@ -150,8 +148,9 @@ export class RowShaper {
       values.push(value)
     }
     if (isPlain) {
-      const { keys, names } = shape
-      runs.push({ keys, names, indexes: [index], columns: byColumn(values), rows: [row], isPlain })
+      const { keys, names, given: own } = shape
+      const columns = byColumn(values)
+      runs.push({ keys, names, given: own, indexes: [index], columns, rows: [row], isPlain })
     } else this.#append(runs, shape, row, index, values)
   }
 
@@ -161,7 +160,7 @@ export class RowShaper {
 
   #append(
     runs: Run[],
-    { keys, names }: KnownShape,
+    { keys, names, given }: KnownShape,
     row: object,
     index: number,
     values: unknown[],
@@ -173,7 +172,7 @@ export class RowShaper {
       last.rows.push(row)
     } else {
       const columns = byColumn(values)
-      runs.push({ keys, names, indexes: [index], columns, rows: [row], isPlain: false })
+      runs.push({ keys, names, given, indexes: [index], columns, rows: [row], isPlain: false })
     }
   }
 
@@ -183,6 +182,12 @@ export class RowShaper {
     if (known !== undefined) return known
     const filled = this.#target.filled.filter((key) => !given.includes(key))
     const rowKeys = [...given, ...filled]
+    if (rowKeys.length === 0) {
+      throw new RowError(
+        'NOT_A_ROW',
+        'has no values. A row has at least one, however many others are left to their defaults.',
+      )
+    }
     const names = this.#namesOf(rowKeys)
     this.#refuseMissing(names)
     const columns = rowKeys.map((key) => ({
@@ -196,7 +201,7 @@ export class RowShaper {
       names,
       columns,
       isBare: columns.every(({ fill, encode }) => fill === undefined && encode === undefined),
-      required: given.length,
+      given: given.length,
       isOwn: !rowKeys.some((key) => key in Object.prototype),
     }
     this.#shapes.set(id, shape)
@@ -238,16 +243,17 @@ export class RowShaper {
   get #writable(): string[] {
     return [...this.#table.columns.values()]
       .filter(({ isGenerated }) => !isGenerated)
-      .map(({ name }) => name)
+      .map(({ name }) => this.#target.keyOf(name) ?? name)
   }
 
   #refuseMissing(names: readonly string[]): void {
     for (const { name, isRequired } of this.#table.columns.values()) {
       if (!isRequired || names.includes(name)) continue
+      const key = this.#target.keyOf(name) ?? name
       throw new RowError(
         'MISSING_COLUMN',
-        `has no value for ${JSON.stringify(name)}, which is not null and has no default.`,
-        name,
+        `has no value for ${JSON.stringify(key)}, which is not null and has no default.`,
+        key,
       )
     }
   }

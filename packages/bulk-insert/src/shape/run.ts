@@ -4,6 +4,8 @@ export interface Shape {
   readonly keys: readonly string[]
   /** As the database calls them. */
   readonly names: readonly string[]
+  /** How many of the keys, from the first, the rows have themselves; the others are filled in. */
+  readonly given: number
 }
 
 /** Values of some rows, by column. */

@@ -80,7 +80,10 @@ function* readSqlite(session: HostSession, { table, schema }: Target): Steps<Fou
     ),
     yield* wait(
       session.query(
-        `select type, sql from ${schema === undefined ? 'sqlite_schema' : `${quoted(schema)}.sqlite_schema`} where name = ? collate nocase`,
+        // A temporary one hides another of its name.
+        schema === undefined
+          ? `select type, sql from (select 0 as place, type, sql, name from sqlite_temp_schema union all select 1, type, sql, name from sqlite_schema) where name = ? collate nocase order by place`
+          : `select type, sql from ${quoted(schema)}.sqlite_schema where name = ? collate nocase`,
         [table],
       ),
     ),
@@ -136,7 +139,8 @@ function* readPostgresql(session: HostSession, target: Target): Steps<Found> {
        quote_ident(n.nspname) || '.' || quote_ident(t.typname) as type,
        -- A trigger may still fill in what is missing.
        a.attnotnull and not a.atthasdef and a.attidentity = '' and t.typdefault is null and not c.relhastriggers as required,
-       a.attgenerated <> '' as generated
+       -- COPY would take a value for one that is always generated, and INSERT does not.
+       a.attgenerated <> '' or a.attidentity = 'a' as generated
      from pg_attribute a
        join pg_class c on c.oid = a.attrelid
        join pg_type t on t.oid = a.atttypid

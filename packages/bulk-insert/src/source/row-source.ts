@@ -27,6 +27,8 @@ export class RowSource {
     if (Array.isArray(rows)) {
       this.#array = rows
       this.total = rows.length
+    } else if (rows instanceof ReadableStream) {
+      this.#asyncIterator = iteratorOf(rows)
     } else if (isObject(rows) && typeof source[Symbol.asyncIterator] === 'function') {
       this.#asyncIterator = source[Symbol.asyncIterator]!()
       const { destroy } = rows as { readonly destroy?: unknown }
@@ -118,6 +120,18 @@ export class RowSource {
       rows.push(value)
     }
     return rows
+  }
+}
+
+/** A web stream's own iterator does not cancel it while its next row is waited for. */
+function iteratorOf(stream: ReadableStream<unknown>): AsyncIterator<unknown> {
+  const reader = stream.getReader()
+  return {
+    next: () => reader.read(),
+    async return() {
+      await reader.cancel()
+      return { done: true, value: undefined }
+    },
   }
 }
 

@@ -108,7 +108,7 @@ function define(object: Record<string, unknown>, key: string, value: unknown): v
 function refuse(value: unknown, column: string): never {
   throw new RowError(
     'VALUE',
-    `has ${describeValue(value)} for ${JSON.stringify(column)}, which cannot be kept in a spill: after a crash it could not ` +
+    `The row has ${describeValue(value)} for ${JSON.stringify(column)}, which cannot be kept in a spill: after a crash it could not ` +
       'be read back as it was. Give text, numbers, bigints, booleans, dates, bytes, or plain arrays and objects of these.',
     column,
   )
