@@ -26,6 +26,18 @@ test("a query that the callback of 'notSupported' returns runs outside the trans
   })
 })
 
+test('a query that a hook returns is sent at once where there is no transaction', async () => {
+  const db = await open()
+  await transaction(
+    db,
+    async (_tx, { afterCommit }) => {
+      afterCommit(() => db.run(sql`insert into a values (1)`))
+    },
+    { propagation: 'supports' },
+  )
+  expect(await db.all(sql`select x from a`)).toEqual([{ x: 1 }])
+})
+
 async function open() {
   const db = withTransactions(drizzle(`${temporaryDirectory()}/test.db`))
   onTestFinished(async () => void (await db.$client.close()))

@@ -100,6 +100,7 @@ export {
   transactionChannel,
 } from './events/channels.ts'
 export { nextEventId } from './events/event-id.ts'
+export { guardListener } from './events/guarded-listener.ts'
 export type { PoolEvent } from './events/pool-event.ts'
 export type {
   BatchedStatement,

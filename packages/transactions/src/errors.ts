@@ -1,4 +1,4 @@
-import { callSite, KeelsonError } from '@keelson/core'
+import { callSite, describeValue, KeelsonError } from '@keelson/core'
 
 /** The database was not given to `withTransactions()`. Nothing was sent. */
 export class NotWrappedError extends KeelsonError {
@@ -61,7 +61,7 @@ export class AfterCommitError extends KeelsonError {
     super(
       'AFTER_COMMIT',
       `The transaction${site === undefined ? '' : ` begun at ${site}`} was committed, but ${errors.length === 1 ? 'a hook' : `${errors.length} hooks`} registered with ` +
-        `afterCommit() failed: ${first instanceof Error ? first.message : String(first)}. Everything that the ` +
+        `afterCommit() failed: ${first instanceof Error ? first.message : describeValue(first)}. Everything that the ` +
         'transaction wrote is kept; do not run it again. `errors` has what was thrown, `result` what the callback returned.',
       { cause: first },
     )

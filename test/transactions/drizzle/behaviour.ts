@@ -648,6 +648,18 @@ function propagation(driver: DriverUnderTest): void {
     },
   )
 
+  test.runIf(driver.hasPool)('T13: a handle leads outside as plain db does', async () => {
+    const { db, add, names } = await open(driver)
+    await transaction(db, async (tx: Db) => {
+      await add('undone', tx)
+      await outside(tx, (plain) => add('outside', plain))
+      const notSupported = { propagation: 'notSupported' } as const
+      await transaction(tx, (plain: Db) => add('not supported', plain), notSupported)
+      await fail()
+    }).catch(() => {})
+    expect(await names()).toBe('not supported,outside')
+  })
+
   test.runIf(!driver.hasPool)(
     'T13, T29: outside() and requiresNew fail at once where nobody else can write',
     async () => {

@@ -216,6 +216,26 @@ describe('T31: what is async on better-sqlite3', () => {
     expect(names()).toBe('a')
   })
 
+  test('T13: a handle does not lead back into its transaction from outside it', () => {
+    const { db, add, names } = open()
+    transaction(db, (tx) => {
+      add('a', tx)
+      const sent = thrownBy(() => outside(tx, (plain) => add('b', plain)))
+      expect(sent.name).toBe('ConnectionBusyError')
+      const notSupported = { propagation: 'notSupported' } as const
+      const run = thrownBy(() => transaction(tx, (plain) => add('c', plain), notSupported))
+      expect(run.name).toBe('ConnectionBusyError')
+    })
+    expect(names()).toBe('a')
+  })
+
+  test("what propagation says for all is said of Drizzle's own transactions, too, whose handle works outside", () => {
+    const { raw, names } = open()
+    const db = withTransactions(drizzle(raw), { defaults: { propagation: 'supports' } })
+    db.transaction((tx) => tx.insert(item).values({ name: 'a' }).run())
+    expect(names()).toBe('a')
+  })
+
   test('a statement that is awaited inside comes too late, and is refused', async () => {
     const { db } = open()
     let late: Promise<Error> | undefined

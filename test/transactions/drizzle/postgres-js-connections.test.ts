@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError } from '@keelson/core'
 import { transaction, withTransactions } from '@keelson/transactions/drizzle'
 import { sql } from 'drizzle-orm'
@@ -72,4 +73,17 @@ test('T30: a statement that runs is cancelled by the timeout', async () => {
   )
   expect(error.name).toBe('TransactionTimeoutError')
   expect(await names()).toBe('')
+})
+
+test('T30: what was to cancel a statement never cancels that of whoever has the connection next', async () => {
+  const { db } = await open(2)
+  const sleeping = (seconds: number, timeoutMs?: number): Promise<unknown> =>
+    transaction(db, async () => db.execute(sql`select pg_sleep(${seconds}::float8)`), { timeoutMs })
+  const timed = rejection(sleeping(0.8, 300))
+  const other = sleeping(1.2)
+  await sleep(100)
+  // It waits for a connection before the limit is reached, and gets that of the one which was to be cancelled.
+  const next = sleeping(1.2)
+  expect((await timed).name).toBe('TransactionTimeoutError')
+  await Promise.all([other, next])
 })

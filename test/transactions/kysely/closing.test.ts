@@ -1,9 +1,19 @@
 import { outside, transaction } from '@keelson/transactions/kysely'
-import { sql } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { expect, test } from 'vitest'
 import { microtasks } from '../../support/event-loop.ts'
 import { rejection } from '../../support/rejection.ts'
-import { describeOn, engines, open, postgresql, sqliteKysely, sqliteOurs, turn } from './engines.ts'
+import {
+  describeOn,
+  duckdb,
+  engines,
+  open,
+  postgresql,
+  sqliteKysely,
+  sqliteOurs,
+  type Tables,
+  turn,
+} from './engines.ts'
 
 describeOn(engines, 'the end of a transaction', (engine) => {
   test('T9: a statement that is sent while it rolls back or commits is refused, or is a part of it', async () => {
@@ -132,6 +142,18 @@ describeOn(engines, 'the end of a transaction', (engine) => {
     expect(await names()).toBe('a')
   })
 
+  test('T40: text that ends a transaction behind a statement that creates something is refused', async () => {
+    const { db, add, names } = await open(engine)
+    const error = await rejection(
+      transaction(db, async () => {
+        await add('a')
+        await sql.raw('create table more (n integer); commit').execute(db)
+      }),
+    )
+    expect(error.name).toBe('TransactionControlError')
+    expect(await names()).toBe('')
+  })
+
   test('a controlled transaction whose commit fails is over', async () => {
     const { db, add, names } = await open(engine)
     await add('a')
@@ -184,5 +206,35 @@ test('T13: outside() reads what is committed while SQLite writes', async () => {
   await transaction(db, async () => {
     await add('b')
     expect(await outside(db, () => names())).toBe('a')
+  })
+})
+
+describeOn([postgresql, duckdb], 'a handle outside its transaction', (engine) => {
+  test('T13: what is done with it by outside() or notSupported is kept', async () => {
+    const { db, add, names } = await open(engine)
+    let n = 0
+    const body = async (tx: Transaction<Tables>): Promise<void> => {
+      await add('undone', tx)
+      await outside(tx, (plain) => add(`outside${n}`, plain))
+      const notSupported = { propagation: 'notSupported' } as const
+      await transaction(tx, (plain) => add(`not supported${n}`, plain), notSupported)
+      n++
+      throw new Error('no')
+    }
+    await transaction(db, body).catch(() => {})
+    await db
+      .transaction()
+      .execute(body)
+      .catch(() => {})
+    expect(await names()).toBe('not supported0,not supported1,outside0,outside1')
+  })
+
+  test('T40: text that would begin a transaction is refused there, too', async () => {
+    const { db, add } = await open(engine)
+    await transaction(db, async () => {
+      await add('a')
+      const error = await rejection(outside(db, () => sql`begin`.execute(db)))
+      expect(error.name).toBe('TransactionControlError')
+    })
   })
 })

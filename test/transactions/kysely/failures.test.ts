@@ -1,4 +1,4 @@
-import { afterCommit, transaction } from '@keelson/transactions/kysely'
+import { afterCommit, afterRollback, transaction } from '@keelson/transactions/kysely'
 import Database from 'better-sqlite3'
 import { CompiledQuery, Kysely, PostgresDialect, SqliteDialect, sql } from 'kysely'
 import { withTransactions } from '@keelson/transactions/kysely'
@@ -400,4 +400,21 @@ describeOn(nesting, 'rolling back', (engine) => {
     }
     expect(await names()).toBe(kept.join())
   })
+})
+
+test('a transaction that is left behind with its connection costs no connection when its hook throws', async () => {
+  const { db, add, names } = await open(sqliteKysely, { defaults: { acquireTimeoutMs: 500 } })
+  const failure = new Error('no')
+  const error = await rejection(
+    db.connection().execute(async (connection) => {
+      const trx = await connection.startTransaction().execute()
+      await afterRollback(trx, () => {
+        throw failure
+      })
+      await add('a', trx)
+    }),
+  )
+  expect(error).toBe(failure)
+  await add('next')
+  expect(await names()).toBe('next')
 })

@@ -6,6 +6,7 @@ import {
   transaction,
 } from '@keelson/transactions/kysely'
 import { expect, test } from 'vitest'
+import { held } from '../../support/held.ts'
 import { rejection } from '../../support/rejection.ts'
 import {
   describeOn,
@@ -15,6 +16,7 @@ import {
   postgresql,
   sqliteKysely,
   sqliteOurs,
+  turn,
 } from './engines.ts'
 
 describeOn(engines, 'hooks', (engine) => {
@@ -179,4 +181,73 @@ test('a hook that fails after the commit of an inner transaction names that one,
   )
   expect(error.name).toBe('AfterCommitError')
   expect(error.message).toMatch(/^The transaction begun at .*hooks\.test\.ts:\d+.* was committed/)
+})
+
+describeOn(engines, 'hooks and the connection', (engine) => {
+  test('what a hook writes after a rollback does not wait for the transaction that is over', async () => {
+    const { db, add, names } = await open(engine, { defaults: { acquireTimeoutMs: 1_000 } })
+    const failure = new Error('no')
+    let runs = 0
+    const body = async (): Promise<void> => {
+      await add('undone')
+      await afterRollback(db, () => add(`kept${runs++}`))
+      throw failure
+    }
+    for (const run of [() => transaction(db, body), () => db.transaction().execute(body)]) {
+      expect(await rejection(run())).toBe(failure)
+      expect((failure as { suppressed?: unknown }).suppressed).toBeUndefined()
+    }
+    expect(await names()).toBe('kept0,kept1')
+  })
+
+  test.each(['committed', 'rolled back'])(
+    "whoever gets the connection of a transaction that was %s is left alone when that one's hooks have run",
+    async (end) => {
+      const { db, add, names } = await open(engine)
+      const [hook, over] = [held(), held()]
+      const wait = (): Promise<void> => {
+        hook.resolve()
+        return over.promise
+      }
+      const first = db
+        .transaction()
+        .execute(async () => {
+          await add('a')
+          await (end === 'committed' ? afterCommit(db, wait) : afterRollback(db, wait))
+          if (end !== 'committed') throw new Error('no')
+        })
+        .catch(() => {})
+      await hook.promise
+      await db.transaction().execute(async (trx) => {
+        await add('b', trx)
+        over.resolve()
+        await first
+        await turn()
+        await add('c', trx)
+      })
+      expect(await names()).toBe(end === 'committed' ? 'a,b,c' : 'b,c')
+    },
+  )
+})
+
+test('without a transaction hooks of the scope are waited for, and what they throw is thrown', async () => {
+  const { db } = await open(sqliteOurs)
+  const failure = new Error('mail server')
+  const log: string[] = []
+  const run = (fail: boolean): Promise<string> =>
+    transaction(
+      db,
+      async (_tx, scope) => {
+        scope.afterCommit(async () => {
+          await turn()
+          log.push('sent')
+          if (fail) throw failure
+        })
+        return 'result'
+      },
+      { propagation: 'supports' },
+    )
+  expect(await run(false)).toBe('result')
+  expect(log).toEqual(['sent'])
+  expect(await rejection(run(true))).toBe(failure)
 })

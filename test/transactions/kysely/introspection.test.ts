@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type TransactionEvent, transactionChannel } from '@keelson/core'
 import { addLayer, interceptConnection } from '@keelson/core/kysely'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
@@ -121,6 +122,39 @@ describeOn(
     })
   },
 )
+
+describeOn([sqliteOurs, sqliteKysely, postgresql], 'the end of withRollback()', (engine) => {
+  test('does not wait for a stream that is left open', async () => {
+    const { db, add, names } = await open(engine)
+    await add('a')
+    const stream = db.selectFrom('item').select('name').stream(1)[Symbol.asyncIterator]()
+    await withRollback(db, async () => {
+      await add('b')
+      await stream.next()
+    })
+    expect((await rejection(stream.next() as Promise<unknown>)).name).toBe('TransactionClosedError')
+    expect(await names()).toBe('a')
+  })
+
+  test("is the test's own error, however long it took, and defaults are for the transactions inside", async () => {
+    const { db, add } = await open(engine, { defaults: { timeoutMs: 50, retry: 2 } })
+    const failure = new Error('expected 1 to be 2')
+    const attempts: number[] = []
+    const error = await rejection(
+      withRollback(db, async () => {
+        await transaction(db, async (_tx, { attempt }) => {
+          attempts.push(attempt)
+          await add('a')
+          if (attempt === 1) throw Object.assign(new Error('busy'), { code: 'SQLITE_BUSY' })
+        })
+        await sleep(80)
+        throw failure
+      }),
+    )
+    expect(error).toBe(failure)
+    expect(attempts).toEqual([1, 2])
+  })
+})
 
 test('currentTransaction() is one object for each scope, which its callback is given, too', async () => {
   const { db } = await open(sqliteOurs)

@@ -9,6 +9,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Pool } from 'pg'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { postgres } from '../../support/postgres.ts'
+import { held } from '../../support/held.ts'
 import { rejection } from '../../support/rejection.ts'
 import {
   describeOn,
@@ -236,6 +237,74 @@ test('T28: with required as the default shared code composes on DuckDB', async (
   expect(await names()).toBe('a,b')
 })
 
+describeOn(engines, 'limits', (engine) => {
+  test('T30: a hook before the commit is a part of what timeoutMs is for', async () => {
+    const { db, add, names } = await open(engine)
+    const late = held()
+    // Also where the limit is reached before the hook is registered.
+    setTimeout(late.resolve, 400)
+    const error = await rejection(
+      transaction(
+        db,
+        async (_tx, scope) => {
+          await add('a')
+          scope.beforeCommit(() => late.promise)
+        },
+        { timeoutMs: 40 },
+      ),
+    )
+    expect(error.name).toBe('TransactionTimeoutError')
+    expect(await names()).toBe('')
+    await late.promise
+    await transaction(db, () => add('next'))
+    expect(await names()).toBe('next')
+  })
+
+  test('commitIf that returns a promise commits nothing', async () => {
+    const { db, add, names } = await open(engine)
+    const commitIf = (async () => true) as never
+    const error = await rejection(transaction(db, () => add('a'), { commitIf }))
+    expect(error).toMatchObject({ name: 'TransactionOptionsError', option: 'commitIf' })
+    expect(await names()).toBe('')
+  })
+})
+
+test.each([sqliteOurs, sqliteKysely, pglite, postgresql])(
+  'T30: timeoutMs of a nested transaction goes on while it waits for its turn, on $name',
+  async (engine) => {
+    const { db, add, names } = await open(engine, { defaults: { waitTimeoutMs: 2_000 } })
+    await transaction(db, async () => {
+      const end = held()
+      const sibling = transaction(db, () => end.promise)
+      const error = await rejection(transaction(db, () => add('late'), { timeoutMs: 20 }))
+      expect(error.name).toBe('TransactionTimeoutError')
+      end.resolve()
+      await sibling
+      await add('a')
+    })
+    expect(await names()).toBe('a')
+  },
+)
+
+test.each([sqliteKysely, pglite])(
+  'T30: acquireTimeoutMs of one transaction may be longer than the default, on $name',
+  async (engine) => {
+    const { db, add, names } = await open(engine, { defaults: { acquireTimeoutMs: 30 } })
+    const [begun, end] = [held(), held()]
+    const first = transaction(db, () => {
+      begun.resolve()
+      return end.promise
+    })
+    await begun.promise
+    const second = transaction(db, () => add('a'), { acquireTimeoutMs: 10_000 })
+    const third = rejection(transaction(db, () => add('b')))
+    expect((await third).name).toBe('TransactionAcquireTimeoutError')
+    end.resolve()
+    await Promise.all([first, second])
+    expect(await names()).toBe('a')
+  },
+)
+
 describe('pools', () => {
   async function pooled(max: number) {
     const { createDatabase } = await postgres()
@@ -284,6 +353,23 @@ describe('pools', () => {
     expect(error.name).toBe('TransactionAcquireTimeoutError')
     end()
     await holding
+    await transaction(db, async () => {})
+  })
+
+  test('T30: so is one that nobody waits for, when the callback has returned', async () => {
+    const db = await pooled(2)
+    let unheard: ReturnType<typeof rejection> | undefined
+    const error = await rejection(
+      transaction(
+        db,
+        async () => {
+          unheard = rejection(sql`select pg_sleep(5)`.execute(db))
+        },
+        { timeoutMs: 100 },
+      ),
+    )
+    expect(error.name).toBe('TransactionTimeoutError')
+    expect((await unheard!)['code']).toBe('57014')
     await transaction(db, async () => {})
   })
 

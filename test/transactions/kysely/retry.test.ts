@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterCommit, transaction } from '@keelson/transactions/kysely'
+import { afterCommit, type RetryOptions, transaction } from '@keelson/transactions/kysely'
 import {
   handleAll,
   retry,
@@ -10,6 +10,7 @@ import {
 } from 'cockatiel'
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
+import { held } from '../../support/held.ts'
 import { rejection } from '../../support/rejection.ts'
 import {
   duckdb,
@@ -17,6 +18,7 @@ import {
   postgresql,
   sqliteKysely,
   sqliteOurs,
+  turn,
   type KyselyEngine,
   type Opened,
 } from './engines.ts'
@@ -151,6 +153,49 @@ describe('retry', () => {
     expect(await attemptsWithin(50_000)).toBe(3)
   })
 
+  test('what onRetry throws ends no retry, and what `when` throws does not take the place of the error', async () => {
+    const { db, add, names } = await open(sqliteOurs)
+    const lost = new Error('lost')
+    const run = (retry: RetryOptions): Promise<void> =>
+      transaction(
+        db,
+        async (_tx, { attempt }) => {
+          await add('a')
+          if (attempt === 1) throw lost
+        },
+        { retry: { maxDelayMs: 1, minDelayMs: 1, ...retry } },
+      )
+    const broken = (): never => {
+      throw new Error('broken')
+    }
+    expect(await rejection(run({ when: broken }))).toBe(lost)
+    expect((lost as { suppressed?: unknown }).suppressed).toMatchObject([{ message: 'broken' }])
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    await run({ when: () => true, onRetry: broken })
+    expect((await warned).message).toContain('onRetry')
+    expect(await names()).toBe('a')
+  })
+
+  test('T30: an abort between two attempts rejects with its reason', async () => {
+    const { db } = await open(sqliteOurs)
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    const lost = new Error('lost')
+    const error = await rejection(
+      transaction(db, () => Promise.reject(lost), {
+        signal: abort.signal,
+        retry: {
+          when: () => true,
+          minDelayMs: 60_000,
+          maxDelayMs: 60_000,
+          onRetry: () => setTimeout(() => abort.abort(reason), 1),
+        },
+      }),
+    )
+    expect(error).toBe(reason)
+    expect(error['suppressed']).toEqual([lost])
+  })
+
   test('an error that is not the usual kind is retried on request', async () => {
     const { db, names, add } = await open(sqliteOurs)
     await transaction(
@@ -202,5 +247,44 @@ describe('policy', () => {
     await transaction(db, () => add('a'), { policy })
     await rejection(transaction(db, () => Promise.reject(new Error('no')), { policy }))
     expect(seen).toEqual(['asked', 'acquired', 'asked', 'acquired'])
+  })
+
+  test('one that would run everything again does not run again what was committed', async () => {
+    const { db, add, names } = await open(sqliteOurs)
+    let calls = 0
+    const error = await rejection(
+      transaction(
+        db,
+        async () => {
+          await add(`a${++calls}`)
+          await afterCommit(db, () => Promise.reject(new Error('mail server')))
+        },
+        { policy: retry(handleAll, { maxAttempts: 3, backoff: new ConstantBackoff(1) }) },
+      ),
+    )
+    expect(error).toMatchObject({ name: 'AfterCommitError', committed: true })
+    expect(await names()).toBe('a1')
+  })
+
+  test('one around acquiring that has given up begins nothing afterwards', async () => {
+    const { db, add, names } = await open(sqliteKysely)
+    const [begun, end] = [held(), held()]
+    const first = transaction(db, () => {
+      begun.resolve()
+      return end.promise
+    })
+    await begun.promise
+    const gaveUp = new Error('gave up')
+    const acquire = {
+      async execute<R>(fn: () => PromiseLike<R> | R): Promise<R> {
+        return Promise.race([fn(), turn().then(() => Promise.reject(gaveUp))])
+      },
+    }
+    const error = await rejection(transaction(db, () => add('late'), { policy: { acquire } }))
+    expect(error).toBe(gaveUp)
+    end.resolve()
+    await first
+    await transaction(db, () => add('next'))
+    expect(await names()).toBe('next')
   })
 })

@@ -39,7 +39,8 @@ export class DrizzleHost implements Host<DrizzleDatabase> {
   }
 
   get plainHandle(): DrizzleDatabase {
-    return this.#db
+    // A handle that stands for a transaction would lead back into it.
+    return this.handleScope === undefined ? this.#db : this.transactions.db
   }
 
   async withLine<R>(options: AcquireOptions, use: (line: Line) => Promise<R>): Promise<R> {
@@ -85,7 +86,7 @@ export async function runDrizzleTransaction(
 ): Promise<unknown> {
   if (typeof fn !== 'function')
     throw new TransactionOptionsError('fn', 'db.transaction() takes an async function.')
-  const host = new DrizzleHost(transactions, session, db ?? ({ session } as DrizzleDatabase))
+  const host = new DrizzleHost(transactions, session, db ?? transactions.db)
   return runReady(host, (tx) => fn(tx), captureCallSite(ormFrames), optionsOf(config))
 }
 
@@ -95,7 +96,7 @@ export function runDrizzleBatch(
   session: DrizzleSession,
   items: readonly PromiseLike<unknown>[],
 ): Promise<unknown[]> {
-  const host = new DrizzleHost(transactions, session, { session } as DrizzleDatabase)
+  const host = new DrizzleHost(transactions, session, transactions.db)
   return runTransaction(
     host,
     async () => {

@@ -12,6 +12,7 @@ export const transactionsRank = 10
 
 /** What one Drizzle database with `withTransactions()` keeps. */
 export class DrizzleTransactions {
+  readonly db: DrizzleDatabase
   /** That of the database itself. */
   readonly session: DrizzleSession
   readonly driver: TransactionDriver
@@ -21,7 +22,13 @@ export class DrizzleTransactions {
   /** The scopes of handles, by their sessions. */
   readonly #scopes = new WeakMap<object, Scope>()
 
-  constructor(session: DrizzleSession, driver: TransactionDriver, defaults: TransactionOptions) {
+  constructor(
+    db: DrizzleDatabase,
+    session: DrizzleSession,
+    driver: TransactionDriver,
+    defaults: TransactionOptions,
+  ) {
+    this.db = db
     this.session = session
     this.driver = driver
     this.defaults = defaults

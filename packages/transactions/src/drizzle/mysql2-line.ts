@@ -28,6 +28,8 @@ export class Mysql2Line implements DrizzleLine {
   readonly #give: () => void
   #isBegun = false
   #isEnded = false
+  /** On its way to the server. */
+  #cancelling: Promise<unknown> | undefined
   #lost: unknown
 
   /**
@@ -104,7 +106,10 @@ export class Mysql2Line implements DrizzleLine {
     if (typeof threadId !== 'number' || this.#second === undefined) return
     const second = await this.#second()
     try {
-      await second.query(`kill query ${threadId}`)
+      // It may have come when this connection was somebody else's, whose statement is not to be cancelled.
+      if (this.#isEnded) return
+      this.#cancelling = second.query(`kill query ${threadId}`)
+      await this.#cancelling
     } finally {
       second.release?.()
     }
@@ -116,6 +121,7 @@ export class Mysql2Line implements DrizzleLine {
   async end(broken: unknown): Promise<void> {
     if (this.#isEnded) return
     this.#isEnded = true
+    await this.#cancelling?.catch(() => {})
     const { client } = this
     const fault = this.#lost ?? (this.#isBegun ? broken : undefined)
     try {

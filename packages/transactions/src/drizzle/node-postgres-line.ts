@@ -47,6 +47,8 @@ export class NodePostgresLine implements DrizzleLine {
   readonly #give: () => void
   #isBegun = false
   #isEnded = false
+  /** On its way to the server. */
+  #cancelling: Promise<unknown> | undefined
   /** The connection was lost while nothing ran on it. */
   #lost: unknown
 
@@ -127,7 +129,10 @@ export class NodePostgresLine implements DrizzleLine {
     second.on('error', () => {})
     await second.connect()
     try {
-      await second.query('select pg_cancel_backend($1)', [processID])
+      // It may have come when this connection was somebody else's, whose statement is not to be cancelled.
+      if (this.#isEnded) return
+      this.#cancelling = second.query('select pg_cancel_backend($1)', [processID])
+      await this.#cancelling
     } finally {
       await second.end()
     }
@@ -140,6 +145,7 @@ export class NodePostgresLine implements DrizzleLine {
   async end(broken: unknown): Promise<void> {
     if (this.#isEnded) return
     this.#isEnded = true
+    await this.#cancelling?.catch(() => {})
     const { client } = this
     const isIdle = this.#isIdle(broken)
     try {

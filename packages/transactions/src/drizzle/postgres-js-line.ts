@@ -11,7 +11,6 @@ import { cloneSession, type DrizzleSession } from './internals.ts'
 export interface PostgresJsSql {
   readonly options: { readonly max: number; readonly database?: string }
   reserve(): Promise<PostgresJsReserved>
-  unsafe(sql: string, parameters?: unknown[]): Promise<PostgresJsResult>
 }
 
 /** One connection of postgres.js, which is ours until it is released. */
@@ -52,6 +51,8 @@ export class PostgresJsLine implements DrizzleLine {
   #isBegun = false
   #isEnded = false
   #pid: number | undefined
+  /** On its way to the server. */
+  #cancelling: Promise<unknown> | undefined
   /** Why the connection was closed. */
   #lost: unknown
 
@@ -125,7 +126,15 @@ export class PostgresJsLine implements DrizzleLine {
 
   async cancel(): Promise<void> {
     if (this.#pid === undefined) return
-    await this.#sql.unsafe('select pg_cancel_backend($1)', [this.#pid])
+    const second = await this.#sql.reserve()
+    try {
+      // It may have come when this connection was somebody else's, whose statement is not to be cancelled.
+      if (this.#isEnded) return
+      this.#cancelling = second.unsafe('select pg_cancel_backend($1)', [this.#pid])
+      await this.#cancelling
+    } finally {
+      second.release()
+    }
   }
 
   async checkDeferred(): Promise<void> {
@@ -135,6 +144,7 @@ export class PostgresJsLine implements DrizzleLine {
   async end(broken: unknown): Promise<void> {
     if (this.#isEnded) return
     this.#isEnded = true
+    await this.#cancelling?.catch(() => {})
     try {
       // One that was closed has been taken back already, and giving it back again would have others use it.
       if (await this.#isIdle(broken)) this.#reserved.release()

@@ -18,13 +18,15 @@ import { optionsOf } from './transaction-config.ts'
 
 /** What one Drizzle database over better-sqlite3 with `withTransactions()` keeps. */
 export class SyncDrizzleTransactions {
+  readonly db: DrizzleDatabase
   /** That of the database itself. */
   readonly session: DrizzleSession
   readonly database: SyncDatabase
   readonly defaults: TransactionOptions
   #handleClass: HandleClass | undefined
 
-  constructor(session: DrizzleSession, defaults: TransactionOptions) {
+  constructor(db: DrizzleDatabase, session: DrizzleSession, defaults: TransactionOptions) {
+    this.db = db
     this.session = session
     this.defaults = defaults
     this.database = syncDatabaseFor(session.client as object)
@@ -47,11 +49,13 @@ export class SyncDrizzleTransactions {
 
   /** For one call of `transaction()` on a database or handle. */
   hostFor(db: DrizzleDatabase): SyncHost<DrizzleDatabase> {
+    const handleScope = this.scopeOf(db.session)
     return {
       database: this.database,
       defaults: this.defaults,
-      handleScope: this.scopeOf(db.session),
-      plainHandle: db,
+      handleScope,
+      // A handle that stands for a transaction would lead back into it.
+      plainHandle: handleScope === undefined ? db : this.db,
       line: (): SyncLine => new BetterSqlite3Line(this.session),
       handle: (scope) => this.handle(scope),
     }

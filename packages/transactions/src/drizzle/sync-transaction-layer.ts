@@ -32,7 +32,10 @@ export class SyncTransactionLayer implements SessionLayer {
   }
 
   transaction(session: DrizzleSession, args: readonly any[]): unknown {
-    const host = this.transactions.hostFor({ session } as DrizzleDatabase)
+    const { transactions } = this
+    const host = transactions.hostFor(
+      session === transactions.session ? transactions.db : ({ session } as DrizzleDatabase),
+    )
     const fn = args[0] as (tx: DrizzleDatabase) => unknown
     // An async function must be seen to be one.
     return runSyncTransaction(

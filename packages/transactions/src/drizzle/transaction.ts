@@ -110,9 +110,9 @@ export function outside<Db extends AnyDatabase, R>(
 ): Promise<R>
 export function outside(db: any, fn: any): any {
   const { sync, host } = find(db)
-  if (sync !== undefined) return sync.database.leave(() => fn(db))
+  if (sync !== undefined) return sync.database.leave(() => fn(sync.hostFor(db).plainHandle))
   // Async, since what it returns may be a query, which is sent where it is awaited.
-  return host.database.leave(async () => fn(db))
+  return host.database.leave(async () => fn(host.plainHandle))
 }
 
 /** Whether a statement on `db` would run in a transaction. */

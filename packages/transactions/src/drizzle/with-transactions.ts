@@ -8,7 +8,7 @@ import type { AnyDatabase } from './database-type.ts'
 import { driverOf, isSynchronous } from './driver-of.ts'
 import { DrizzleTransactions, layerName } from './drizzle-transactions.ts'
 import { ambientOf } from '../scope/ambient.ts'
-import { checkInternals, type DrizzleSession } from './internals.ts'
+import { checkInternals, type DrizzleDatabase, type DrizzleSession } from './internals.ts'
 import { SyncDrizzleTransactions } from './sync-drizzle-transactions.ts'
 import { SyncTransactionLayer } from './sync-transaction-layer.ts'
 import { transaction } from './transaction.ts'
@@ -60,13 +60,14 @@ export function withTransactions<Db extends AnyDatabase>(
   if (sessionLayer(session, layerName) !== undefined) return db
   checkInternals(session)
   const frozen = Object.freeze({ ...defaults })
+  const database = db as unknown as DrizzleDatabase
   if (isSynchronous(session)) {
     refuseWaiting(defaults, 'withTransactions()')
-    const transactions = new SyncDrizzleTransactions(session, frozen)
+    const transactions = new SyncDrizzleTransactions(database, session, frozen)
     addSessionLayer(session, new SyncTransactionLayer(transactions))
     tellOf(session, ambientOf(transactions.database, transaction))
   } else {
-    const transactions = new DrizzleTransactions(session, driverOf(session), frozen)
+    const transactions = new DrizzleTransactions(database, session, driverOf(session), frozen)
     addSessionLayer(session, new TransactionLayer(transactions))
     tellOf(session, ambientOf(transactions.database, transaction))
   }

@@ -28,8 +28,8 @@ export class Acquiring {
   readonly #host: KyselyTransactions
   readonly #inner: Driver
   readonly #leases = new WeakMap<DatabaseConnection, Lease>()
-  /** Given back before Kysely comes round to it. */
-  readonly #released = new WeakSet<DatabaseConnection>()
+  /** Of those who see to it themselves that they do not wait for too long. */
+  readonly #limited = new WeakSet<AbortSignal>()
   #inUse = 0
 
   constructor(host: KyselyTransactions, inner: Driver) {
@@ -53,7 +53,7 @@ export class Acquiring {
     })
   }
 
-  /** Gives it back; does nothing for one that was given back before, or was never taken. */
+  /** Gives it back. */
   async release(
     connection: DatabaseConnection,
     options?: AbortableOperationOptions,
@@ -61,7 +61,6 @@ export class Acquiring {
     const lease = this.#leases.get(connection)
     if (lease === undefined) {
       // One of our own drivers', which are neither counted nor waited for here.
-      if (this.#released.delete(connection)) return
       return this.#inner.releaseConnection(connection, options)
     }
     if (lease.isReleased) return
@@ -74,10 +73,9 @@ export class Acquiring {
     }
   }
 
-  /** Gives it back before Kysely does. */
-  async releaseEarly(connection: DatabaseConnection): Promise<void> {
-    await this.release(connection)
-    if (!this.#leases.has(connection)) this.#released.add(connection)
+  /** Has nobody but the signal end the wait for a connection. */
+  leaveTo(signal: AbortSignal): void {
+    this.#limited.add(signal)
   }
 
   #lend(connection: DatabaseConnection, turn: TurnHolder | undefined): DatabaseConnection {
@@ -99,7 +97,8 @@ export class Acquiring {
     }
     const { gate } = database
     if (!gate.tryEnter(turn)) {
-      const timeoutMs = defaults.acquireTimeoutMs ?? 10_000
+      const isLimited = options?.signal !== undefined && this.#limited.has(options.signal)
+      const timeoutMs = isLimited ? Infinity : (defaults.acquireTimeoutMs ?? 10_000)
       try {
         await gate.enter(
           turn,

@@ -14,18 +14,22 @@ import { foreignKeyError, rolledBackError } from '../scope/commit-errors.ts'
 import type { BeginSettings, EngineState, Line } from '../scope/line.ts'
 import { mysqlState } from '../scope/mysql-state.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
+import type { Loan } from './loan.ts'
 import { engineSessionOf } from './session-capabilities.ts'
 
 /** A connection of a Kysely driver, for as long as a transaction is on it. */
 export class KyselyLine implements Line {
   readonly host: KyselyTransactions
   readonly connection: DatabaseConnection
+  readonly #lender: Loan | undefined
   #isQueryOnly = false
   #wasSent = false
 
-  constructor(host: KyselyTransactions, connection: DatabaseConnection) {
+  /** @param lender by whom the connection was got from the driver, and will be given back */
+  constructor(host: KyselyTransactions, connection: DatabaseConnection, lender?: Loan) {
     this.host = host
     this.connection = connection
+    this.#lender = lender
   }
 
   /** With our own drivers: the session, through which another ORM on the same database can speak. */
@@ -129,6 +133,14 @@ export class KyselyLine implements Line {
   }
 
   async end(broken: unknown): Promise<void> {
+    try {
+      await this.#end(broken)
+    } finally {
+      await this.#giveBack()
+    }
+  }
+
+  async #end(broken: unknown): Promise<void> {
     if (this.#isQueryOnly) {
       this.#isQueryOnly = false
       await this.#control(() => this.#send('pragma query_only = off'))
@@ -140,6 +152,14 @@ export class KyselyLine implements Line {
       await this.#control(() =>
         this.host.instance.baseDriver.rollbackTransaction(this.connection),
       ).catch(() => {})
+  }
+
+  /** Before Kysely does, so that hooks do not wait for a connection that waits for them. */
+  async #giveBack(): Promise<void> {
+    const lender = this.#lender
+    if (lender === undefined || lender.isOfConnection) return
+    lender.isGivenBack = true
+    await this.host.acquiring.release(this.connection)
   }
 
   async #beginByDriver({ accessMode, isolationLevel, behavior }: BeginSettings): Promise<void> {

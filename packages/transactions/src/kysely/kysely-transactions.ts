@@ -3,6 +3,7 @@ import { type DialectInstance, interceptConnection } from '@keelson/core/kysely'
 import {
   type ConnectionProvider,
   type DatabaseConnection,
+  type Driver,
   PGliteAdapter,
   PostgresDriver,
 } from 'kysely'
@@ -10,6 +11,7 @@ import { databaseFor, type TransactionDatabase } from '../database.ts'
 import { NotWrappedError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import type { Root } from '../scope/root.ts'
+import { Acquiring } from './acquiring.ts'
 import { engineOf } from './engine-of.ts'
 import { InstanceDriver } from './instance-dialect.ts'
 import { KyselyLine } from './kysely-line.ts'
@@ -27,6 +29,7 @@ export class KyselyTransactions {
   readonly instance: DialectInstance
   readonly database: TransactionDatabase
   readonly defaults: TransactionOptions
+  readonly acquiring: Acquiring
   /** One of our own drivers, whose connections tell more and are told more. */
   readonly isOwnDriver: boolean
   /** The latest loan of each connection. */
@@ -37,9 +40,11 @@ export class KyselyTransactions {
   #traits: EngineTraits | undefined
   #broken: DatabaseConnection | undefined
 
-  constructor(instance: DialectInstance, defaults: TransactionOptions) {
+  /** @param inner the driver below this layer */
+  constructor(instance: DialectInstance, inner: Driver, defaults: TransactionOptions) {
     this.instance = instance
     this.defaults = defaults
+    this.acquiring = new Acquiring(this, inner)
     const shared = sharedDatabaseOf(instance.baseDriver)
     this.database = databaseFor(shared ?? instance)
     this.isOwnDriver = 'engine' in instance.baseDriver

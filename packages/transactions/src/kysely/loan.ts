@@ -18,6 +18,8 @@ export class Loan {
   joined: Scope | undefined
   /** The connection is that of a `db.connection()`, which has it until its callback ends. */
   isOfConnection = false
+  /** The driver has the connection back, and may have lent it to somebody else. */
+  isGivenBack = false
   /** The executor without any handle, from which connections outside can be had. */
   rootExecutor: QueryExecutor | undefined
   /** What hooks have thrown after the commit. */

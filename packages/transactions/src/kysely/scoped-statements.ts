@@ -4,6 +4,7 @@ import { TransactionDeadlockError } from '../errors.ts'
 import { ScopedStream } from '../scope/scoped-stream.ts'
 import { strayControlError } from '../scope/stray-control.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
+import { Loan } from './loan.ts'
 
 /** Sends each statement through the scope of the async context in which it was sent. */
 export class ScopedStatements implements ConnectionInterceptor {
@@ -30,8 +31,7 @@ export class ScopedStatements implements ConnectionInterceptor {
   /** A write outside of a transaction that holds SQLite's only right to write would wait for it until it gives up. */
   #outside(query: CompiledQuery): Promise<never> | undefined {
     const { database, traits } = this.#host
-    // Our own statements have a context, and so has `db.connection()`, whose connection is the caller's.
-    if (database.context.getStore() === undefined && query.query?.kind === 'RawNode') {
+    if (query.query?.kind === 'RawNode' && !this.#isOnOwnConnection) {
       const error = strayControlError(query.sql)
       if (error !== undefined) return Promise.reject(error)
     }
@@ -45,6 +45,13 @@ export class ScopedStatements implements ConnectionInterceptor {
           'wait for the transaction that waits for it. Run it inside, or after the commit with afterCommit(). Nothing was sent.',
       ),
     )
+  }
+
+  /** Our own statements have a context without a loan, and `db.connection()` has a connection that is the caller's. */
+  get #isOnOwnConnection(): boolean {
+    const store = this.#host.database.context.getStore()
+    if (store === undefined) return false
+    return !(store.lease instanceof Loan) || store.lease.isOfConnection
   }
 }
 

@@ -1,6 +1,6 @@
 import { captureCallSite } from '@keelson/core'
 import { instanceOf } from '@keelson/core/kysely'
-import { type ControlledTransaction, type Kysely, type QueryExecutor, Transaction } from 'kysely'
+import { type ControlledTransaction, Kysely, type QueryExecutor, Transaction } from 'kysely'
 import { TransactionOptionsError } from '../errors.ts'
 import type { TransactionOptions } from '../options.ts'
 import { acquireTimeoutError } from '../run/acquire-timeout-error.ts'
@@ -73,11 +73,11 @@ export async function transaction<DB, R>(
  * @throws {TransactionDeadlockError} from its queries, where the open transaction holds what they would wait for
  */
 export async function outside<DB, R>(
-  db: Kysely<DB>,
+  db: Database<DB>,
   fn: (db: Kysely<DB>) => Promise<R>,
 ): Promise<R> {
-  const { database } = hostOf(db)
-  return database.leave(() => fn(db))
+  const host = hostOf(db)
+  return host.database.leave(() => fn(host.plainHandle))
 }
 
 /** Whether a statement on `db` would run in a transaction. */
@@ -181,7 +181,16 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
   }
 
   get plainHandle(): Transaction<DB> {
-    return this.#db as Transaction<DB>
+    const root = this.#loan?.scope && this.#loan.rootExecutor
+    // A handle that stands for a transaction would lead back into it.
+    if (root === undefined) return this.#db as Transaction<DB>
+    const { dialect, baseDriver } = this.#transactions.instance
+    return new Kysely<DB>({
+      config: { dialect },
+      dialect,
+      driver: baseDriver as never,
+      executor: root.withoutPlugins().withPlugins(this.#executor.plugins),
+    }) as Transaction<DB>
   }
 
   async withLine<R>(
@@ -190,22 +199,28 @@ class KyselyHost<DB> implements Host<Transaction<DB>> {
   ): Promise<R> {
     // The handle of `db.connection()` stands for its connection; that of a transaction cannot begin another one.
     const executor = (this.#loan?.scope && this.#loan.rootExecutor) ?? this.#executor
+    const { database, acquiring } = this.#transactions
     let timer: NodeJS.Timeout | undefined
     let aborted = signal
     if (timeoutMs !== undefined) {
       const abort = new AbortController()
       timer = setTimeout(() => abort.abort(acquireTimeoutError(timeoutMs)), timeoutMs)
       aborted = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
+      acquiring.leaveTo(aborted)
     }
-    try {
-      return await executor.provideConnection(
+    const provide = (): Promise<R> =>
+      executor.provideConnection(
         (connection) => {
           clearTimeout(timer)
           this.#transactions.scopeStatements(connection)
-          return use(new KyselyLine(this.#transactions, connection))
+          const lender = database.context.getStore()?.lease as Loan | undefined
+          return use(new KyselyLine(this.#transactions, connection, lender))
         },
         aborted && { signal: aborted },
       )
+    try {
+      // What gives the connection back has to know who has got it, which only a context tells.
+      return await (database.context.getStore() === undefined ? database.apart(provide) : provide())
     } finally {
       clearTimeout(timer)
     }

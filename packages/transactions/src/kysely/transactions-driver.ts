@@ -12,7 +12,6 @@ import { checkInnerOptions, type TransactionOptions } from '../options.ts'
 import { type Hook, runHooks } from '../scope/hooks.ts'
 import { Root } from '../scope/root.ts'
 import { Scope } from '../scope/scope.ts'
-import { Acquiring } from './acquiring.ts'
 import { KyselyLine } from './kysely-line.ts'
 import type { KyselyTransactions } from './kysely-transactions.ts'
 import { Loan } from './loan.ts'
@@ -24,14 +23,12 @@ import { Loan } from './loan.ts'
 export class TransactionsDriver implements Driver {
   readonly #host: KyselyTransactions
   readonly #inner: Driver
-  readonly #acquiring: Acquiring
   /** The transactions that Kysely has begun, by their connections. */
   readonly #roots = new WeakMap<DatabaseConnection, Scope>()
 
   constructor(host: KyselyTransactions, inner: Driver) {
     this.#host = host
     this.#inner = inner
-    this.#acquiring = new Acquiring(host, inner)
   }
 
   init(options?: AbortableOperationOptions): Promise<void> {
@@ -39,19 +36,24 @@ export class TransactionsDriver implements Driver {
   }
 
   acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
-    return this.#acquiring.acquire(options)
+    return this.#host.acquiring.acquire(options)
   }
 
   async releaseConnection(
     connection: DatabaseConnection,
     options?: AbortableOperationOptions,
   ): Promise<void> {
+    // Somebody else may have it by now.
+    if (this.#isGivenBack) return
     // Whoever begins a transaction and gives its connection back without ending it has lost the transaction.
     const scope = this.#roots.get(connection)
     this.#roots.delete(connection)
     this.#host.loans.delete(connection)
-    if (scope?.root.isOver === false) await scope.rollback()
-    await this.#acquiring.release(connection, options)
+    try {
+      if (scope?.root.isOver === false) await scope.rollback()
+    } finally {
+      if (!this.#isGivenBack) await this.#host.acquiring.release(connection, options)
+    }
   }
 
   async beginTransaction(
@@ -70,7 +72,7 @@ export class TransactionsDriver implements Driver {
     loan.isBeginning = true
     const options = optionsOf(settings)
     const outer = this.#isOn(store?.scope, connection) ? store!.scope : undefined
-    if (outer === undefined) loan.scope = await this.#beginRoot(connection, options, begun)
+    if (outer === undefined) loan.scope = await this.#beginRoot(connection, latest, options, begun)
     else {
       checkInnerOptions(options, outer.root.options)
       if (defaults.propagation === 'required') loan.joined = outer
@@ -83,11 +85,12 @@ export class TransactionsDriver implements Driver {
 
   async #beginRoot(
     connection: DatabaseConnection,
+    lender: Loan | undefined,
     options: TransactionOptions,
     begun: Error,
   ): Promise<Scope> {
     const { database, defaults } = this.#host
-    const line = new KyselyLine(this.#host, connection)
+    const line = new KyselyLine(this.#host, connection, lender)
     const root = new Root(database, line, { ...rootDefaults(defaults), ...options }, false)
     this.#host.scopeStatements(connection)
     const scope = await Scope.begin(root, begun)
@@ -106,21 +109,13 @@ export class TransactionsDriver implements Driver {
     } catch (error) {
       // It is over, which Kysely does not know: a controlled transaction would keep the connection for its rollback.
       markAborted(error)
-      await this.#giveBack(loan)
       throw error
     }
-    await this.#giveBack(loan)
     if (hooks.length === 0) return
     const errors = await this.#host.database.leave(() => runHooks(hooks))
     if (errors.length === 0) return
     if (!loan.isAwaited) throw new AfterCommitError(errors, undefined, scope.begun)
     loan.hookErrors = errors
-  }
-
-  /** Once its transaction is over, so that hooks do not wait for a connection that waits for them. */
-  async #giveBack({ scope, connection, isOfConnection }: Loan): Promise<void> {
-    if (scope?.parent !== undefined || connection === undefined || isOfConnection) return
-    await this.#acquiring.releaseEarly(connection)
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
@@ -186,6 +181,10 @@ export class TransactionsDriver implements Driver {
     await (scope === undefined
       ? send()
       : scope.run(`${command} ${name}`, () => database.apart(send), true))
+  }
+
+  get #isGivenBack(): boolean {
+    return this.#loan()?.isGivenBack === true
   }
 
   #loan(): Loan | undefined {

@@ -51,7 +51,7 @@ export function withTransactions(
     name: layerName,
     rank: transactionsRank,
     install(instance, inner) {
-      const host = new KyselyTransactions(instance, Object.freeze({ ...defaults }))
+      const host = new KyselyTransactions(instance, inner, Object.freeze({ ...defaults }))
       instance.slots.set(layerName, host)
       instance.ambient = ambientOf(host.database, transaction)
       instance.route = new TransactionRoute(host)

@@ -50,11 +50,7 @@ export class Interruption {
     }
     const interrupted = new Promise<never>((_, reject) => (this.#reject = reject))
     // Nobody waits for what the callback does after its time.
-    try {
-      return await Promise.race([body(), interrupted])
-    } finally {
-      this.end()
-    }
+    return Promise.race([body(), interrupted])
   }
 
   /** Nothing can happen any more. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describeError } from '@keelson/core'
+import { attachSuppressed, describeError, guardListener } from '@keelson/core'
 import type { RetryOptions } from '../options.ts'
 
 /** Runs `attempt` until it succeeds, fails for good, or has failed often enough. */
@@ -16,6 +16,11 @@ export async function retrying<R>(
     when = (error: unknown) => describeError(error).retryable,
     onRetry,
   } = typeof retry === 'number' ? { attempts: retry } : retry
+  const tell =
+    onRetry &&
+    guardListener('onRetry of transaction()', ([error, next]: Parameters<typeof onRetry>) =>
+      onRetry(error, next),
+    )
   const start = performance.now()
   for (let number = 1; ; number++) {
     try {
@@ -23,29 +28,44 @@ export async function retrying<R>(
     } catch (error) {
       noteAttempts(error, number)
       // An outer policy must not multiply the attempts made here.
-      if (isAborted(signal) || isFinal(error) || !when(error)) throw error
+      if (isAborted(signal) || isFinal(error) || !isWorthwhile(when, error)) throw error
       // Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
       const delayMs = Math.random() * Math.min(maxDelayMs, minDelayMs * 2 ** (number - 1))
       if (number >= attempts || performance.now() - start + delayMs > deadlineMs) {
         note(error, 'retriesExhausted', true)
         throw error
       }
-      onRetry?.(error, { attempt: number + 1, delayMs })
+      tell?.([error, { attempt: number + 1, delayMs }])
       await sleep(delayMs, undefined, signal && { signal }).catch(() => {})
-      if (isAborted(signal)) throw error
+      if (signal?.aborted !== true) continue
+      attachSuppressed(signal.reason, error)
+      throw signal.reason
     }
   }
 }
 
-/** What happened is not known, or has happened: neither is to happen twice. */
-const finalCodes: ReadonlySet<unknown> = new Set([
-  'COMMIT_OUTCOME_UNKNOWN',
-  'AFTER_COMMIT',
-  'TRANSACTION_TIMEOUT',
-])
+/** What `when` throws does not take the place of the error it was asked about. */
+function isWorthwhile(when: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return when(error)
+  } catch (later) {
+    attachSuppressed(error, later)
+    return false
+  }
+}
 
 function isFinal(error: unknown): boolean {
-  return finalCodes.has((error as { code?: unknown } | null | undefined)?.code)
+  return mayBeCommitted(error) || codeOf(error) === 'TRANSACTION_TIMEOUT'
+}
+
+/** What happened is not known, or has happened: neither is to happen twice. */
+export function mayBeCommitted(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'COMMIT_OUTCOME_UNKNOWN' || code === 'AFTER_COMMIT'
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null | undefined)?.code
 }
 
 function noteAttempts(error: unknown, attempts: number): void {

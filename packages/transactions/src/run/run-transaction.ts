@@ -1,8 +1,14 @@
 /** Over 300 lines, being one subject: the way of one call of `transaction()`, by what is asked for and what is open. */
-import { describeValue, SavepointsNotSupportedError } from '@keelson/core'
+import {
+  attachSuppressed,
+  describeValue,
+  SavepointsNotSupportedError,
+  started,
+} from '@keelson/core'
 import type { TransactionDatabase } from '../database.ts'
 import {
   AfterCommitError,
+  TransactionAcquireTimeoutError,
   TransactionOptionsError,
   TransactionPropagationError,
 } from '../errors.ts'
@@ -20,9 +26,15 @@ import type { Line } from '../scope/line.ts'
 import { pickScope } from '../scope/pick-scope.ts'
 import { Root } from '../scope/root.ts'
 import { Scope } from '../scope/scope.ts'
+import { decides } from './decides.ts'
 import { Interruption } from './interruption.ts'
-import { retrying } from './retry.ts'
-import { neverAborted, scopeInfo, type TransactionScope } from './transaction-scope.ts'
+import { mayBeCommitted, retrying } from './retry.ts'
+import {
+  neverAborted,
+  scopeInfo,
+  type TransactionScope,
+  withoutTransaction,
+} from './transaction-scope.ts'
 
 /** What an ORM gives `runTransaction()` to work with. */
 export interface Host<Tx> {
@@ -77,8 +89,7 @@ export async function runTransaction<Tx, R>(
     case 'join':
       return runJoined(host, current!, fn, begun, given)
     case 'leave':
-      // Async, since what it returns may be a query of Drizzle, which begins where it is awaited.
-      return host.database.leave(async () => fn(host.plainHandle, scopeInfo(undefined)))
+      return host.database.leave(() => runWithout(host, fn))
     case 'refuse':
       throw new TransactionPropagationError(
         current === undefined
@@ -86,6 +97,29 @@ export async function runTransaction<Tx, R>(
           : "propagation: 'never' forbids an open transaction, and there is one. Call it outside, or with outside(db, fn).",
       )
   }
+}
+
+/** Runs the callback in no transaction. Its hooks run at once, and are waited for. */
+async function runWithout<Tx, R>(host: Host<Tx>, fn: Callback<Tx, R>): Promise<R> {
+  const running: Promise<unknown>[] = []
+  const atOnce = (hook: Hook): void => {
+    const outcome = started(hook())
+    if (!(outcome instanceof Promise)) return
+    outcome.catch(() => {})
+    running.push(outcome)
+  }
+  const failures = async (): Promise<unknown[]> => runHooks(running.map((each) => () => each))
+  let result: R
+  try {
+    result = await fn(host.plainHandle, withoutTransaction(atOnce))
+  } catch (error) {
+    for (const each of await failures()) attachSuppressed(error, each)
+    throw error
+  }
+  const [first, ...others] = (await failures()).map((error) => ({ error }))
+  if (first === undefined) return result
+  for (const { error } of others) attachSuppressed(first.error, error)
+  throw first.error
 }
 
 type Action = 'begin' | 'nest' | 'join' | 'leave' | 'refuse'
@@ -139,8 +173,28 @@ export function runRoot<Tx, R>(
     retry === undefined
       ? once(1, policySignal)
       : retrying(retry, signal, (attempt) => once(attempt, policySignal))
-  if (around === undefined) return attempts()
-  return around.execute((context) => attempts(context?.signal), signal ?? neverAborted)
+  return around === undefined ? attempts() : runAround(around, signal, attempts)
+}
+
+/** What was committed, or may have been, is not for a policy to run again. */
+async function runAround<R>(
+  policy: Policy,
+  signal: AbortSignal | undefined,
+  run: (signal: AbortSignal | undefined) => Promise<R>,
+): Promise<R> {
+  let final: { readonly error: unknown } | undefined
+  const result = await policy.execute(async (context) => {
+    if (final !== undefined) return undefined as R
+    try {
+      return await run(context?.signal)
+    } catch (error) {
+      if (!mayBeCommitted(error)) throw error
+      final = { error }
+      return undefined as R
+    }
+  }, signal ?? neverAborted)
+  if (final !== undefined) throw final.error
+  return result
 }
 
 interface Attempt {
@@ -160,7 +214,8 @@ async function runOnce<Tx, R>(
 ): Promise<R> {
   const { database } = host
   const signal = either(options.signal, policySignal)
-  const interruption = new Interruption(options.timeoutMs, signal, since)
+  // What is inside a test has limits of its own.
+  const interruption = new Interruption(isTest ? undefined : options.timeoutMs, signal, since)
   let hooks: readonly Hook[] = []
   const run = async (line: Line): Promise<R> => {
     const root = new Root(database, line, options, isTest)
@@ -209,19 +264,31 @@ async function acquiringBy<R>(
     acquired: (run: () => Promise<R>) => Promise<R>,
   ) => Promise<R>,
 ): Promise<R> {
-  const settled = await policy.execute(
-    (context) =>
-      new Promise<{ readonly outcome: Promise<R> }>((resolve, reject) => {
+  let latest = 0
+  try {
+    const settled = await policy.execute((context) => {
+      const attempt = ++latest
+      return new Promise<{ readonly outcome: Promise<R> }>((resolve, reject) => {
         const outcome: Promise<R> = use(either(signal, context?.signal), (run) => {
+          if (attempt !== latest) return Promise.reject(tooLateError())
           // From here on it is the transaction's own failure.
           resolve({ outcome })
           return run()
         })
         outcome.catch(reject)
-      }),
-    signal ?? neverAborted,
+      })
+    }, signal ?? neverAborted)
+    return await settled.outcome
+  } catch (error) {
+    latest++
+    throw error
+  }
+}
+
+function tooLateError(): TransactionAcquireTimeoutError {
+  return new TransactionAcquireTimeoutError(
+    'The connection came when the policy around getting it had given up. Nothing was begun.',
   )
-  return settled.outcome
 }
 
 async function runNested<Tx, R>(
@@ -244,7 +311,7 @@ async function runNested<Tx, R>(
     let hooks: readonly Hook[] = []
     let result: R
     try {
-      const scope = await parent.nest(begun, options.waitTimeoutMs, options.signal)
+      const scope = await parent.nest(begun, options.waitTimeoutMs, interruption.abortSignal)
       ;[result, hooks] = await runScope(host, scope, fn, options, interruption, number)
     } finally {
       interruption.end()
@@ -254,8 +321,8 @@ async function runNested<Tx, R>(
     if (errors.length > 0) throw new AfterCommitError(errors, result, begun)
     return result
   }
-  return isTop && given.retry !== undefined
-    ? retrying(given.retry, given.signal, attempt)
+  return isTop && options.retry !== undefined
+    ? retrying(options.retry, options.signal, attempt)
     : attempt(1)
 }
 
@@ -278,18 +345,26 @@ async function runScope<Tx, R>(
     result = await interruption.during(scope, () =>
       host.database.within(scope, async () => fn(host.handle(scope), scopeInfo(scope, attempt))),
     )
-    if (commitIf !== undefined) keeps = commitIf(result)
+    if (commitIf !== undefined) keeps = decides(commitIf, result)
+    if (keeps && scope.isOpen && scope.hasLastHooks)
+      await interruption.during(scope, () => scope.runBeforeCommit())
   } catch (error) {
     // After an interruption the callback's own error is a consequence of it.
     const thrown = interruption.happened === undefined ? error : interruption.happened.error
+    interruption.end()
     await scope.rollback(thrown)
     throw thrown
   }
   if (!keeps) {
+    interruption.end()
     await scope.rollback()
     return [result, []]
   }
-  return [result, await scope.commit()]
+  try {
+    return [result, await scope.commit(interruption)]
+  } catch (error) {
+    throw interruption.happened === undefined ? error : interruption.happened.error
+  }
 }
 
 async function runJoined<Tx, R>(
@@ -307,7 +382,7 @@ async function runJoined<Tx, R>(
     const result = await interruption.during(scope, () =>
       host.database.within(scope, async () => fn(host.handle(scope), scopeInfo(scope))),
     )
-    if (given.commitIf !== undefined && !given.commitIf(result))
+    if (given.commitIf !== undefined && !decides(given.commitIf, result))
       scope.markRollbackOnly(new Error('commitIf of a part that had joined returned false'))
     return result
   } catch (error) {
@@ -325,7 +400,7 @@ async function runTest<Tx, R>(host: Host<Tx>, scope: Scope, fn: Callback<Tx, R>)
     const result = await host.database.within(scope, async () =>
       fn(host.handle(scope), scopeInfo(scope)),
     )
-    await scope.turns.idle()
+    await scope.finish()
     await scope.root.line.checkDeferred()
     return result
   } catch (error) {

@@ -38,9 +38,7 @@ export interface KnownScope {
   addHook(kind: 'beforeCommit' | 'afterCommit' | 'afterRollback', hook: Hook): void
 }
 
-/** @param scope undefined where there is no transaction */
-export function scopeInfo(scope: KnownScope | undefined, attempt = 1): TransactionScope {
-  if (scope === undefined) return noTransaction
+export function scopeInfo(scope: KnownScope, attempt = 1): TransactionScope {
   return (scope.info ??= new ScopeInfo(scope, attempt))
 }
 
@@ -93,15 +91,22 @@ class ScopeInfo implements TransactionScope {
 
 export const neverAborted: AbortSignal = new AbortController().signal
 
-const noTransaction: TransactionScope = Object.freeze({
-  id: 0,
-  depth: -1,
-  attempt: 1,
-  savepoint: undefined,
-  elapsedMs: 0,
-  statements: 0,
-  signal: neverAborted,
-  afterCommit: (hook: Hook) => void hook(),
-  beforeCommit: (hook: Hook) => void hook(),
-  afterRollback: () => {},
-})
+/**
+ * What is told where there is no transaction.
+ *
+ * @param atOnce runs a hook that has no commit to wait for
+ */
+export function withoutTransaction(atOnce: (hook: Hook) => void): TransactionScope {
+  return Object.freeze({
+    id: 0,
+    depth: -1,
+    attempt: 1,
+    savepoint: undefined,
+    elapsedMs: 0,
+    statements: 0,
+    signal: neverAborted,
+    afterCommit: atOnce,
+    beforeCommit: atOnce,
+    afterRollback: () => {},
+  })
+}

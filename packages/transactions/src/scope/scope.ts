@@ -165,6 +165,10 @@ export class Scope {
     ;(this.#parts ??= new Set()).add(part)
   }
 
+  get #isClosed(): boolean {
+    return this.#status === 'closed'
+  }
+
   get isOpen(): boolean {
     return this.#status === 'open' && this.root.lost === undefined
   }
@@ -274,14 +278,15 @@ export class Scope {
   /**
    * Ends the scope and keeps what it did: RELEASE, or COMMIT. What was sent before is waited for, nothing comes after.
    *
+   * @param interruption may end it until its last statement is sent
    * @returns the hooks to be run now that the transaction is committed
    * @throws what kept it from that; everything is rolled back then
    */
-  async commit(): Promise<readonly Hook[]> {
+  async commit(interruption?: { end(): void }): Promise<readonly Hook[]> {
     try {
       this.#assertOpen('commit')
-      if (this.parent === undefined || this.#isTestChild) {
-        if (this.hooks.beforeCommit !== undefined) await this.#runBeforeCommit()
+      if (this.hasLastHooks) {
+        await this.runBeforeCommit()
         this.#assertOpen('commit')
       }
       // From here on nothing can slip in behind the last statement and be committed, or worse, autocommitted.
@@ -293,9 +298,11 @@ export class Scope {
       const failed = this.#unseen
       if (!this.turns.isIdle) await this.turns.idle()
       await this.#assertCommittable(failed ?? this.#unseen)
-      // What is around it may have failed meanwhile, and be about to undo it.
-      if (this.#ending !== undefined) throw this.#closedError('commit')
+      // It, or what is around it, may have been stopped meanwhile, and what is around it be about to undo it.
+      if (this.#ending !== undefined || this.#isClosed) throw this.#closedError('commit')
+      interruption?.end()
     } catch (error) {
+      interruption?.end()
       await this.rollback(error)
       throw error
     }
@@ -376,7 +383,18 @@ export class Scope {
     if (by !== undefined) this.#abort?.abort(by)
   }
 
-  async #runBeforeCommit(): Promise<void> {
+  /** Waits for what was sent, and ends a stream that is open. */
+  async finish(): Promise<void> {
+    await this.#endStream('The test ended while the stream was open.')
+    await this.turns.idle()
+  }
+
+  /** Whether hooks are to run before it commits. */
+  get hasLastHooks(): boolean {
+    return this.hooks.beforeCommit !== undefined && (this.parent === undefined || this.#isTestChild)
+  }
+
+  async runBeforeCommit(): Promise<void> {
     // A hook may register another one.
     for (let hook = this.hooks.beforeCommit?.shift(); hook !== undefined;) {
       // Async, since what it returns may be a query of Drizzle, which begins where it is awaited.

@@ -18,10 +18,13 @@ export function transactionControl(sql: string, commitsImplicitly: boolean): str
     if (control.test(statement)) return statement
     if (commitsImplicitly && implicitCommit.test(statement)) return statement
     // What follows in a trigger's or function's body belongs to it.
-    if (/^create\b/i.test(statement)) return undefined
+    if (/^create\b/i.test(statement) && !hasNoBody.test(statement)) return undefined
   }
   return undefined
 }
+
+const hasNoBody =
+  /^create\s+(?:(?:or\s+replace|temp|temporary|unlogged|unique)\s+)*(?:table|index|view)\b/i
 
 /** Nearly every statement is told by its first letters, without being taken apart. */
 const mayControl = /^(?!\s*(?:select|insert|update|delete|with|values|merge|pragma)\b[^;]*$)/i

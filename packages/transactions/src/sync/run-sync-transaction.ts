@@ -14,7 +14,9 @@ import {
   type TransactionOptions,
 } from '../options.ts'
 import type { Hook } from '../scope/hooks.ts'
-import { refuseThenable, runSyncHooks } from './run-sync-hooks.ts'
+import { refuseThenable, runSyncHook, runSyncHooks } from './run-sync-hooks.ts'
+import { decides } from '../run/decides.ts'
+import { withoutTransaction } from '../run/transaction-scope.ts'
 import type { SyncDatabase } from './sync-database.ts'
 import type { SyncLine } from './sync-line.ts'
 import { SyncScope } from './sync-scope.ts'
@@ -164,7 +166,7 @@ function runInScope<Tx, R>(
   let keeps = true
   try {
     result = call(host, fn, scope)
-    if (commitIf !== undefined) keeps = commitIf(result)
+    if (commitIf !== undefined) keeps = decides(commitIf, result)
   } catch (error) {
     scope.rollback(error)
     throw error
@@ -183,7 +185,7 @@ function runJoined<Tx, R>(
   scope.assertUsable('a transaction that joins it')
   try {
     const result = call(host, fn, scope)
-    if (commitIf !== undefined && !commitIf(result))
+    if (commitIf !== undefined && !decides(commitIf, result))
       scope.markRollbackOnly(new Error('commitIf of a part that had joined returned false'))
     return result
   } catch (error) {
@@ -206,7 +208,7 @@ function runTest<Tx, R>(host: SyncHost<Tx>, fn: SyncCallback<Tx, R>, scope: Sync
 }
 
 function runPlain<Tx, R>(host: SyncHost<Tx>, fn: SyncCallback<Tx, R>): R {
-  return host.database.leave(() => fn(host.plainHandle, syncScopeInfo(undefined)))
+  return host.database.leave(() => fn(host.plainHandle, withoutTransaction(runSyncHook)))
 }
 
 function call<Tx, R>(host: SyncHost<Tx>, fn: SyncCallback<Tx, R>, scope: SyncScope): R {
