@@ -53,7 +53,8 @@ describeOn(onLibsql, 'several at once on a client of libsql', (db) => {
     }
     // The first row is read, and the transaction begun, before the second one is asked for.
     const error = await rejection(db().bulk(table, nested(), { batchRows: 1 }))
-    expect(error.message).toContain('database is locked')
+    expect(error.message).toContain('so that each would wait for the other')
+    expect(error).toMatchObject({ cause: { cause: { code: 'CONNECTION_BUSY' } } })
     expect(await db().bulk(table, nested(), { batchRows: 1, atomic: false })).toMatchObject({
       inserted: 2,
     })

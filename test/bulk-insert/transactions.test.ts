@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { rejection } from '../support/rejection.ts'
 import { ambient, type Db, describeOn, pairs, type Row, traits } from './engines.ts'
@@ -6,6 +7,13 @@ const spec = { columns: { id: 'int primary key', name: 'text' } }
 
 function rows(from: number, to: number): Row[] {
   return Array.from({ length: to - from }, (_, at) => ({ id: from + at, name: 'x' }))
+}
+
+async function* slowly(all: Iterable<Row>): AsyncGenerator<Row> {
+  for (const row of all) {
+    if (row['id'] % 10 === 0) await sleep(1)
+    yield row
+  }
 }
 
 const asynchronous = pairs.filter(({ isSync }) => !isSync)
@@ -102,6 +110,40 @@ describeOn(asynchronous, 'in an open transaction', (db, pair) => {
       expect(report).toMatchObject({ attempted: 10, inserted: 5, rejected: 5 })
     })
     expect(await db().count('t')).toBe(15)
+  })
+
+  test.skipIf(!hasSavepoints)('loses nothing by one beside it that fails', async () => {
+    const table = await db().create('t', spec)
+    const other = await db().create('u', spec)
+    const options = { batchRows: 10 }
+    await db().transaction(async (handle) => {
+      const bad = db().bulk(other, slowly([...rows(0, 100), { id: 0 }]), options, handle)
+      const [report, error] = await Promise.all([
+        db().bulk(table, slowly(rows(0, 200)), options, handle),
+        rejection(bad),
+        db().bulk(table, rows(200, 300), options, handle),
+      ])
+      expect(report).toMatchObject({ attempted: 200, inserted: 200 })
+      expect(error).toMatchObject({ rowIndex: 100 })
+    })
+    expect([await db().count('t'), await db().count('u')]).toEqual([300, 0])
+  })
+
+  test.skipIf(!hasSavepoints)('is refused inside the rows of another one', async () => {
+    const table = await db().create('t', spec)
+    const inner = await db().create('u', spec)
+    let error: unknown
+    const handed = db().transaction(async (handle) => {
+      async function* nested(): AsyncGenerator<Row> {
+        yield { id: 1 }
+        error = await rejection(db().bulk(inner, [{ id: 1 }], {}, handle))
+        yield { id: 2 }
+      }
+      await db().bulk(table, nested(), { batchRows: 1 }, handle)
+    })
+    await handed
+    expect(error).toMatchObject({ cause: { code: 'CONNECTION_BUSY' } })
+    expect([await db().count('t'), await db().count('u')]).toEqual([2, 0])
   })
 
   test('commits no batch of its own', async () => {

@@ -8,6 +8,7 @@ export interface CommonOptions<Row> {
   /**
    * `true`: everything or nothing, in one transaction, or inside an open one in a savepoint of it. `false`: each batch is
    * committed on its own, and `report.durableRows` says how far it came; inside an open transaction that is refused.
+   * Several at once in one transaction take turns.
    * @default true
    */
   readonly atomic?: boolean | undefined

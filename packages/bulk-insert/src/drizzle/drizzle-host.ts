@@ -12,10 +12,15 @@ import {
 } from '@keelson/core'
 import { kindOf } from '@keelson/core/drizzle'
 import type { Host, HostSession } from '../host/host.ts'
+import { type Place, Turns, withinTransaction } from '../host/turns.ts'
 import { DrizzleHostSession } from './drizzle-session.ts'
 import { engineOf } from './engine-of.ts'
-import { checkInternals, type DrizzleDatabase, type DrizzleDialect } from './internals.ts'
-import { LibsqlTurns } from './libsql-turns.ts'
+import {
+  checkInternals,
+  type DrizzleDatabase,
+  type DrizzleDialect,
+  type DrizzleSession,
+} from './internals.ts'
 import { SyncHostSession } from './sync-session.ts'
 
 /** See `Host`. */
@@ -26,20 +31,20 @@ export class DrizzleHost implements Host {
   readonly isSynchronous: boolean
   readonly #db: DrizzleDatabase
   readonly #where: string
-  readonly #turns: LibsqlTurns | undefined
+  readonly #turns: Turns
 
   constructor(db: DrizzleDatabase, where: string) {
     this.traits = engineOf(db, where)
     const { session } = db
     checkInternals(session)
     this.#db = db
+    this.#turns = new Turns(where)
     this.#where = where
     this.ambient = (session.dialect as { readonly [ambientTransactions]?: AmbientTransactions })[
       ambientTransactions
     ]
     this.dates = kindOf(session) === 'NodePgSession' ? 'local' : 'utc'
     this.isSynchronous = kindOf(session) === 'BetterSQLiteSession'
-    this.#turns = this.ambient === undefined ? LibsqlTurns.of(session) : undefined
   }
 
   get dialect(): DrizzleDialect {
@@ -64,12 +69,19 @@ export class DrizzleHost implements Host {
     }
     if (isInTransaction && !hasSavepoints) return yield* wait(run(this.#db))
     const begin = (): Later<R> => this.#db.transaction(run, this.#config) as Later<R>
-    if (isInTransaction || this.#turns === undefined) return yield* wait(begin())
-    return yield* wait(this.#turns.take(async () => begin()))
+    const place = this.#turnsOn
+    return yield* wait(place === undefined ? begin() : this.#turns.take(place, async () => begin()))
   }
 
   asCaller<R>(fn: () => R): R {
-    return this.#turns === undefined ? fn() : this.#turns.recognize(fn)
+    return this.#turns.recognize(fn)
+  }
+
+  /** What has room for one transaction, or savepoint, of its own at a time, without making the others wait. */
+  get #turnsOn(): Place | undefined {
+    const { session } = this.#db
+    if (!this.isInTransaction) return fileOfLibsql(session)
+    return withinTransaction((session.tx ?? session.client ?? session) as object)
   }
 
   #atOnce<R>(fn: (session: HostSession) => Steps<R>): R {
@@ -94,5 +106,21 @@ export class DrizzleHost implements Host {
         'validation or a callback: others would write in it meanwhile. Give the rows as an array or an iterable, or with ' +
         '`atomic: false` as they come, and let validation and callbacks answer at once; or use @keelson/sqlite. Nothing was written.',
     )
+  }
+}
+
+/**
+ * A client of libsql begins each transaction on a connection of its own, and SQLite, which lets one write, refuses the
+ * others at once. Nor is that all: `@libsql/client` 0.18.0 does not reset the statement that was refused, so that its
+ * connection keeps the file locked from its next read on, outside of WAL mode for every other one. A server has turns of its
+ * own. https://docs.turso.tech/sdk/ts/reference
+ */
+function fileOfLibsql(session: DrizzleSession): Place | undefined {
+  if (kindOf(session) !== 'LibSQLSession') return undefined
+  const client = session.client as { readonly protocol: string }
+  if (client.protocol !== 'file') return undefined
+  return {
+    of: client,
+    why: 'in the one transaction that SQLite lets write, so that each would wait for the other',
   }
 }

@@ -30,6 +30,8 @@ export interface DrizzleSession {
   readonly dialect: DrizzleDialect
   /** What the driver was given; our own drivers keep it to themselves. */
   readonly client?: unknown
+  /** Of libsql's transactions, which run on another connection than the client's. */
+  readonly tx?: unknown
   prepareQuery(query: RawQuery, ...more: readonly unknown[]): Prepared
 }
 

@@ -28,6 +28,7 @@ import {
 } from 'kysely'
 import type { Copier, Host, HostSession } from '../host/host.ts'
 import { Observed } from '../host/observed.ts'
+import { Turns, withinTransaction } from '../host/turns.ts'
 import { copyInOn } from './copy-in.ts'
 import { engineOf } from './engine-of.ts'
 
@@ -38,6 +39,7 @@ export class KyselyHost implements Host {
   readonly dates: 'local' | 'utc'
   readonly isSynchronous: boolean = false
   readonly #db: Kysely<any>
+  readonly #turns: Turns
 
   constructor(db: Kysely<any>, where: string) {
     if (typeof (db as Partial<Kysely<any>> | undefined)?.getExecutor !== 'function') {
@@ -49,6 +51,7 @@ export class KyselyHost implements Host {
     }
     const { adapter } = db.getExecutor()
     this.#db = db
+    this.#turns = new Turns(where)
     this.traits = engineOf(adapter, where)
     this.ambient = instanceOf(adapter)?.ambient
     this.dates = adapter instanceof PGliteAdapter ? 'utc' : 'local'
@@ -72,7 +75,13 @@ export class KyselyHost implements Host {
     if (!this.#db.isTransaction) return yield* wait(this.#db.transaction().execute(run))
     const session = yield* wait(KyselySession.open(this.#db, traits, ambient))
     const work = (): Steps<R> => fn(session)
-    return yield* hasSavepoints ? session.nest(work) : dooming(session, work)
+    if (!hasSavepoints) return yield* dooming(session, work)
+    const nest = (): Promise<R> => takeSteps(session.nest(work))
+    return yield* wait(this.#turns.take(withinTransaction(session.connection), nest))
+  }
+
+  asCaller<R>(fn: () => R): R {
+    return this.#turns.recognize(fn)
   }
 }
 
@@ -82,7 +91,7 @@ class KyselySession implements HostSession {
   readonly worksBeside: boolean
   readonly bulkStatements: HostSession['bulkStatements']
   readonly bulkIngest: HostSession['bulkIngest']
-  readonly #connection: DatabaseConnection
+  readonly connection: DatabaseConnection
   readonly #tx: Kysely<any>
   readonly #executor: QueryExecutor
   readonly #traits: EngineTraits
@@ -114,7 +123,7 @@ class KyselySession implements HostSession {
     this.#executor = tx.withoutPlugins().getExecutor()
     this.#traits = traits
     this.#ambient = ambient
-    this.#connection = connection
+    this.connection = connection
     this.worksBeside = capable[worksBeside] === true
     this.bulkStatements = this.#observed.bulkStatements(capable[bulkStatements]?.bind(connection))
     this.bulkIngest = this.#observed.bulkIngest(capable[bulkIngest]?.bind(connection))
@@ -139,7 +148,7 @@ class KyselySession implements HostSession {
   }
 
   copier(): Promise<Copier | undefined> {
-    this.#copier ??= copyInOn(this.#executor.adapter, this.#connection).then((found) =>
+    this.#copier ??= copyInOn(this.#executor.adapter, this.connection).then((found) =>
       this.#observed.copier(found),
     )
     return this.#copier
@@ -159,7 +168,7 @@ class KyselySession implements HostSession {
     const name = `keelson_bulk_${++this.#savepoints}`
     return yield* inSavepoint(
       fn,
-      savepointCommands(this.#executor, this.#connection, this.#traits, name),
+      savepointCommands(this.#executor, this.connection, this.#traits, name),
     )
   }
 

@@ -1,3 +1,4 @@
+/** Over 300 lines, being one subject: what is sent to PostgreSQL, by COPY or INSERT, and what comes of it. */
 import { describeError, quoteIdentifier, type Steps, wait } from '@keelson/core'
 import { RowError } from '../errors.ts'
 import type { Copier, HostSession } from '../host/host.ts'
