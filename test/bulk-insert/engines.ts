@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import * as onDrizzle from '@keelson/bulk-insert/drizzle'
 import type { BulkInsertReport, CommonOptions } from '@keelson/bulk-insert/kysely'
 import * as onKysely from '@keelson/bulk-insert/kysely'
@@ -42,6 +42,7 @@ import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { hasMysql, runOnServer } from '../support/mysql.ts'
 import { postgres } from '../support/postgres.ts'
+import { emptyPGlite } from '../support/pglite.ts'
 
 export type Kind = 'sqlite' | 'postgresql' | 'mysql' | 'duckdb'
 
@@ -164,7 +165,7 @@ const dialects: Readonly<
   PGlite: [
     'postgresql',
     async () => {
-      pglite ??= new PGlite()
+      pglite ??= emptyPGlite()
       return new PGliteDialect({ pglite })
     },
   ],
@@ -252,7 +253,7 @@ const drivers: Readonly<Record<string, readonly [Kind, () => Promise<Opened> | O
   PGlite: [
     'postgresql',
     async () => {
-      pglite ??= new PGlite()
+      pglite ??= emptyPGlite()
       return { db: pgliteDrizzle(pglite), close: async () => {} }
     },
   ],

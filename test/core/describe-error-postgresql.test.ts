@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { PGlite } from '@electric-sql/pglite'
 import { describeError, type ErrorDescription } from '@keelson/core'
 import { Client, Pool } from 'pg'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { postgres } from '../support/postgres.ts'
+import { emptyPGlite } from '../support/pglite.ts'
 
 const schema = `
   create table account (
@@ -148,7 +148,7 @@ const failures: Record<string, Expected> = {
 }
 
 describe('PGlite', () => {
-  const database = new PGlite()
+  const database = emptyPGlite()
   beforeAll(() => database.exec(schema))
 
   test.for(Object.entries(failures))('%s', async ([sql, expected]) => {
@@ -181,7 +181,7 @@ describe('PGlite', () => {
   })
 
   test('a database that is closed', async () => {
-    const closed = new PGlite()
+    const closed = emptyPGlite()
     await closed.close()
     const description = await failure(closed.query('select 1'))
     expect(description).toMatchObject({ engine: 'postgresql', category: 'connection' })

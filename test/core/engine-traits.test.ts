@@ -1,10 +1,10 @@
-import { PGlite } from '@electric-sql/pglite'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { type EngineName, engineTraits, quoteIdentifier } from '@keelson/core'
 import Database from 'better-sqlite3'
 import { expect, test } from 'vitest'
+import { emptyPGlite } from '../support/pglite.ts'
 
-const postgresql = new PGlite()
+const postgresql = emptyPGlite()
 
 /** Sends statements one by one to an empty database. MySQL has no server here. */
 const engines: Partial<Record<EngineName, () => Promise<(sql: string) => Promise<unknown>>>> = {

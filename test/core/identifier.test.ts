@@ -1,11 +1,11 @@
 import { DuckDBInstance } from '@duckdb/node-api'
-import { PGlite } from '@electric-sql/pglite'
 import { checkIdentifier, IdentifierError, OptionError, quoteIdentifier } from '@keelson/core'
 import Database from 'better-sqlite3'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { emptyPGlite } from '../support/pglite.ts'
 
-const postgresql = new PGlite()
+const postgresql = emptyPGlite()
 
 const hostile = [
   'order',

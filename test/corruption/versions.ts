@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { PGlite } from '@electric-sql/pglite'
 import { createClient } from '@libsql/client'
 import BetterSqlite3 from 'better-sqlite3'
 import { Client } from 'pg'
+import { emptyPGlite } from '../support/pglite.ts'
 
 const packages = [
   'kysely',
@@ -51,7 +51,7 @@ async function postgres(connectionString: string): Promise<string> {
 }
 
 async function pglite(): Promise<string> {
-  const db = await PGlite.create()
+  const db = emptyPGlite()
   const { rows } = await db.query<{ server_version: string }>('show server_version')
   await db.close()
   return `${rows[0]!.server_version} in PGlite`

@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import type { EngineName } from '@keelson/core'
 import { drizzle as duckdbDrizzle } from '@keelson/duckdb/drizzle'
 import { DuckDBDialect } from '@keelson/duckdb/kysely'
@@ -28,6 +28,7 @@ import { onTestFinished } from 'vitest'
 import { postgres } from '../support/postgres.ts'
 import { temporaryFile } from '../support/temporary-directory.ts'
 import { rowsOf } from './rows-of.ts'
+import { emptyPGlite } from '../support/pglite.ts'
 
 /** A database under the functions of its ORM's entry point. */
 export interface SchemaDatabase {
@@ -105,7 +106,7 @@ async function postgresql(): Promise<string> {
 let pglite: PGlite | undefined
 
 async function emptyPglite(): Promise<PGlite> {
-  pglite ??= new PGlite()
+  pglite ??= emptyPGlite()
   await pglite.exec('drop schema public cascade; create schema public')
   return pglite
 }

@@ -1,9 +1,9 @@
-import { PGlite } from '@electric-sql/pglite'
 import type { Place } from './place.ts'
+import { emptyPGlite } from '../../support/pglite.ts'
 
 /** A database in memory. PGlite has one connection, so what it tells of the rows includes an open transaction's. */
 export async function preparePGlite(schema: readonly string[]): Promise<Place> {
-  const pglite = await PGlite.create()
+  const pglite = emptyPGlite()
   await pglite.exec(
     'create table t (id integer generated always as identity, v text not null unique)',
   )

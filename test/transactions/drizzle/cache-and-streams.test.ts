@@ -1,4 +1,3 @@
-import { PGlite } from '@electric-sql/pglite'
 import { drizzle as sqliteDrizzle, stream } from '@keelson/sqlite/drizzle'
 import { transaction, withTransactions } from '@keelson/transactions/drizzle'
 import { sql } from 'drizzle-orm'
@@ -7,6 +6,7 @@ import { drizzle as pgliteDrizzle } from 'drizzle-orm/pglite'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { rejection } from '../../support/rejection.ts'
 import { type Db, item, pgItem } from './drivers.ts'
+import { emptyPGlite } from '../../support/pglite.ts'
 
 /** Keeps everything, and says what it was told. */
 class Kept extends Cache {
@@ -33,7 +33,7 @@ class Kept extends Cache {
 
 const open: Record<string, (cache: Kept) => Promise<{ db: Db; table: typeof item }>> = {
   async PGlite(cache) {
-    const client = new PGlite()
+    const client = emptyPGlite()
     onTestFinished(() => client.close())
     const db = withTransactions(pgliteDrizzle(client, { cache }))
     await db.execute(sql`create table item (name text)`)

@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { drizzle as duckdbDrizzle } from '@keelson/duckdb/drizzle'
 import { drizzle as sqliteDrizzle } from '@keelson/sqlite/drizzle'
 import { type TransactionDefaults, withTransactions } from '@keelson/transactions/drizzle'
@@ -21,6 +21,7 @@ import { onTestFinished } from 'vitest'
 import { createMysqlDatabase, hasMysql } from '../../support/mysql.ts'
 import { postgres } from '../../support/postgres.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
+import { emptyPGlite } from '../../support/pglite.ts'
 
 export const item = sqliteTable('item', { name: text().notNull().unique() })
 export const pgItem = pgTable('item', { name: pgText().notNull().unique() })
@@ -110,7 +111,7 @@ export const pglite: DriverUnderTest = {
   ...postgresql,
   name: 'PGlite',
   open(options) {
-    const client = idlePGlites.pop() ?? new PGlite()
+    const client = idlePGlites.pop() ?? emptyPGlite()
     onTestFinished(() => void idlePGlites.push(client))
     return pgliteDrizzle(client, options)
   },

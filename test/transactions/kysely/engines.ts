@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { SqliteDialect } from '@keelson/sqlite/kysely'
 import type { TransactionDefaults } from '@keelson/transactions/kysely'
@@ -23,6 +23,7 @@ import { describe, onTestFinished } from 'vitest'
 import { createMysqlDatabase, hasMysql } from '../../support/mysql.ts'
 import { postgres } from '../../support/postgres.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
+import { emptyPGlite } from '../../support/pglite.ts'
 
 export interface Tables {
   item: { id: Generated<number>; name: string }
@@ -75,7 +76,7 @@ export const pglite: KyselyEngine = {
   failsWhole: true,
   begin: 'begin',
   dialect: async () => {
-    const pglite = idlePGlites.pop() ?? new PGlite()
+    const pglite = idlePGlites.pop() ?? emptyPGlite()
     onTestFinished(() => void idlePGlites.push(pglite))
     return new KeptPGliteDialect({ pglite })
   },

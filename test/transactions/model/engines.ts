@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { openDuckDB } from '@keelson/duckdb'
 import { DuckDBDialect } from '@keelson/duckdb/kysely'
 import { openSqlite } from '@keelson/sqlite'
@@ -21,6 +21,7 @@ import { describe, expect, onTestFinished } from 'vitest'
 import { createMysqlDatabase, hasMysql } from '../../support/mysql.ts'
 import { postgres } from '../../support/postgres.ts'
 import { temporaryFile } from '../../support/temporary-directory.ts'
+import { emptyPGlite } from '../../support/pglite.ts'
 
 export interface Tables {
   item: { name: string }
@@ -132,7 +133,7 @@ const pglite: ModelEngine = {
   failsWhole: true,
   hasSecondConnection: false,
   async open(options) {
-    const lite = idlePGlites.pop() ?? new PGlite()
+    const lite = idlePGlites.pop() ?? emptyPGlite()
     onTestFinished(() => void idlePGlites.push(lite))
     await lite.exec(`drop table if exists item; ${table}; ${seedRow}`)
     return {
