@@ -17,6 +17,7 @@ import { DrizzleQueryError, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/pglite'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { emptyPGlite } from '../support/pglite.ts'
 
 const unknown: ErrorDescription = {
   engine: undefined,
@@ -62,7 +63,7 @@ function sqliteError(): Error {
 }
 
 test('looks through the wrapper that Drizzle puts around an error', async () => {
-  const database = drizzle()
+  const database = drizzle(emptyPGlite())
   await database.execute(sql`create table t (id int primary key)`)
   await database.execute(sql`insert into t values (1)`)
   const error = await database

@@ -301,7 +301,7 @@ test(
         const rows = await column(database, 'delete from log returning n')
         expect(ascending(rows as number[])).toEqual(ascending(kept.flat()))
       }),
-      { seed, numRuns: runs(300, 20_000), endOnFailure: true },
+      { seed, numRuns: runs(200, 20_000), endOnFailure: true },
     )
     expect(database.poolStats.closedBroken).toBe(0)
     expect((await database.close()).forced).toEqual([])
